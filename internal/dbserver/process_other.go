@@ -1,0 +1,11 @@
+//go:build !linux
+
+package dbserver
+
+import "syscall"
+
+// Away from Linux a server runs as the current user and is ended by Stop alone.
+
+func attributes(engine string) *syscall.SysProcAttr { return nil }
+
+func giveAway(path, engine string) error { return nil }
