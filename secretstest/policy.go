@@ -1,0 +1,307 @@
+package secretstest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// A policy is a parsed resource policy. It is immutable and safe for
+// concurrent use by multiple goroutines.
+type policy struct {
+	variables  bool // ${...} is expanded: Version is 2012-10-17
+	statements []statement
+}
+
+// A statement is one statement of a policy.
+type statement struct {
+	sid          string
+	deny         bool
+	principals   principals
+	notPrincipal bool
+	actions      []string
+	notAction    bool
+	resources    []string
+	notResource  bool
+	conditions   []condition
+}
+
+// Principals are those of a statement by type.
+type principals struct {
+	any       bool // "*"
+	aws       []string
+	service   []string
+	federated []string
+	canonical []string
+}
+
+// The texts of MalformedPolicyDocumentException.
+const (
+	errPolicySyntax    serviceText = "This resource policy contains a syntax error."
+	errPolicyPrincipal serviceText = "This resource policy contains an unsupported principal."
+	errPolicyService   serviceText = "This resource policy contains an invalid service principal."
+)
+
+// parsePolicy parses a resource policy. The error's text is that of the
+// service's MalformedPolicyDocumentException. Whether a principal exists is
+// not asked, only whether it looks like one.
+func parsePolicy(doc string) (*policy, error) {
+	var top map[string]any
+	d := json.NewDecoder(strings.NewReader(doc))
+	d.UseNumber()
+	if err := d.Decode(&top); err != nil || top == nil {
+		return nil, errPolicySyntax
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errPolicySyntax
+	}
+	p := new(policy)
+	for key, value := range top {
+		switch key {
+		case "Version":
+			p.variables = value == "2012-10-17"
+			if !p.variables && value != "2008-10-17" {
+				return nil, errPolicySyntax
+			}
+		case "Id":
+			if _, ok := value.(string); !ok {
+				return nil, errPolicySyntax
+			}
+		case "Statement":
+		default:
+			return nil, errPolicySyntax
+		}
+	}
+	return p, p.parseStatements(top["Statement"])
+}
+
+func (p *policy) parseStatements(value any) error {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	if len(list) == 0 {
+		return errPolicySyntax
+	}
+	sids := make(map[string]bool)
+	for _, e := range list {
+		m, ok := e.(map[string]any)
+		if !ok {
+			return errPolicySyntax
+		}
+		s, err := parseStatement(m)
+		if err != nil {
+			return err
+		}
+		if s.sid != "" && sids[s.sid] {
+			return errPolicySyntax
+		}
+		sids[s.sid] = true
+		p.statements = append(p.statements, s)
+	}
+	return nil
+}
+
+func parseStatement(m map[string]any) (s statement, err error) {
+	for _, pair := range [][2]string{{"Principal", "NotPrincipal"}, {"Action", "NotAction"}, {"Resource", "NotResource"}} {
+		if (m[pair[0]] == nil) == (m[pair[1]] == nil) {
+			return s, errPolicySyntax // exactly one of them
+		}
+	}
+	if m["Effect"] == nil {
+		return s, errPolicySyntax
+	}
+	for key, value := range m {
+		if err := s.parseElement(key, value); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *statement) parseElement(key string, value any) (err error) {
+	ok := true
+	switch key {
+	case "Sid":
+		s.sid, ok = value.(string)
+	case "Effect":
+		s.deny = value == "Deny"
+		ok = s.deny || value == "Allow"
+	case "Principal", "NotPrincipal":
+		s.notPrincipal = key == "NotPrincipal"
+		s.principals, err = parsePrincipals(value)
+	case "Action", "NotAction":
+		s.notAction = key == "NotAction"
+		s.actions, ok = stringOrList(value)
+		ok = ok && all(s.actions, actionPattern.MatchString)
+	case "Resource", "NotResource":
+		s.notResource = key == "NotResource"
+		s.resources, ok = stringOrList(value)
+		ok = ok && all(s.resources, func(r string) bool { return r == "*" || strings.HasPrefix(r, "arn:") })
+	case "Condition":
+		s.conditions, ok = parseConditions(value)
+	default:
+		ok = false
+	}
+	if !ok {
+		return errPolicySyntax
+	}
+	return err
+}
+
+var (
+	actionPattern = regexp.MustCompile(`^(\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+)$`)
+	// An account, its root, or one of its identities; no wildcard may hide in it.
+	principalPattern = regexp.MustCompile(`^(\d{12}|arn:aws[a-z-]*:(iam|sts)::\d{12}:` +
+		`(root|(user|role|assumed-role|federated-user)/[^*?]+)|A[A-Z]{3}[A-Z0-9]{12,124})$`)
+	servicePattern = regexp.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com(\.cn)?$`)
+)
+
+func parsePrincipals(value any) (p principals, err error) {
+	if value == "*" {
+		return principals{any: true}, nil
+	}
+	m, ok := value.(map[string]any)
+	if !ok || len(m) == 0 {
+		return p, errPolicySyntax
+	}
+	for kind, value := range m {
+		list, ok := stringOrList(value)
+		if !ok {
+			return p, errPolicySyntax
+		}
+		switch kind {
+		case "AWS":
+			for _, s := range list {
+				p.any = p.any || s == "*"
+				if s != "*" && !principalPattern.MatchString(s) {
+					return p, errPolicyPrincipal
+				}
+			}
+			p.aws = list
+		case "Service":
+			if !all(list, servicePattern.MatchString) {
+				return p, errPolicyService
+			}
+			p.service = list
+		case "Federated":
+			p.federated = list
+		case "CanonicalUser":
+			p.canonical = list
+		default:
+			return p, errPolicyPrincipal
+		}
+	}
+	return p, nil
+}
+
+// stringOrList returns what may be written as one string or as a list of them.
+func stringOrList(value any) ([]string, bool) {
+	switch value := value.(type) {
+	case string:
+		return []string{value}, true
+	case []any:
+		list := make([]string, len(value))
+		for i, e := range value {
+			s, ok := e.(string)
+			if !ok {
+				return nil, false
+			}
+			list[i] = s
+		}
+		return list, len(list) > 0
+	}
+	return nil, false
+}
+
+// scalars is stringOrList for the values of a condition, which may be numbers
+// and booleans too.
+func scalars(value any) ([]string, bool) {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	texts := make([]string, len(list))
+	for i, e := range list {
+		switch e := e.(type) {
+		case string:
+			texts[i] = e
+		case json.Number, bool:
+			b, err := json.Marshal(e)
+			if err != nil {
+				return nil, false
+			}
+			texts[i] = string(bytes.TrimSpace(b))
+		default:
+			return nil, false
+		}
+	}
+	return texts, true
+}
+
+func all(list []string, ok func(string) bool) bool {
+	for _, s := range list {
+		if !ok(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// A policyProblem is one finding of ValidateResourcePolicy.
+type policyProblem struct {
+	CheckName    string
+	ErrorMessage string
+}
+
+// validationErrors returns what ValidateResourcePolicy objects to in a policy
+// whose syntax is right: that it is public, and that it locks everybody out of
+// managing it. The service documents the checks, not their names.
+func (p *policy) validationErrors() []policyProblem {
+	var problems []policyProblem
+	if p.public() {
+		problems = append(problems, policyProblem{"PublicPolicyCheck",
+			"This resource policy grants broad access to your secret."})
+	}
+	if p.locksOut() {
+		problems = append(problems, policyProblem{"LockoutCheck",
+			"Your requested changes will not allow you to manage this secret in the future."})
+	}
+	return problems
+}
+
+// locksOut reports whether a statement denies everybody, without conditions,
+// to change the policy.
+func (p *policy) locksOut() bool {
+	for i := range p.statements {
+		s := &p.statements[i]
+		if s.deny && s.principals.any && !s.notPrincipal && len(s.conditions) == 0 &&
+			s.matchAction("secretsmanager:PutResourcePolicy") {
+			return true
+		}
+	}
+	return false
+}
+
+// public reports whether a statement allows something to everybody. A
+// condition makes it not public if it holds one of the keys that tell callers
+// apart to fixed values: an exact source ARN, account, VPC, organization or
+// principal, or an address range of at least 8 bits.
+func (p *policy) public() bool {
+	for i := range p.statements {
+		s := &p.statements[i]
+		if s.deny || s.notPrincipal == s.principals.any {
+			continue
+		}
+		restricted := false
+		for _, c := range s.conditions {
+			restricted = restricted || c.restricts()
+		}
+		if !restricted {
+			return true
+		}
+	}
+	return false
+}
