@@ -1,0 +1,29 @@
+# FUZZTIME is how long make fuzz runs each fuzz test.
+FUZZTIME ?= 20s
+
+# SOAKFLAGS are flags of internal/integration/soak, such as -rotations 20.
+SOAKFLAGS ?=
+
+.PHONY: test bench soak fuzz lint
+
+# All tests of all modules. Installs the database servers they need where it
+# can, and says loudly what it left out where it cannot.
+test:
+	@internal/tools/test.sh
+
+# What a read costs, beside what others cost.
+bench:
+	@go run ./internal/bench
+
+# Queries by the thousand while passwords rotate, on real servers.
+soak:
+	@internal/tools/install-databases.sh
+	@cd internal/integration && go run ./soak $(SOAKFLAGS)
+
+# Each fuzz test of each module, for FUZZTIME.
+fuzz:
+	@FUZZTIME=$(FUZZTIME) internal/tools/fuzz.sh
+
+# gofmt, vet, staticcheck, tidiness, dependencies.
+lint:
+	@internal/tools/lint.sh
