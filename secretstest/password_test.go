@@ -1,0 +1,103 @@
+package secretstest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestRandomPassword(t *testing.T) {
+	no := false
+	all := lowercase + uppercase + numbers + punctuation
+	tests := []struct {
+		name     string
+		in       passwordInput
+		length   int
+		alphabet string
+		each     []string // one of each must be there
+	}{
+		{"defaults", passwordInput{}, 32, all, []string{lowercase, uppercase, numbers, punctuation}},
+		{"as short as the types allow", passwordInput{Length: 4}, 4, all, []string{lowercase, uppercase, numbers, punctuation}},
+		{"the space is a type", passwordInput{Length: 5, IncludeSpace: true}, 5, all + " ", []string{lowercase, uppercase, numbers, punctuation, " "}},
+		{"longest", passwordInput{Length: 4096}, 4096, all, []string{lowercase, uppercase, numbers, punctuation}},
+		{"without lower case", passwordInput{ExcludeLowercase: true}, 32, uppercase + numbers + punctuation, []string{uppercase, numbers, punctuation}},
+		{"without upper case", passwordInput{ExcludeUppercase: true}, 32, lowercase + numbers + punctuation, []string{lowercase, numbers, punctuation}},
+		{"without numbers", passwordInput{ExcludeNumbers: true}, 32, lowercase + uppercase + punctuation, []string{lowercase, uppercase, punctuation}},
+		{"without punctuation", passwordInput{ExcludePunctuation: true}, 32, lowercase + uppercase + numbers, []string{lowercase, uppercase, numbers}},
+		{"without characters", passwordInput{ExcludeCharacters: `abc123"'\é`}, 32, strings.NewReplacer("a", "", "b", "", "c", "", "1", "", "2", "", "3", "", `"`, "", "'", "", `\`, "").Replace(all), nil},
+		{"shorter than the types, none required", passwordInput{Length: 1, RequireEach: &no}, 1, all, nil},
+		{"an emptied type that is not required", passwordInput{ExcludeCharacters: numbers, RequireEach: &no}, 32, lowercase + uppercase + punctuation, nil},
+		{"one character only", passwordInput{Length: 8, ExcludeLowercase: true, ExcludeUppercase: true, ExcludePunctuation: true, ExcludeCharacters: "012345678"}, 8, "9", nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			for range 50 {
+				got, err := randomPassword(test.in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(got) != test.length {
+					t.Fatalf("length: got %d, want %d", len(got), test.length)
+				}
+				if i := strings.IndexFunc(got, func(r rune) bool { return !strings.ContainsRune(test.alphabet, r) }); i >= 0 {
+					t.Fatalf("character %q is not in the alphabet", got[i])
+				}
+				for _, set := range test.each {
+					if !strings.ContainsAny(got, set) {
+						t.Fatalf("no character of %q", set)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestRandomPasswordErrors(t *testing.T) {
+	no := false
+	tests := []struct {
+		name string
+		in   passwordInput
+		want string
+	}{
+		{"shorter than the types", passwordInput{Length: 3}, "Password length is too short based on the required types."},
+		{"with the space one more", passwordInput{Length: 4, IncludeSpace: true}, "Password length is too short based on the required types."},
+		{"long enough for fewer types", passwordInput{Length: 3, ExcludeNumbers: true}, "<nil>"},
+		{"no type left", passwordInput{ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true}, "All characters have been excluded from selection."},
+		{"no character left", passwordInput{ExcludeCharacters: lowercase + uppercase + numbers + punctuation, RequireEach: &no}, "All characters have been excluded from selection."},
+		{"a required type emptied", passwordInput{ExcludeCharacters: numbers}, "All characters of the desired type have been excluded."},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := randomPassword(test.in)
+			if got := fmt.Sprint(err); got != test.want {
+				t.Errorf("got error %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Every character is as likely as any other, wherever it stands: each count is
+// within six standard deviations of the mean.
+func TestRandomPasswordHasNoBias(t *testing.T) {
+	no := false
+	const n = 4096 * 25
+	counts := make(map[rune]int)
+	for range n / 4096 {
+		p, err := randomPassword(passwordInput{Length: 4096, RequireEach: &no})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range p {
+			counts[r]++
+		}
+	}
+	if got, want := len(counts), 94; got != want {
+		t.Errorf("characters: got %d, want %d", got, want)
+	}
+	const mean = n / 94
+	for r, c := range counts {
+		if d := c - mean; d*d > 36*mean {
+			t.Errorf("%q: got %d times, want about %d", r, c, mean)
+		}
+	}
+}
