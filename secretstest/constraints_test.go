@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// decodeInput decodes a request's body as the server does.
-func decodeInput(t *testing.T, body string) map[string]any {
+// bodyOf decodes a request's body as the server does.
+func bodyOf(t *testing.T, body string) map[string]any {
 	t.Helper()
 	d := json.NewDecoder(strings.NewReader(body))
 	d.UseNumber()
@@ -125,7 +125,7 @@ func TestValidateInput(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			in := decodeInput(t, test.body)
+			in := bodyOf(t, test.body)
 			if err := checkTypes(test.op, in); err != nil {
 				t.Fatalf("checkTypes: %v", err)
 			}
@@ -177,7 +177,7 @@ func TestCheckTypes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got := fmt.Sprint(checkTypes(test.op, decodeInput(t, test.body))); got != test.want {
+			if got := fmt.Sprint(checkTypes(test.op, bodyOf(t, test.body))); got != test.want {
 				t.Errorf("checkTypes: got %q, want %q", got, test.want)
 			}
 		})

@@ -1,0 +1,144 @@
+package secretstest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// Client returns an SDK client for the server's default region whose calls
+// reach the server without a socket. Marshalling, typed errors and retries are
+// the SDK's own. It may be used in a synctest bubble, and by multiple
+// goroutines.
+func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
+	return s.client("AKIAIOSFODNN7EXAMPLE", opts)
+}
+
+// ClientFor returns a client like that of Client for a caller of its own.
+func (s *Server) ClientFor(id Identity, opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
+	return s.client(s.AddIdentity(id), opts)
+}
+
+func (s *Server) client(key string, opts []func(*secretsmanager.Options)) *secretsmanager.Client {
+	return secretsmanager.New(secretsmanager.Options{
+		Region:     s.opts.Region,
+		HTTPClient: s.HTTPClient(),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret", Source: "secretstest"}, nil
+		}),
+	}, opts...)
+}
+
+// HTTPClient returns what the clients of Client send their requests with: an
+// http.Client whose every request, to whatever host, is answered by the server
+// in the goroutine that makes it.
+func (s *Server) HTTPClient() *http.Client {
+	return &http.Client{
+		Transport:     transport{s},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// A transport hands requests to a server without a socket.
+type transport struct{ srv *Server }
+
+// RoundTrip implements http.RoundTripper.
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	a := t.srv.serve(r.Context(), r.Header, body)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if a.broken == dropped {
+		return nil, errReset
+	}
+	resp := &http.Response{
+		Status:        http.StatusText(a.status),
+		StatusCode:    a.status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        make(http.Header, 3),
+		ContentLength: int64(len(a.body)),
+		Request:       r,
+	}
+	a.setHeader(resp.Header)
+	resp.Body = io.NopCloser(bytes.NewReader(a.body))
+	if a.broken == truncated {
+		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), brokenReader{}))
+	}
+	return resp, nil
+}
+
+// readBody reads and closes the body of a request.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	defer r.Body.Close()
+	if r.ContentLength > 0 && r.ContentLength <= maxBody {
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+}
+
+// errReset is what a client sees of a connection that the server closes.
+var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+
+// A brokenReader is the end of an answer that was cut short.
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A listener serves a server over loopback.
+type listener struct {
+	url string
+	srv *http.Server
+}
+
+func (l *listener) close() { l.srv.Close() }
+
+// URL returns the address of the server over HTTP, for other programs. The
+// first call starts to listen on loopback; Close stops it. It is not for use in
+// a synctest bubble.
+func (s *Server) URL() string {
+	s.helper()()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.listener != nil {
+		return s.listener.url
+	}
+	l, err := s.listenLocked()
+	s.check(err, "listen")
+	s.listener = l
+	return l.url
+}
+
+func (s *Server) listenLocked() (*listener, error) {
+	if s.closed {
+		return nil, errors.New("server is closed")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	h := &http.Server{Handler: s}
+	s.running.Go(func() { h.Serve(l) })
+	return &listener{url: "http://" + l.Addr().String(), srv: h}, nil
+}

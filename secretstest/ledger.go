@@ -1,0 +1,166 @@
+package secretstest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Outcomes of calls that have no error code. The outcome of any other call is
+// the code of its error, "ThrottlingException" for instance.
+const (
+	OutcomeOK        = "OK"
+	OutcomeDropped   = "Dropped"   // the connection was dropped by a fault
+	OutcomeTruncated = "Truncated" // a fault cut the answer short
+	OutcomeGarbage   = "Garbage"   // a fault sent garbage
+	OutcomeCanceled  = "Canceled"  // the caller went away during a fault's latency
+)
+
+// A Call is one call that reached the server. In Calls and Count it serves as a
+// pattern: a call matches it when it agrees in every field of the pattern that
+// is not zero.
+type Call struct {
+	Time      time.Time // when it arrived
+	Op        string    // "GetSecretValue"
+	Secret    string    // the name of the secret, however it was asked for
+	SecretID  string    // SecretId or Name as it was asked for
+	SecretIDs []string  // SecretIdList of BatchGetSecretValue, as asked for
+	VersionID string    // as asked for
+	Stage     string    // VersionStage as asked for
+	Identity  string    // the ARN of the caller
+	Region    string
+	Outcome   string // OutcomeOK, an error's code, ...; empty while it is under way
+}
+
+// String returns a call in one line.
+func (c Call) String() string {
+	s := c.Op
+	if c.Secret != "" {
+		s += fmt.Sprintf(" %q", c.Secret)
+	}
+	if len(c.SecretIDs) > 0 {
+		s += fmt.Sprintf(" %q", c.SecretIDs)
+	}
+	if c.VersionID != "" {
+		s += " version " + c.VersionID
+	}
+	if c.Stage != "" {
+		s += " stage " + c.Stage
+	}
+	return s + " in " + c.Region + " by " + c.Identity + ": " + c.Outcome
+}
+
+// matches reports whether c agrees with a pattern.
+func (c *Call) matches(p *Call) bool {
+	return (p.Time.IsZero() || p.Time.Equal(c.Time)) &&
+		(p.Op == "" || p.Op == c.Op) &&
+		(p.Secret == "" || p.Secret == c.Secret) &&
+		(p.SecretID == "" || p.SecretID == c.SecretID) &&
+		(p.SecretIDs == nil || slices.Equal(p.SecretIDs, c.SecretIDs)) &&
+		(p.VersionID == "" || p.VersionID == c.VersionID) &&
+		(p.Stage == "" || p.Stage == c.Stage) &&
+		(p.Identity == "" || p.Identity == c.Identity) &&
+		(p.Region == "" || p.Region == c.Region) &&
+		(p.Outcome == "" || p.Outcome == c.Outcome)
+}
+
+// Calls returns the calls that arrived and match one of the patterns, oldest
+// first. Without a pattern it returns all. Calls by the helpers are not among
+// them, those by rotation functions are. A call is entered when it arrives, so
+// one that a fault delays is there with an empty Outcome.
+func (s *Server) Calls(patterns ...Call) []Call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Call
+	for c := range s.ledger.all {
+		if matchesAny(c, patterns) {
+			out = append(out, *c)
+		}
+	}
+	return out
+}
+
+// Count returns the number of calls that match one of the patterns, as Calls
+// does.
+func (s *Server) Count(patterns ...Call) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(patterns) == 0 {
+		return s.ledger.len()
+	}
+	n := 0
+	for c := range s.ledger.all {
+		if matchesAny(c, patterns) {
+			n++
+		}
+	}
+	return n
+}
+
+// ResetCalls empties the ledger.
+func (s *Server) ResetCalls() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ledger = ledger{limit: s.opts.Ledger}
+}
+
+func matchesAny(c *Call, patterns []Call) bool {
+	if len(patterns) == 0 {
+		return true
+	}
+	for i := range patterns {
+		if c.matches(&patterns[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// chunkSize is how many calls a ledger allocates at once.
+const chunkSize = 1024
+
+// A ledger keeps calls in chunks, so that an entry stays where it is. The
+// server's lock guards it.
+type ledger struct {
+	limit  int
+	chunks [][]Call
+}
+
+// add appends a call and returns where it is kept.
+func (l *ledger) add(c Call) *Call {
+	if l.limit < 0 {
+		return &c
+	}
+	n := len(l.chunks)
+	if n == 0 || len(l.chunks[n-1]) == chunkSize {
+		l.chunks = append(l.chunks, make([]Call, 0, chunkSize))
+		n++
+	}
+	last := append(l.chunks[n-1], c)
+	l.chunks[n-1] = last
+	if n > 1 && l.len()-len(l.chunks[0]) >= l.limit {
+		l.chunks = slices.Delete(l.chunks, 0, 1)
+	}
+	return &last[len(last)-1]
+}
+
+// len returns the number of calls that are kept. That may be a chunk more than
+// the limit.
+func (l *ledger) len() int {
+	n := len(l.chunks)
+	if n == 0 {
+		return 0
+	}
+	return (n-1)*chunkSize + len(l.chunks[n-1])
+}
+
+// all yields the calls that are kept, oldest first.
+func (l *ledger) all(yield func(*Call) bool) {
+	for _, chunk := range l.chunks {
+		for i := range chunk {
+			if !yield(&chunk[i]) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package secretstest
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+)
+
+// listAnswer is the answer to ListSecrets.
+type listAnswer struct {
+	SecretList []*description
+	NextToken  string `json:",omitempty"`
+}
+
+func listSecrets(c *call) (any, error) {
+	if err := c.authorize("ListSecrets", nil, "*"); err != nil {
+		return nil, err
+	}
+	page, next, err := c.listPage("ListSecrets", 100)
+	if err != nil {
+		return nil, err
+	}
+	out := &listAnswer{SecretList: []*description{}, NextToken: next}
+	for _, s := range page {
+		d := s.describe(s.content)
+		d.ListedStages = s.stages()
+		out.SecretList = append(out.SecretList, d)
+	}
+	return out, nil
+}
+
+// A sortedList is a realm's secrets in an order other than that of creation. It
+// is good until the realm's count of edits has moved on.
+type sortedList struct {
+	edits   uint64
+	secrets []*secret
+}
+
+// sortKey returns what a secret is sorted by.
+func (s *secret) sortKey(by string) string {
+	var t time.Time
+	switch by {
+	case "name":
+		return s.name
+	case "last-changed-date":
+		t = s.changed
+	case "last-accessed-date":
+		t = s.accessed
+	default:
+		return ""
+	}
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%020d", t.UnixMilli())
+}
+
+// order returns the realm's secrets in ascending order. The slice must not be
+// changed.
+func (r *realm) order(by string) []*secret {
+	if by == "" || by == "created-date" {
+		return r.created
+	}
+	if l, ok := r.sorted[by]; ok && l.edits == r.edits {
+		return l.secrets
+	}
+	list := slices.Clone(r.created)
+	sort.SliceStable(list, func(i, j int) bool { return list[i].sortKey(by) < list[j].sortKey(by) })
+	if r.sorted == nil {
+		r.sorted = make(map[string]sortedList)
+	}
+	r.sorted[by] = sortedList{r.edits, list}
+	return list
+}
+
+// listPage returns the page of secrets that the call asks for, and the token of
+// the next one.
+func (c *call) listPage(op string, size int) ([]*secret, string, error) {
+	fs, err := c.filters()
+	if err != nil {
+		return nil, "", err
+	}
+	by, descending := c.in.str("SortBy"), c.in.str("SortOrder") == "desc"
+	dying := c.in.flag("IncludePlannedDeletion", false)
+	tok := token{
+		Op:    op,
+		Realm: c.realm.account + "/" + c.realm.region,
+		Query: queryText(fs, by, descending, dying),
+	}
+	if err := c.openToken(&tok); err != nil {
+		return nil, "", err
+	}
+	size = c.in.num("MaxResults", size)
+	var page []*secret
+	for s := range after(c.realm.order(by), by, descending, tok) {
+		if s.dying() && (!dying || !c.now.Before(s.purge)) || len(fs) > 0 && !matchFilters(fs, s.filterView()) {
+			continue
+		}
+		if len(page) == size {
+			last := page[size-1]
+			tok.Key, tok.Seq = last.sortKey(by), last.seq
+			return page, c.srv.sealToken(tok), nil
+		}
+		page = append(page, s)
+	}
+	return page, "", nil
+}
+
+// after yields the secrets of an ascending list that come after the one the
+// token names, in the order asked for.
+func after(list []*secret, by string, descending bool, tok token) func(func(*secret) bool) {
+	at := func(s *secret, _ token) int {
+		if c := cmp.Compare(s.sortKey(by), tok.Key); c != 0 {
+			return c
+		}
+		return cmp.Compare(s.seq, tok.Seq)
+	}
+	return func(yield func(*secret) bool) {
+		i, found := slices.BinarySearchFunc(list, tok, at)
+		if descending {
+			if tok.Seq == 0 {
+				i = len(list)
+			}
+			for i--; i >= 0 && yield(list[i]); i-- {
+			}
+			return
+		}
+		if found {
+			i++
+		}
+		for ; i < len(list) && yield(list[i]); i++ {
+		}
+	}
+}
+
+// queryText sums up what a list is of, so that a token is used for it only.
+func queryText(fs []filter, by string, descending, dying bool) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %t", fs, by, descending, dying))
+	return hex.EncodeToString(sum[:8])
+}
+
+// filters reads the filters of a call.
+func (c *call) filters() ([]filter, error) {
+	var fs []filter
+	for _, f := range c.in.objects("Filters") {
+		fs = append(fs, filter{Key: f.str("Key"), Values: f.strs("Values")})
+	}
+	if err := checkFilters(fs); err != nil {
+		return nil, invalidParameter("%s", err)
+	}
+	return fs, nil
+}
+
+// filterView returns what filters look at.
+func (s *secret) filterView() secretView {
+	return secretView{
+		Name:          s.name,
+		Description:   s.description,
+		Tags:          s.tagMap(),
+		PrimaryRegion: s.primaryRegion,
+		OwningService: s.owningService,
+		Replicated:    s.primaryRegion != "",
+	}
+}

@@ -1,0 +1,34 @@
+package secretstest
+
+// operations holds the operations by name. It is filled in once and then only
+// read.
+var operations map[string]*operation
+
+func init() {
+	operations = make(map[string]*operation)
+	for _, op := range []operation{
+		{name: "BatchGetSecretValue", run: batchGetSecretValue},
+		{name: "CreateSecret", run: createSecret, before: needToken},
+		{name: "DeleteResourcePolicy", run: deleteResourcePolicy, onSecret: true},
+		{name: "DeleteSecret", run: deleteSecret},
+		{name: "DescribeSecret", run: describeSecret, onSecret: true, onDying: true, onReplica: true},
+		{name: "GetRandomPassword", run: getRandomPassword},
+		{name: "GetResourcePolicy", run: getResourcePolicy, onSecret: true},
+		{name: "GetSecretValue", run: getSecretValue, onSecret: true, onReplica: true},
+		{name: "ListSecretVersionIds", run: listSecretVersionIDs, onSecret: true, onDying: true, onReplica: true},
+		{name: "ListSecrets", run: listSecrets},
+		{name: "PutResourcePolicy", run: putResourcePolicy, onSecret: true},
+		{name: "PutSecretValue", run: putSecretValue, before: needToken, onSecret: true},
+		{name: "RemoveRegionsFromReplication", run: removeRegionsFromReplication, onSecret: true},
+		{name: "ReplicateSecretToRegions", run: replicateSecretToRegions, onSecret: true},
+		{name: "RestoreSecret", run: restoreSecret, onSecret: true, onDying: true},
+		{name: "StopReplicationToReplica", run: stopReplicationToReplica, onSecret: true, onReplica: true},
+		{name: "TagResource", run: tagResource, onSecret: true},
+		{name: "UntagResource", run: untagResource, onSecret: true},
+		{name: "UpdateSecret", run: updateSecret, before: needToken, onSecret: true},
+		{name: "UpdateSecretVersionStage", run: updateSecretVersionStage, onSecret: true},
+		{name: "ValidateResourcePolicy", run: validateResourcePolicy},
+	} {
+		operations[op.name] = &op
+	}
+}

@@ -1,0 +1,56 @@
+package secretstest
+
+// policyAnswer is the answer to GetResourcePolicy.
+type policyAnswer struct {
+	ARN            string
+	Name           string
+	ResourcePolicy string `json:",omitempty"`
+}
+
+func getResourcePolicy(c *call) (any, error) {
+	return &policyAnswer{c.secret.arn, c.secret.name, c.secret.policyText}, nil
+}
+
+func putResourcePolicy(c *call) (any, error) {
+	text := c.in.str("ResourcePolicy")
+	p, err := parsePolicy(text)
+	if err != nil {
+		return nil, &apiError{code: "MalformedPolicyDocumentException", message: err.Error()}
+	}
+	if c.in.flag("BlockPublicPolicy", false) && p.public() {
+		return nil, &apiError{code: "PublicPolicyException", message: "You can't attach a resource policy that allows broad access to the secret."}
+	}
+	c.change()
+	c.secret.policy, c.secret.policyText = p, text
+	return answerOf(c.secret), nil
+}
+
+func deleteResourcePolicy(c *call) (any, error) {
+	c.change()
+	c.secret.policy, c.secret.policyText = nil, ""
+	return answerOf(c.secret), nil
+}
+
+// validationAnswer is the answer to ValidateResourcePolicy.
+type validationAnswer struct {
+	PolicyValidationPassed bool
+	ValidationErrors       []policyProblem
+}
+
+func validateResourcePolicy(c *call) (any, error) {
+	if id := c.in.str("SecretId"); id != "" {
+		if err := c.lookUp(); err != nil {
+			return nil, err
+		}
+	} else if err := c.authorize("ValidateResourcePolicy", nil, "*"); err != nil {
+		return nil, err
+	}
+	p, err := parsePolicy(c.in.str("ResourcePolicy"))
+	if err != nil {
+		return nil, &apiError{code: "MalformedPolicyDocumentException", message: err.Error()}
+	}
+	out := &validationAnswer{ValidationErrors: []policyProblem{}}
+	out.ValidationErrors = append(out.ValidationErrors, p.validationErrors()...)
+	out.PolicyValidationPassed = len(out.ValidationErrors) == 0
+	return out, nil
+}

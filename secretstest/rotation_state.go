@@ -1,0 +1,59 @@
+package secretstest
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/rotate"
+)
+
+// A RotationFunc is a rotation function, as a Lambda function would be. It is
+// called once for each step, and more often if a fault says so. Its context
+// ends when the rotation is cancelled, the secret deleted, or the server
+// closed.
+type RotationFunc func(ctx context.Context, e rotate.Event) error
+
+// A rotationState is what a secret knows of its rotation.
+type rotationState struct {
+	configured bool // RotateSecret has succeeded once
+	enabled    bool
+	function   string // ARN
+	rules      rotationRules
+	schedule   *schedule // nil without rules
+	last       time.Time // when a rotation last succeeded
+	next       time.Time // the end of the next window; zero without one
+	metadata   []metadataItem
+	roleARN    string
+}
+
+// rulesBody is the RotationRules of an answer.
+type rulesBody struct {
+	AutomaticallyAfterDays int    `json:",omitempty"`
+	Duration               string `json:",omitempty"`
+	ScheduleExpression     string `json:",omitempty"`
+}
+
+// A metadataItem belongs to the rotation of a managed external secret.
+type metadataItem struct {
+	Key   string
+	Value string
+}
+
+// describe adds the rotation to a description.
+func (r *rotationState) describe(out *description) {
+	out.LastRotatedDate = epoch(r.last)
+	if !r.configured {
+		return
+	}
+	enabled := r.enabled
+	out.RotationEnabled = &enabled
+	out.RotationLambdaARN = r.function
+	out.ExternalMetadata = r.metadata
+	out.ExternalRoleARN = r.roleARN
+	if r.rules != (rotationRules{}) {
+		out.RotationRules = &rulesBody{r.rules.AfterDays, r.rules.Duration, r.rules.Schedule}
+	}
+	if r.enabled {
+		out.NextRotationDate = epoch(r.next)
+	}
+}
