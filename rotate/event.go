@@ -1,4 +1,3 @@
-// Package rotate makes a rotation function of AWS Secrets Manager.
 package rotate
 
 // A Step names one of the four steps of a rotation.

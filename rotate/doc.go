@@ -1,0 +1,75 @@
+// Package rotate makes rotation functions of AWS Secrets Manager: programs
+// that change a password, or any other credential, where it is used and in
+// the secret that holds it.
+//
+// A rotation makes a new version of a secret in four steps. Secrets Manager
+// asks for each of them with an [Event], perhaps more than once:
+//
+//   - createSecret makes the new value and stores it as AWSPENDING;
+//   - setSecret has the database, or whatever else it is for, accept it;
+//   - testSecret tries it;
+//   - finishSecret moves the label AWSCURRENT to it.
+//
+// [Handler] carries the steps out, and leaves to a [Rotator] what differs
+// from one kind of secret to another. [Postgres] and [MySQL] are rotators for
+// database users, [APIKey] makes one out of callbacks. The method Handle is
+// what lambda.Start of github.com/aws/aws-lambda-go accepts:
+//
+//	rotator := rotate.Postgres(rotate.Driver("pgx", nil), nil)
+//	lambda.Start(rotate.Handler{API: client, Rotator: rotator}.Handle)
+//
+// [Run] does a whole rotation from any Go program, without AWS Lambda.
+//
+// # Delivered twice, or not at all
+//
+// A Handler keeps nothing between two events, and each step may be repeated:
+// after a failure, at the same time in two processes, or after the rotation
+// is over. What a step finds done it does not do again. Wherever a step was
+// cut short, delivering the steps again from the one that failed ends with a
+// secret whose AWSCURRENT version logs in.
+//
+// # Database secrets
+//
+// The rotators for databases read and write secrets in the form that AWS
+// documents ("JSON structure of AWS Secrets Manager secrets"): a JSON object
+// with engine, host, port, username, password, dbname, masterarn and ssl.
+// Only the text of the password (and with alternating users the username) is
+// replaced. All else, fields this package does not know, the form of numbers,
+// the order, the white space, stays as it was, byte for byte.
+//
+// With one user, the password of that user is changed, by the user itself.
+// Between setSecret and finishSecret only the AWSPENDING version logs in,
+// unless [SQLOptions].TwoPasswords is set and the server can hold two.
+//
+// With alternating users ([SQLOptions].Alternating) there are two users with
+// the same rights, one of which is at rest. The password of that one is
+// changed by a master user, whose secret masterarn names, so the version that
+// was AWSCURRENT logs in until the next rotation.
+//
+// # Logins
+//
+// A step logs in with AWSPENDING, then AWSCURRENT, then AWSPREVIOUS, each
+// distinct password once. Only a refused login leads to the next one (see
+// [IsRejected]); a network failure, a failed TLS handshake or a blocked
+// account ends the step. Nothing is dialled before user, host, port and
+// engine of the AWSPENDING version were found equal to those of AWSCURRENT,
+// and the address, the user and the TLS setting of AWSCURRENT are used with
+// all three. TLS is used unless the secret says "ssl": false, also where the
+// secret says nothing; it is never given up because something failed.
+//
+// # What the server's log sees
+//
+// PostgreSQL gets a SCRAM-SHA-256 verifier computed here, so no statement
+// holds the password. MariaDB gets the hash of mysql_native_password, the
+// only one of its methods whose hash can be computed with the standard
+// library; accounts that use another (ed25519, parsec, unix_socket) are
+// refused. MySQL takes a new password from the account itself only in plain
+// text; it replaces it before it writes a statement to its general, slow or
+// binary log, unless it runs with --log-raw. TLS protects it on its way.
+//
+// # Printing
+//
+// [Value] and [Login] print without what they hold, with every fmt verb, in
+// log/slog and in encoding/json. Errors name the step, the secret and the
+// version id. What a driver says is quoted, unless it has the password in it.
+package rotate

@@ -1,0 +1,108 @@
+package rotate
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+)
+
+const redacted = "[redacted]"
+
+// A Value is the value of one version of a secret, text or binary. It cannot
+// be changed, and is safe for concurrent use by multiple goroutines. It prints
+// as "[redacted]" in every way that fmt, log/slog and encoding/json know;
+// Text and Bytes give what it holds. The zero Value holds nothing.
+type Value struct {
+	// Two pointers deep: fmt follows one when a Value is an unexported field
+	// of something it prints, because it cannot call Format there.
+	p **content
+}
+
+type content struct {
+	text   string
+	binary []byte // nil: the value is text
+}
+
+func newValue(c *content) Value { return Value{&c} }
+
+// Text returns a Value that holds text, a SecretString.
+func Text(text string) Value { return newValue(&content{text: text}) }
+
+// Binary returns a Value that holds a copy of b, a SecretBinary.
+func Binary(b []byte) Value {
+	return newValue(&content{binary: append(make([]byte, 0, len(b)), b...)})
+}
+
+// IsZero reports whether v is the zero Value, which holds nothing.
+func (v Value) IsZero() bool { return v.p == nil }
+
+// IsBinary reports whether v holds binary and not text.
+func (v Value) IsBinary() bool { return v.p != nil && (*v.p).binary != nil }
+
+// Text returns the text of v. It is an error if v is binary, or zero.
+func (v Value) Text() (string, error) {
+	switch {
+	case v.p == nil:
+		return "", errors.New("the value is empty")
+	case v.IsBinary():
+		return "", errors.New("the value is binary, not text")
+	}
+	return (*v.p).text, nil
+}
+
+// Bytes returns a copy of what v holds, be it text or binary.
+func (v Value) Bytes() []byte {
+	switch {
+	case v.p == nil:
+		return nil
+	case v.IsBinary():
+		return slices.Clone((*v.p).binary)
+	}
+	return []byte((*v.p).text)
+}
+
+// Field returns the string member called name of a value that is a JSON
+// object; of several with this name it is the last one. The error says what
+// is wrong, without quoting the value.
+func (v Value) Field(name string) (string, error) {
+	text, err := v.Text()
+	if err != nil {
+		return "", err
+	}
+	o, err := parseObject(text)
+	if err != nil {
+		return "", err
+	}
+	s, ok, err := o.string(name)
+	if err == nil && !ok {
+		err = fmt.Errorf("the value has no field %q", name)
+	}
+	return s, err
+}
+
+// WithField returns a copy of v, which must be a JSON object, in which the
+// member called name is the string s. The member's value is replaced in the
+// text where it stands, everywhere if there are several with this name, or
+// added as the last member if there is none. Everything else stays as it is,
+// byte for byte: other members, the form of numbers, escapes, white space.
+func (v Value) WithField(name, s string) (Value, error) {
+	text, err := v.Text()
+	if err != nil {
+		return Value{}, err
+	}
+	o, err := parseObject(text)
+	if err != nil {
+		return Value{}, err
+	}
+	return Text(o.set(name, s)), nil
+}
+
+// Format writes "[redacted]", whatever the verb.
+func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// LogValue returns "[redacted]".
+func (v Value) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns "[redacted]", which is what encoding/json writes.
+func (v Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
