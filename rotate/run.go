@@ -1,0 +1,157 @@
+package rotate
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// Run rotates a secret now, from any program: all four steps, without AWS
+// Lambda and without RotateSecret, which not every compatible endpoint has.
+// It is Handler.Run with the defaults.
+func Run(ctx context.Context, api API, secretID string, r Rotator) error {
+	_, err := Handler{API: api, Rotator: r}.Run(ctx, secretID)
+	return err
+}
+
+// Run rotates a secret now and returns the id of the version that is
+// AWSCURRENT afterwards. The secret need not have rotation configured, and
+// may have it switched off. If Run fails it may be called again.
+//
+// The AWSPENDING version is the lock. Where one is outstanding that is younger
+// than ResumeAfter, made by Run or by RotateSecret, Run returns an
+// *InProgressError; an older one is gone on with, so no rotation stays half
+// done. Of several Runs that start at the same time one goes on and the others
+// get an *InProgressError: the new version's id is derived from the secret's
+// ARN and the id of the AWSCURRENT version, so all of them ask for the same
+// one, and Secrets Manager gives it to the first. The losers have called
+// Rotator.Create by then; what they made is not used.
+//
+// This does not hold against RotateSecret and other writers of AWSPENDING,
+// whose version ids are their own: if one of them makes a version between
+// Run's look and Run's write, milliseconds later, the label moves from it to
+// Run's version, and its rotation ends with ErrNotPending at its next step.
+// For a secret that Secrets Manager rotates, call RotateSecret instead.
+//
+// The age of an outstanding version is its CreatedDate, by Secrets Manager's
+// clock, against the clock of this machine.
+func (h Handler) Run(ctx context.Context, secretID string) (versionID string, err error) {
+	if err := h.check(); err != nil {
+		return "", err
+	}
+	if secretID == "" {
+		return "", errors.New("rotate: the secret's id is empty")
+	}
+	id, err := h.begin(ctx, secretID)
+	if err != nil {
+		return "", err
+	}
+	for _, step := range Steps() {
+		e := Event{Step: step, SecretID: secretID, ClientRequestToken: id}
+		if err := h.deliver(ctx, e, true); err != nil {
+			return "", err
+		}
+	}
+	return id, nil
+}
+
+// begin returns the id of the version to go on with, new or abandoned.
+func (h Handler) begin(ctx context.Context, secretID string) (string, error) {
+	r := &Rotation{api: h.API, maxLag: h.lag(), event: Event{Step: CreateSecret, SecretID: secretID}}
+	id, err := h.claim(ctx, r)
+	var busy *InProgressError
+	if err != nil && !errors.As(err, &busy) {
+		err = &Error{Step: CreateSecret, SecretID: secretID, VersionID: cmp.Or(r.VersionID(), "not chosen"), Err: err}
+	}
+	return id, err
+}
+
+// claim finds an outstanding rotation, or makes a version of its own. It sets
+// r's version id on the way.
+func (h Handler) claim(ctx context.Context, r *Rotation) (string, error) {
+	out, err := h.describe(ctx, r.event.SecretID)
+	if err != nil {
+		return "", err
+	}
+	r.stages = out.VersionIdsToStages
+	cur, pend := labelled(r.stages, current), labelled(r.stages, pending)
+	if cur == "" {
+		return "", errors.New("the secret has no AWSCURRENT version")
+	}
+	if pend != "" && pend != cur {
+		r.event.ClientRequestToken = pend
+		return h.resume(ctx, r, aws.ToTime(out.LastChangedDate))
+	}
+	for n := 0; ; n++ {
+		r.event.ClientRequestToken = runToken(aws.ToString(out.ARN), cur, n)
+		taken, err := h.taken(ctx, r)
+		if err != nil {
+			return "", err
+		}
+		if taken {
+			continue
+		}
+		err = h.fill(ctx, r)
+		if hasCode(err, "ResourceExistsException") {
+			return "", &InProgressError{SecretID: r.SecretID(), VersionID: r.VersionID()}
+		}
+		return r.VersionID(), err
+	}
+}
+
+// resume returns the id of the outstanding version if it is old enough.
+// made is its age where its value cannot tell.
+func (h Handler) resume(ctx context.Context, r *Rotation, made time.Time) (string, error) {
+	after := h.ResumeAfter
+	if after == 0 {
+		after = 15 * time.Minute
+	}
+	if after < 0 {
+		return r.VersionID(), nil
+	}
+	v, err := r.get(ctx, r.event.SecretID, r.event.ClientRequestToken, pending)
+	if err != nil && !notFound(err) {
+		return "", err
+	}
+	if err == nil && v.CreatedDate != nil {
+		made = *v.CreatedDate
+	}
+	if made.IsZero() || time.Since(made) < after {
+		return "", &InProgressError{SecretID: r.SecretID(), VersionID: r.VersionID(), Since: made}
+	}
+	return r.VersionID(), nil
+}
+
+// taken reports whether r's version id belongs to a version that a rotation
+// from the same AWSCURRENT version made earlier and that was given up or
+// rolled back: another id is needed. If the version is in use by a rotation,
+// the error is an *InProgressError.
+func (h Handler) taken(ctx context.Context, r *Rotation) (bool, error) {
+	v, err := r.get(ctx, r.event.SecretID, r.event.ClientRequestToken, "")
+	switch {
+	case notFound(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	case slices.Contains(v.VersionStages, pending), slices.Contains(v.VersionStages, current):
+		// Made, or even finished, since the labels were read.
+		return false, &InProgressError{SecretID: r.SecretID(), VersionID: r.VersionID(), Since: aws.ToTime(v.CreatedDate)}
+	}
+	return true, nil
+}
+
+// runToken returns the id of the n-th version that Run may make of a secret
+// whose AWSCURRENT version is cur, in the form of a UUID (version 8).
+func runToken(arn, cur string, n int) string {
+	b := sha256.Sum256([]byte("rotate.Run\x00" + arn + "\x00" + cur + "\x00" + strconv.Itoa(n)))
+	b[6] = b[6]&0x0f | 0x80
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
