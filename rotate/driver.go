@@ -1,0 +1,89 @@
+package rotate
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net/url"
+)
+
+// An OpenFunc returns a connector that logs in as l says; it does not connect
+// yet. The connectors of pgx (stdlib.GetConnector), lib/pq (pq.NewConnector)
+// and go-sql-driver/mysql (mysql.NewConnector) will do. It must honour
+// l.NoTLS, and use TLS where that is false, without falling back.
+type OpenFunc func(l Login) (driver.Connector, error)
+
+// Driver returns an OpenFunc for the database/sql driver registered under a
+// name: "pgx" or "postgres" (lib/pq) for PostgreSQL, "mysql" for MySQL and
+// MariaDB. params are added to each connection string; with them a
+// certificate authority is named, as in url.Values{"sslrootcert":
+// {"rds.pem"}} for PostgreSQL and url.Values{"tls": {"the registered name"}}
+// for MySQL.
+func Driver(name string, params url.Values) OpenFunc {
+	return func(l Login) (driver.Connector, error) {
+		d, ok := dialectFor(l.Engine)
+		if !ok {
+			return nil, fmt.Errorf("driver %q: the engine has no connection string here", name)
+		}
+		dsn := d.dsn(l, params)
+		db, err := sql.Open(name, dsn)
+		if err != nil {
+			// The driver's error may quote the connection string.
+			return nil, fmt.Errorf("driver %q: not registered, or it cannot parse the connection string", name)
+		}
+		defer db.Close()
+		drv := db.Driver()
+		dc, ok := drv.(driver.DriverContext)
+		if !ok {
+			return dsnConnector{drv, dsn}, nil
+		}
+		c, err := dc.OpenConnector(dsn)
+		if err != nil {
+			return nil, fmt.Errorf("driver %q: it cannot parse the connection string", name)
+		}
+		return c, nil
+	}
+}
+
+// dsnConnector is the connector of a driver that has none.
+type dsnConnector struct {
+	drv driver.Driver
+	dsn string
+}
+
+func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.drv.Open(c.dsn) }
+func (c dsnConnector) Driver() driver.Driver                        { return c.drv }
+func (c dsnConnector) Format(f fmt.State, _ rune)                   { fmt.Fprint(f, redacted) }
+
+// A session is one connection to a database, logged in.
+type session struct {
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+// open logs in. The error has no password in it.
+func open(ctx context.Context, f OpenFunc, l Login) (*session, error) {
+	c, err := f(l)
+	if err != nil {
+		return nil, fmt.Errorf("open: %w", scrub(err, l.Password()))
+	}
+	if c == nil {
+		return nil, errors.New("open: no connector")
+	}
+	db := sql.OpenDB(c)
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return &session{db, conn}, nil
+}
+
+// close logs out. Its error says nothing about what was done before.
+func (s *session) close() {
+	_ = s.conn.Close()
+	_ = s.db.Close()
+}

@@ -1,0 +1,302 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// SQLOptions are the options of Postgres and MySQL. The zero value, or a nil
+// pointer, is one user who changes the own password.
+type SQLOptions struct {
+	// Alternating takes turns between two users: the secret's user and a clone
+	// with CloneSuffix added to the name. The one at rest gets the new
+	// password, so that the other goes on working until the next rotation. The
+	// secret's field masterarn names the secret of a user who may do that.
+	//
+	// A clone that is missing is made. In PostgreSQL it is a role that is a
+	// member of the original, and inherits its rights; see SetRole. In MySQL and
+	// MariaDB it has the same host part, and is given what SHOW GRANTS says of
+	// the original, its TLS requirement and its default role, again at each
+	// rotation; rights that it has beyond that are left.
+	Alternating bool
+
+	// CloneSuffix is the ending of the clone's name; empty means "_clone". The
+	// name must not be longer than the server allows: 63 bytes in PostgreSQL,
+	// 32 characters in MySQL, 80 in MariaDB.
+	CloneSuffix string
+
+	// SetRole has a PostgreSQL clone act as the original from the start of each
+	// session (ALTER ROLE clone SET role), so that what it creates belongs to
+	// the original. It counts when the clone is made.
+	SetRole bool
+
+	// TwoPasswords keeps the password that worked until the next rotation, in
+	// MySQL 8.0.14 and later (RETAIN CURRENT PASSWORD) and MariaDB 10.4 and
+	// later (IDENTIFIED VIA ... OR ...), so that there is no moment in which
+	// AWSCURRENT does not log in. MySQL wants the privilege
+	// APPLICATION_PASSWORD_ADMIN for that, and no policy against reusing a
+	// password; MariaDB wants CREATE USER, or the secret to have a masterarn
+	// whose user has it. PostgreSQL cannot do it, and with Alternating there is
+	// no need: both are errors.
+	TwoPasswords bool
+
+	// Password says how new passwords are made.
+	Password Password
+
+	// TestQuery is run by testSecret; empty means "SELECT 1".
+	TestQuery string
+
+	// Iterations is the work factor of PostgreSQL's SCRAM-SHA-256; zero means
+	// 4096, which is PostgreSQL's default.
+	Iterations int
+
+	// Rejected reports whether an error of a login says that the password was
+	// refused. Nil means IsRejected.
+	Rejected func(error) bool
+
+	// Complete, if not nil, is given each secret's login and returns it with
+	// what the secret lacks, such as the host in one that RDS manages. It is
+	// not to look at the password. Its errors end the step.
+	Complete func(ctx context.Context, secretID string, l Login) (Login, error)
+
+	// SameServer is asked where host or port of the master's secret differ
+	// from those of the secret that is rotated, and reports whether they are
+	// the same database all the same, as a replica or the cluster of an
+	// instance is. Nil means no.
+	//
+	// It must not believe what the rotated secret says of itself. Whoever may
+	// write a secret could otherwise name any master secret in it, and have
+	// that master change a user of its own database.
+	SameServer func(ctx context.Context, user, master Login) (bool, error)
+}
+
+// SQL is a Rotator for users of a database. Postgres and MySQL make it. It is
+// safe for concurrent use by multiple goroutines if the functions it was given
+// are.
+type SQL struct {
+	dialect dialect
+	open    OpenFunc
+	opts    SQLOptions
+}
+
+// Postgres returns a Rotator for PostgreSQL 10 and later, and what is built on
+// it. New passwords must be printable ASCII: the verifier is computed here,
+// and other characters PostgreSQL would normalise first (SASLprep), which the
+// standard library cannot.
+//
+// On Amazon RDS with rds.restrict_password_commands, a user may change the
+// own password only as a member of rds_password.
+func Postgres(open OpenFunc, opts *SQLOptions) *SQL { return newSQL(postgres{}, open, opts) }
+
+// MySQL returns a Rotator for MySQL 5.7.6 and later and for MariaDB. New
+// passwords must be printable ASCII.
+func MySQL(open OpenFunc, opts *SQLOptions) *SQL { return newSQL(mysql{}, open, opts) }
+
+func newSQL(d dialect, open OpenFunc, opts *SQLOptions) *SQL {
+	s := &SQL{dialect: d, open: open}
+	if opts != nil {
+		s.opts = *opts
+	}
+	return s
+}
+
+// Create returns the current value with a new password, and with alternating
+// users the other user's name. It does not connect to the database.
+func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
+	if err := s.check(); err != nil {
+		return Value{}, err
+	}
+	v, err := r.Current(ctx)
+	if err != nil {
+		return Value{}, err
+	}
+	l, err := s.complete(ctx, r.SecretID(), v)
+	if err != nil {
+		return Value{}, fmt.Errorf("%s: %w", current, err)
+	}
+	if s.opts.Alternating {
+		other, err := s.otherUser(l)
+		if err != nil {
+			return Value{}, err
+		}
+		if l.MasterARN == "" {
+			return Value{}, errors.New(`alternating users: the secret has no field "masterarn"`)
+		}
+		if v, err = v.WithField("username", other); err != nil {
+			return Value{}, err
+		}
+	}
+	password, err := r.NewPassword(ctx, s.opts.Password)
+	if err != nil {
+		return Value{}, err
+	}
+	return v.WithField("password", password)
+}
+
+// Test logs in with the AWSPENDING version and runs one query.
+func (s *SQL) Test(ctx context.Context, r *Rotation) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	_, pend, err := s.versions(ctx, r)
+	if err != nil {
+		return err
+	}
+	ses, err := s.login(ctx, pend, pending)
+	if err != nil {
+		return err
+	}
+	defer ses.close()
+	query := s.opts.TestQuery
+	if query == "" {
+		query = "SELECT 1"
+	}
+	rows, err := ses.conn.QueryContext(ctx, query)
+	if err == nil {
+		for rows.Next() {
+		}
+		err = errors.Join(rows.Err(), rows.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("test query: %w", scrub(err, pend.Password()))
+	}
+	return nil
+}
+
+// check finds options that cannot be.
+func (s *SQL) check() error {
+	switch {
+	case s.open == nil:
+		return errors.New("the OpenFunc is nil")
+	case s.opts.TwoPasswords && s.opts.Alternating:
+		return errors.New("SQLOptions: TwoPasswords and Alternating exclude each other")
+	case s.opts.TwoPasswords && !s.dialect.twoPasswords():
+		return fmt.Errorf("SQLOptions: %s cannot hold two passwords of a user", s.dialect.name())
+	case s.opts.Iterations < 0:
+		return errors.New("SQLOptions: Iterations is negative")
+	}
+	return nil
+}
+
+// versions returns the logins of AWSCURRENT and AWSPENDING, which must be for
+// the same place. Nothing has been dialled then.
+func (s *SQL) versions(ctx context.Context, r *Rotation) (cur, pend Login, err error) {
+	v, err := r.Current(ctx)
+	if err == nil {
+		cur, err = s.complete(ctx, r.SecretID(), v)
+	}
+	if err != nil {
+		return cur, pend, fmt.Errorf("%s: %w", current, err)
+	}
+	v, err = r.Pending(ctx)
+	if err == nil {
+		pend, err = s.complete(ctx, r.SecretID(), v)
+	}
+	if err != nil {
+		return cur, pend, fmt.Errorf("%s: %w", pending, err)
+	}
+	user := cur.Username
+	if s.opts.Alternating {
+		if user, err = s.otherUser(cur); err != nil {
+			return cur, pend, err
+		}
+	}
+	switch {
+	case cur.Host == "":
+		return cur, pend, errors.New(`the secret has no field "host"`)
+	case pend.Username != user:
+		return cur, pend, errors.New("the AWSPENDING version is for another user than AWSCURRENT asks for")
+	case !sameServer(cur, pend):
+		return cur, pend, errors.New("the AWSPENDING version is for another server than AWSCURRENT")
+	}
+	if err := checkPassword(pend.Password()); err != nil {
+		return cur, pend, fmt.Errorf("%s: %w", pending, err)
+	}
+	// From here on all comes from AWSCURRENT but the user and the password.
+	to := cur.WithPassword(pend.Password())
+	to.Username = user
+	return cur, to, nil
+}
+
+// complete reads a secret, fills in what it lacks, and checks the engine.
+func (s *SQL) complete(ctx context.Context, secretID string, v Value) (Login, error) {
+	l, err := parseLogin(v)
+	if err != nil {
+		return l, err
+	}
+	password := l.password
+	if s.opts.Complete != nil {
+		if l, err = s.opts.Complete(ctx, secretID, l); err != nil {
+			return l, fmt.Errorf("complete: %w", scrub(err, l.Password()))
+		}
+		l.password = password
+	}
+	engines := s.dialect.engines()
+	switch {
+	case l.Engine == "":
+		l.Engine = engines[0]
+	case !slices.Contains(engines, l.Engine):
+		return l, fmt.Errorf(`the field "engine" is none of %s`, strings.Join(engines, ", "))
+	}
+	if l.Port == 0 {
+		l.Port = s.dialect.port()
+	}
+	if l.Username == "" {
+		return l, errors.New(`the secret has no field "username"`)
+	}
+	return l, nil
+}
+
+func sameServer(a, b Login) bool {
+	return strings.EqualFold(a.Host, b.Host) && a.Port == b.Port
+}
+
+// otherUser returns the name of the user whose turn it is after l's.
+func (s *SQL) otherUser(l Login) (string, error) {
+	suffix := s.opts.CloneSuffix
+	if suffix == "" {
+		suffix = "_clone"
+	}
+	if base, ok := strings.CutSuffix(l.Username, suffix); ok && base != "" {
+		return base, nil
+	}
+	name := l.Username + suffix
+	if n, limit := s.dialect.nameLength(name), s.dialect.maxName(l.Engine); n > limit {
+		return "", fmt.Errorf("the clone's name would be longer than %d", limit)
+	}
+	return name, nil
+}
+
+// checkPassword says whether a password may be set. Other characters than
+// printable ASCII mean different bytes to different clients.
+func checkPassword(p string) error {
+	if p == "" {
+		return errors.New(`the field "password" is empty`)
+	}
+	for i := range len(p) {
+		if p[i] < 0x20 || p[i] > 0x7e {
+			return errors.New(`the field "password" holds other characters than printable ASCII`)
+		}
+	}
+	return nil
+}
+
+// login logs in. A refusal is ErrRefused, wrapped with what the driver said.
+func (s *SQL) login(ctx context.Context, l Login, label string) (*session, error) {
+	ses, err := open(ctx, s.open, l)
+	if err == nil {
+		return ses, nil
+	}
+	rejected := s.opts.Rejected
+	if rejected == nil {
+		rejected = IsRejected
+	}
+	said := scrub(err, l.Password())
+	if rejected(err) {
+		return nil, fmt.Errorf("log in with %s: %w: %w", label, ErrRefused, said)
+	}
+	return nil, fmt.Errorf("log in with %s: %w", label, said)
+}

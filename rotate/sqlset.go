@@ -1,0 +1,191 @@
+package rotate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A change is a password to be set.
+type change struct {
+	user     string // name, without MySQL's host part
+	password string
+	opts     *SQLOptions
+}
+
+// A dialect is what differs between PostgreSQL and MySQL.
+type dialect interface {
+	name() string
+	engines() []string // the first is the default
+	port() int
+	nameLength(name string) int
+	maxName(engine string) int
+	twoPasswords() bool
+	dsn(l Login, params map[string][]string) string
+
+	// setOwn changes the password of the user that ses is logged in as.
+	setOwn(ctx context.Context, ses *session, c change) error
+
+	// setBoth does the same and keeps the password keep. admin is a session
+	// that may do it, perhaps ses. works reports whether the new password logs
+	// in already.
+	setBoth(ctx context.Context, ses, admin *session, c change, keep string, works func() (bool, error)) error
+
+	// setOther has master change the password of the alternating user c.user,
+	// who is made like the one that ses is logged in as if missing. The new
+	// password must not log in before everything else is done.
+	setOther(ctx context.Context, ses, master *session, like string, c change) error
+}
+
+// dialectFor returns the dialect of an engine.
+func dialectFor(engine string) (dialect, bool) {
+	for _, d := range []dialect{postgres{}, mysql{}} {
+		for _, e := range d.engines() {
+			if e == engine {
+				return d, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// Set has the database accept the AWSPENDING password, if it does not yet.
+func (s *SQL) Set(ctx context.Context, r *Rotation) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	cur, pend, err := s.versions(ctx, r)
+	if err != nil {
+		return err
+	}
+	works, err := s.works(ctx, pend)
+	if works || err != nil {
+		return err
+	}
+	c := change{user: pend.Username, password: pend.Password(), opts: &s.opts}
+	if s.opts.Alternating {
+		err = s.setOther(ctx, r, cur, c)
+	} else {
+		err = s.setOwn(ctx, r, cur, pend, c)
+	}
+	return scrub(err, pend.Password(), cur.Password())
+}
+
+// works reports whether pending logs in.
+func (s *SQL) works(ctx context.Context, pend Login) (bool, error) {
+	ses, err := s.login(ctx, pend, pending)
+	if errors.Is(err, ErrRefused) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	ses.close()
+	return true, nil
+}
+
+// setOwn logs in with the current or the previous password and changes it.
+func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change) error {
+	ses, with, err := s.loginOld(ctx, r, cur, pend)
+	if err != nil {
+		return err
+	}
+	defer ses.close()
+	if !s.opts.TwoPasswords {
+		return s.dialect.setOwn(ctx, ses, c)
+	}
+	admin := ses
+	if cur.MasterARN != "" {
+		if admin, err = s.master(ctx, r, cur); err != nil {
+			return err
+		}
+		defer admin.close()
+	}
+	return s.dialect.setBoth(ctx, ses, admin, c, with.Password(), func() (bool, error) { return s.works(ctx, pend) })
+}
+
+// loginOld logs in with the current password, or with the previous one if
+// that is refused. A password that equals one refused before is not tried.
+func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*session, Login, error) {
+	var refused error = ErrRefused
+	if cur.Password() != pend.Password() {
+		ses, err := s.login(ctx, cur, current)
+		if err == nil || !errors.Is(err, ErrRefused) {
+			return ses, cur, err
+		}
+		refused = err
+	}
+	v, err := r.Previous(ctx)
+	if err != nil {
+		return nil, cur, err
+	}
+	if v.IsZero() {
+		return nil, cur, fmt.Errorf("AWSPENDING is refused too, there is no AWSPREVIOUS, and: %w", refused)
+	}
+	old, err := s.complete(ctx, r.SecretID(), v)
+	if err != nil {
+		return nil, cur, fmt.Errorf("%s: %w", previous, err)
+	}
+	if old.Username != cur.Username || !sameServer(old, cur) {
+		return nil, cur, fmt.Errorf("AWSPENDING is refused too, AWSPREVIOUS is for another user or server, and: %w", refused)
+	}
+	if p := old.Password(); p == cur.Password() || p == pend.Password() {
+		return nil, cur, fmt.Errorf("AWSPENDING is refused too, AWSPREVIOUS has no other password, and: %w", refused)
+	}
+	old = cur.WithPassword(old.Password())
+	ses, err := s.login(ctx, old, previous)
+	if errors.Is(err, ErrRefused) {
+		err = fmt.Errorf("AWSPENDING and AWSCURRENT are refused too, and: %w", err)
+	}
+	return ses, old, err
+}
+
+// setOther changes the user at rest. The current user must log in first: it
+// shows that whoever wrote the secret is at home on this server, where the
+// master is about to act on the secret's behalf.
+func (s *SQL) setOther(ctx context.Context, r *Rotation, cur Login, c change) error {
+	ses, err := s.login(ctx, cur, current)
+	if err != nil {
+		return err
+	}
+	defer ses.close()
+	master, err := s.master(ctx, r, cur)
+	if err != nil {
+		return err
+	}
+	defer master.close()
+	return s.dialect.setOther(ctx, ses, master, cur.Username, c)
+}
+
+// master logs in as the master user, whose secret must be for the server of
+// the secret that names it.
+func (s *SQL) master(ctx context.Context, r *Rotation, cur Login) (*session, error) {
+	if cur.MasterARN == "" {
+		return nil, errors.New(`the secret has no field "masterarn"`)
+	}
+	v, err := r.Other(ctx, cur.MasterARN)
+	if err != nil {
+		return nil, fmt.Errorf("the master's secret: %w", err)
+	}
+	m, err := s.complete(ctx, cur.MasterARN, v)
+	if err != nil {
+		return nil, fmt.Errorf("the master's secret: %w", err)
+	}
+	if m.Host == "" {
+		return nil, errors.New(`the master's secret has no field "host"`)
+	}
+	if same := sameServer(cur, m); !same {
+		if s.opts.SameServer != nil {
+			if same, err = s.opts.SameServer(ctx, cur, m); err != nil {
+				return nil, fmt.Errorf("the master's secret: %w", scrub(err, m.Password(), cur.Password()))
+			}
+		}
+		if !same {
+			return nil, errors.New("the master's secret is for another server than the secret that names it")
+		}
+	}
+	if cur.Database != "" {
+		m.Database = cur.Database
+	}
+	return s.login(ctx, m, "the master's secret")
+}
