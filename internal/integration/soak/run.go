@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+)
+
+// run is one server, one strategy and one policy.
+type run struct {
+	*settings
+	backend  *backend
+	strategy *strategy
+	policy   *policy
+	report   report
+
+	server *dbserver.Server
+	fake   *secretstest.Server
+	wrong  int // refused logins up to now
+}
+
+func newRun(o *settings, b *backend, s *strategy, p *policy) *run {
+	title := b.name + " " + s.name
+	if p.suffix != "" {
+		title += " " + p.suffix
+	}
+	if o.faults {
+		title += " with faults"
+	}
+	r := &run{settings: o, backend: b, strategy: s, policy: p}
+	r.report.title = title
+	r.report.rotations = o.rotations
+	if p.promises == nil {
+		r.report.rotations = min(o.rotations, o.naiveRotations)
+	}
+	return r
+}
+
+// The two callers of Secrets Manager.
+const (
+	appARN     = "arn:aws:iam::123456789012:user/app"
+	rotatorARN = "arn:aws:iam::123456789012:user/rotator"
+)
+
+// do starts the server and does the run. It ends in time: a rotation may take
+// some seconds longer than its window, and the whole a minute longer.
+func (r *run) do(ctx context.Context) (*report, error) {
+	each := r.window + r.gap + 3*time.Second
+	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(r.report.rotations)*each)
+	defer cancel()
+	var err error
+	if r.server, err = r.backend.start(ctx, r.settings); err != nil {
+		return &r.report, err
+	}
+	r.fake = secretstest.NewServer(nil)
+	defer r.fake.Close()
+	return &r.report, errors.Join(r.soak(ctx), r.server.Stop())
+}
+
+// soak rotates under load.
+func (r *run) soak(ctx context.Context) error {
+	connector, err := r.backend.open(r.server, r.server.AdminUser, r.server.AdminPassword)
+	if err != nil {
+		return err
+	}
+	admin := sql.OpenDB(connector)
+	defer admin.Close()
+	rot := &rotator{
+		api:    r.fake.ClientFor(secretstest.Identity{ARN: rotatorARN}),
+		server: r.server, admin: admin, backend: r.backend, strategy: r.strategy, window: r.window,
+	}
+	if err := rot.create(ctx); err != nil {
+		return err
+	}
+	if r.faults {
+		r.fake.Fail(randomFaults()...)
+	}
+	connector, closeClient, err := r.policy.connector(r)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	load := startLoad(ctx, connector, r.workers)
+	err = r.rotateAll(ctx, rot)
+	r.report.elapsed = time.Since(start)
+	err = errors.Join(err, load.close(), closeClient())
+	r.count(load)
+	return err
+}
+
+// rotateAll does the rotations, with a gap before and after each.
+func (r *run) rotateAll(ctx context.Context, rot *rotator) error {
+	for i := range r.report.rotations {
+		if err := sleep(ctx, r.gap); err != nil {
+			return err
+		}
+		if err := rot.rotate(ctx); err != nil {
+			return fmt.Errorf("rotation %d: %w", i+1, err)
+		}
+		if err := r.countWrong(); err != nil {
+			return err
+		}
+	}
+	return sleep(ctx, r.gap)
+}
+
+// countWrong counts the wrong logins of a rotation, from the end of the one
+// before. Once the rotation is over there are none, unless the client makes
+// them.
+func (r *run) countWrong() error {
+	n, err := r.server.RefusedLogins()
+	r.report.mostWrong = max(r.report.mostWrong, n-r.wrong)
+	r.wrong = n
+	return err
+}
+
+// count fills the report in.
+func (r *run) count(l *load) {
+	rep := &r.report
+	rep.queries, rep.failedQueries = l.queries.Load(), l.failedQueries.Load()
+	rep.connects, rep.failedConnects = l.connects.Load(), l.failedConnects.Load()
+	rep.slowestConnect = time.Duration(l.slowest.Load())
+	rep.errs = l.errs.texts
+	rep.apiCalls = r.fake.Count(secretstest.Call{Identity: appARN})
+	if err := r.countWrong(); err != nil {
+		rep.errs = append(rep.errs, err.Error())
+	}
+	rep.wrongLogins = r.wrong
+}
+
+// randomFaults strike the service's calls at random, never the rotation's.
+func randomFaults() []secretstest.Fault {
+	fault := func(p float64, f secretstest.Fault) secretstest.Fault {
+		f.Identity, f.Times, f.Probability = appARN, secretstest.Always, p
+		return f
+	}
+	return []secretstest.Fault{
+		fault(0.10, secretstest.Fault{}), // throttled
+		fault(0.05, secretstest.Fault{Code: "InternalServiceError"}),
+		fault(0.03, secretstest.Fault{Drop: true}),
+		fault(0.03, secretstest.Fault{Truncate: true}),
+		fault(0.03, secretstest.Fault{Garbage: true}),
+		fault(0.03, secretstest.Fault{Empty: true}),
+		fault(0.10, secretstest.Fault{Latency: 50 * time.Millisecond}),
+		fault(0.10, secretstest.Fault{Lag: 100 * time.Millisecond}),
+		fault(0.05, secretstest.Fault{Stale: true}),
+	}
+}
