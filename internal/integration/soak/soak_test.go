@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+)
+
+// short are settings for a run of a second or two.
+func short(rotations int) *settings {
+	return &settings{
+		rotations: rotations, naiveRotations: rotations, workers: 20,
+		window: 300 * time.Millisecond, gap: 200 * time.Millisecond, ttl: 50 * time.Millisecond,
+	}
+}
+
+var form = regexp.MustCompile(`^soak (postgres|postgres-pq|mariadb) (single-user|alternating-users)( [a-z ]+)?: ` +
+	`rotations \d+, queries \d+, failed queries \d+, failed connects \d+, wrong logins \d+, ` +
+	`api calls per rotation \d+\.\d, slowest connect \d+ms$`)
+
+// A soak that shows no failure is worth something only if it can show one: the
+// naive policy fails in the window of every single-user rotation.
+func TestNaivePolicyFails(t *testing.T) {
+	for i := range backends {
+		t.Run(backends[i].name, func(t *testing.T) {
+			for j := range strategies {
+				r := runShort(t, short(3), &backends[i], &strategies[j], &policies[0])
+				if !form.MatchString(r.String()) {
+					t.Errorf("got %q, want the form %v", r, form)
+				}
+				if r.queries == 0 || r.wrongLogins == 0 || r.apiCalls == 0 {
+					t.Errorf("got %v: something was not counted", r)
+				}
+				failed := r.failedQueries > 0 && r.failedConnects > 0
+				if want := !strategies[j].overlaps; failed != want {
+					t.Errorf("got %v: failures %t, want %t", r, failed, want)
+				}
+				if err := noFailure(short(3), &strategies[j], r); err == nil {
+					t.Errorf("%v: passes the check", r)
+				}
+			}
+		})
+	}
+}
+
+func runShort(t *testing.T, o *settings, b *backend, s *strategy, p *policy) *report {
+	t.Helper()
+	r, err := newRun(o, b, s, p).do(t.Context())
+	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skipf("LEFT OUT: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%v\n%s", r, r.details())
+	return r
+}
+
+func TestNoFailure(t *testing.T) {
+	single, alternating := &strategies[0], &strategies[1]
+	good := report{rotations: 10, queries: 1000, wrongLogins: 10, mostWrong: 1, slowestConnect: time.Second}
+	for _, test := range []struct {
+		name     string
+		strategy *strategy
+		logins   int
+		spoil    func(*report)
+		wantErr  bool
+	}{
+		{"nothing wrong", single, 0, func(*report) {}, false},
+		{"one login at a time", single, 1, func(*report) {}, false},
+		{"no load", single, 0, func(r *report) { r.queries = 1 }, true},
+		{"a failed query", single, 0, func(r *report) { r.failedQueries = 1 }, true},
+		{"a failed connect", single, 0, func(r *report) { r.failedConnects = 1 }, true},
+		{"four wrong logins once", single, 0, func(r *report) { r.mostWrong = 4 }, false},
+		{"five wrong logins once", single, 0, func(r *report) { r.mostWrong = 5 }, true},
+		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 26 }, true},
+		{"too many in the mean for two at a time", single, 2, func(r *report) { r.wrongLogins = 18 }, true},
+		{"two for one at a time", single, 1, func(r *report) { r.mostWrong = 2 }, true},
+		{"a wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 1, 1 }, true},
+		{"no wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 0, 0 }, false},
+	} {
+		r := good
+		test.spoil(&r)
+		err := noFailure(&settings{maxLogins: test.logins}, test.strategy, &r)
+		if (err != nil) != test.wantErr {
+			t.Errorf("%s: got error %v, want one: %t", test.name, err, test.wantErr)
+		}
+	}
+}
