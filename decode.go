@@ -1,0 +1,177 @@
+package secrets
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// A kind knows how to make a T of a secret and how to hand it out.
+type kind[T any] struct {
+	decode func(*Secret) (T, *DecodeError)
+	clone  func(*T) T // nil: a plain copy shares nothing that could be changed
+	always bool       // the newest version is returned even if it is of no use
+}
+
+var kinds sync.Map // reflect.Type of T → *kind[T], of types without a function
+
+// kindOf returns the kind of T: raw text, bytes, *Secret or JSON.
+func kindOf[T any]() *kind[T] {
+	t := reflect.TypeFor[T]()
+	if k, ok := kinds.Load(t); ok {
+		return k.(*kind[T])
+	}
+	k := &kind[T]{clone: clonerOf[T](t)}
+	switch {
+	case t == reflect.TypeFor[*Secret]():
+		k.always = true
+		k.decode = func(s *Secret) (v T, _ *DecodeError) { return any(s).(T), nil }
+	case rawText(t):
+		k.always = t == reflect.TypeFor[string]()
+		k.decode = k.text
+	case t == reflect.TypeFor[[]byte]():
+		k.always = true
+		k.decode = func(s *Secret) (v T, _ *DecodeError) { return any(s.Bytes()).(T), nil }
+	default:
+		k.decode = k.json
+	}
+	actual, _ := kinds.LoadOrStore(t, k)
+	return actual.(*kind[T])
+}
+
+// rawText reports whether t is a string that does not say otherwise.
+func rawText(t reflect.Type) bool {
+	return t.Kind() == reflect.String && !reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+}
+
+// kindFunc returns the kind of a function.
+func kindFunc[T any](decode func(*Secret) (T, error)) *kind[T] {
+	k := &kind[T]{clone: clonerOf[T](reflect.TypeFor[T]())}
+	k.decode = func(s *Secret) (v T, de *DecodeError) {
+		defer k.recover(s, &de)
+		v, err := decode(s)
+		if err != nil {
+			de = k.undecodable(s, "the BindFunc function refused it")
+			de.is = func(target error) bool { return errors.Is(err, target) }
+			return v, de
+		}
+		return v, k.validate(s, &v)
+	}
+	return k
+}
+
+func (k *kind[T]) text(s *Secret) (v T, de *DecodeError) {
+	if s.IsBinary() {
+		return v, k.undecodable(s, "it is binary, not text")
+	}
+	reflect.ValueOf(&v).Elem().SetString(s.v.text)
+	defer k.recover(s, &de)
+	return v, k.validate(s, &v)
+}
+
+func (k *kind[T]) json(s *Secret) (v T, de *DecodeError) {
+	defer k.recover(s, &de)
+	data := s.v.bin
+	if data == nil {
+		data = []byte(s.v.text)
+	}
+	if string(bytes.TrimSpace(data)) == "null" {
+		return v, k.undecodable(s, "it is the JSON null")
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
+		var zero T
+		return zero, k.explain(s, data, err)
+	}
+	return v, k.validate(s, &v)
+}
+
+// validate asks the Validate method of T or *T, if there is one.
+func (k *kind[T]) validate(s *Secret, v *T) *DecodeError {
+	type validator interface{ Validate() error }
+	val, ok := any(*v).(validator)
+	if !ok {
+		val, ok = any(v).(validator)
+	}
+	if !ok {
+		return nil
+	}
+	if err := val.Validate(); err != nil {
+		de := k.undecodable(s, "its Validate method refused it")
+		de.is = func(target error) bool { return errors.Is(err, target) }
+		return de
+	}
+	return nil
+}
+
+// recover turns a panic of the user's code into an error. What it panicked
+// with is not shown: it may hold the value.
+func (k *kind[T]) recover(s *Secret, de **DecodeError) {
+	if p := recover(); p != nil {
+		*de = k.undecodable(s, fmt.Sprintf("decoding or validating it panicked (with a %T)", p))
+	}
+}
+
+func (k *kind[T]) undecodable(s *Secret, reason string) *DecodeError {
+	return &DecodeError{SecretID: s.v.name, VersionID: s.v.id, Type: reflect.TypeFor[T]().String(), reason: reason}
+}
+
+// explain says where in the JSON the decoder gave up, without its error, which
+// quotes what it choked on.
+func (k *kind[T]) explain(s *Secret, data []byte, err error) *DecodeError {
+	de := k.undecodable(s, "it does not fit")
+	var syntax *json.SyntaxError
+	var fit *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		de.reason = "it is not JSON"
+		de.Offset = max(syntax.Offset, 1)
+	case errors.As(err, &fit) && fit.Field != "":
+		de.Field = fit.Field
+		if fit.Type != nil {
+			de.Type = fit.Type.String()
+		}
+	default:
+		path, t := locate(reflect.TypeFor[T](), data)
+		if path != "" {
+			de.Field = path
+			de.Type = t.String()
+		}
+	}
+	return de
+}
+
+// locate finds the field of t at which data does not decode, where the
+// decoder's error did not say it: the error came from a field's own method.
+func locate(t reflect.Type, data []byte) (string, reflect.Type) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var fields map[string]json.RawMessage
+	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) ||
+		json.Unmarshal(data, &fields) != nil {
+		return "", nil
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		if !f.IsExported() || f.Anonymous {
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			name = f.Name
+		}
+		for key, raw := range fields {
+			if !strings.EqualFold(key, name) || json.Unmarshal(raw, reflect.New(f.Type).Interface()) == nil {
+				continue
+			}
+			if path, ft := locate(f.Type, raw); path != "" {
+				return name + "." + path, ft
+			}
+			return name, f.Type
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,180 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+	"github.com/aws/smithy-go"
+)
+
+// ErrClosed is returned by every read of a [Client] after its Close.
+var ErrClosed = errors.New("secrets: client is closed")
+
+var (
+	errEmptyAnswer  = errors.New("the answer held no secret value")
+	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
+	errNoDescribe   = errors.New("DescribeSecret is not to be had")
+	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may hold the value)")
+	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)
+)
+
+// A DecodeError says that a version of a secret did not decode into a type, or
+// that the type's Validate method refused it. It never holds a value, and it
+// does not wrap the decoder's error, which might. errors.Is sees the error that
+// Validate or a [BindFunc] function returned.
+type DecodeError struct {
+	SecretID  string // the secret's name
+	VersionID string
+	Type      string // the wanted Go type; of Field where Field is set
+	Field     string // the JSON path of the field at fault, if it is known
+	Offset    int64  // the byte at which the JSON is malformed, 0 if it is not
+
+	reason string
+	is     func(target error) bool // never the error itself, so that nothing prints it
+}
+
+func (e *DecodeError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "secrets: decode %q version %s: ", e.SecretID, e.VersionID)
+	if e.Field != "" {
+		fmt.Fprintf(&b, "field %q: ", e.Field)
+	}
+	b.WriteString(e.reason)
+	if e.Offset > 0 {
+		fmt.Fprintf(&b, " at byte %d", e.Offset)
+	}
+	fmt.Fprintf(&b, " (want %s)", e.Type)
+	return b.String()
+}
+
+// Is reports whether target is the error that Validate or a [BindFunc]
+// function returned, or wrapped in it.
+func (e *DecodeError) Is(target error) bool { return e.is != nil && e.is(target) }
+
+// Format writes the error's message, whatever the verb.
+func (e *DecodeError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
+
+// A PrefetchError names the secrets that [Client.Prefetch] could not cache.
+// The others are cached.
+type PrefetchError struct {
+	// Errors holds the error of each secret that failed, by the id asked for.
+	Errors map[string]error
+}
+
+func (e *PrefetchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "secrets: prefetch: %d failed", len(e.Errors))
+	for i, id := range sortedKeys(e.Errors) {
+		if i == 5 {
+			fmt.Fprintf(&b, "; and %d more", len(e.Errors)-i)
+			break
+		}
+		fmt.Fprintf(&b, "; %q: %v", id, e.Errors[id])
+	}
+	return b.String()
+}
+
+// Unwrap returns the errors of the secrets that failed.
+func (e *PrefetchError) Unwrap() []error {
+	errs := make([]error, 0, len(e.Errors))
+	for _, id := range sortedKeys(e.Errors) {
+		errs = append(errs, e.Errors[id])
+	}
+	return errs
+}
+
+// opError says what was being done to which secret.
+func opError(op, id string, err error) error {
+	if err == ErrClosed {
+		return err
+	}
+	return fmt.Errorf("secrets: %s %q: %w", op, id, err)
+}
+
+// An answer is what an error of the service means for a cached secret.
+type answer int
+
+const (
+	transient answer = iota // timeouts, connections, throttling, 5xx, credentials, what we do not know
+	gone                    // not found, or in a state that forbids it: no, if DescribeSecret does not contradict
+	denied                  // no: not permitted, or the key refused
+	missing                 // the operation does not exist there
+	canceled                // a context ended
+)
+
+// answerOf sorts err by its code, never by its HTTP status, in which
+// compatible endpoints differ.
+func answerOf(err error) answer {
+	if isContextError(err) {
+		return canceled
+	}
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return transient
+	}
+	switch code := api.ErrorCode(); code {
+	case "ResourceNotFoundException", "InvalidRequestException":
+		return gone
+	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure",
+		"KMSAccessDeniedException", "KMSDisabledException", "KMSNotFoundException", "KMSInvalidStateException":
+		return denied
+	case "UnknownOperationException", "UnsupportedOperation", "InvalidAction", "NotImplemented", "NotImplementedException":
+		return missing
+	default:
+		return transient
+	}
+}
+
+func isContextError(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// isThrottle reports whether err is the service asking for fewer calls, by the
+// SDK's own list.
+func isThrottle(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	_, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
+	return ok
+}
+
+// clean returns err if nothing in it can hold a secret's value, and otherwise
+// an error that stands for it. What the SDK fails to read it quotes.
+func clean(err error) error {
+	var de *smithy.DeserializationError
+	if err == nil || !errors.As(err, &de) {
+		return err
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return context.DeadlineExceeded
+	}
+	return errUnreadable
+}
+
+// batchError makes of one failure in a batch the error that GetSecretValue
+// would have returned.
+func batchError(code, message string) error {
+	switch code {
+	case "ResourceNotFoundException":
+		return &types.ResourceNotFoundException{Message: &message}
+	case "InvalidRequestException":
+		return &types.InvalidRequestException{Message: &message}
+	case "InvalidParameterException":
+		return &types.InvalidParameterException{Message: &message}
+	case "DecryptionFailure":
+		return &types.DecryptionFailure{Message: &message}
+	case "InternalServiceError":
+		return &types.InternalServiceError{Message: &message}
+	}
+	return &smithy.GenericAPIError{Code: code, Message: message}
+}

@@ -1,0 +1,251 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+const (
+	batchSize    = 20 // secrets in one BatchGetSecretValue
+	batchWorkers = 4  // batches under way at a time: the service allows 100 a second
+	batchAgain   = time.Hour
+)
+
+// Prefetch caches the current versions of many secrets, 20 a request, and
+// blocks until all are there or have failed. Those that are cached and not
+// expired cost nothing. A [*PrefetchError] names what failed; the rest is
+// cached all the same. Remembered failures are ignored.
+//
+// Asking for more secrets than Options.Size is an error before any request.
+// Where BatchGetSecretValue is not to be had or not permitted (it needs a
+// permission of its own, beside GetSecretValue on each secret) they are
+// fetched one by one, 16 at a time.
+func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
+	if !c.enter() {
+		return ErrClosed
+	}
+	defer c.wg.Done()
+	if n := distinct(ids); n > c.size {
+		return fmt.Errorf("secrets: prefetch: %d secrets do not fit in Options.Size %d", n, c.size)
+	}
+	asked := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.base, cancel)()
+
+	p := &prefetch{c: &c.cache, failed: map[string]error{}}
+	single := c.unfetched(ids)
+	if c.mayBatch() {
+		single = p.batches(ctx, single)
+	}
+	p.singles(ctx, single)
+	if len(p.failed) == 0 {
+		return nil
+	}
+	switch {
+	case c.base.Err() != nil:
+		return ErrClosed
+	case asked.Err() != nil:
+		return fmt.Errorf("secrets: prefetch: %w", asked.Err())
+	}
+	return &PrefetchError{Errors: p.failed}
+}
+
+func distinct(ids []string) int {
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		seen[id] = true
+	}
+	return len(seen)
+}
+
+// unfetched returns those of ids, each once, that are not cached and fresh.
+func (c *cache) unfetched(ids []string) []string {
+	var wanted []string
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		if _, _, ok := c.fresh(id); !ok {
+			wanted = append(wanted, id)
+		}
+	}
+	return wanted
+}
+
+func (c *cache) mayBatch() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.batcher != nil && c.now() >= c.noBatch
+}
+
+// prefetch is one call of Prefetch.
+type prefetch struct {
+	c *cache
+
+	mu     sync.Mutex // guards failed and left
+	failed map[string]error
+	left   []string // what is to be fetched one by one
+}
+
+func (p *prefetch) fail(id string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failed[id] = err
+}
+
+func (p *prefetch) leave(ids ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = append(p.left, ids...)
+}
+
+// batches fetches what it can, 20 a request, and returns what is left.
+func (p *prefetch) batches(ctx context.Context, ids []string) []string {
+	var chunks [][]string
+	for len(ids) > 0 {
+		n := min(batchSize, len(ids))
+		if n == 1 {
+			p.leave(ids...) // one alone needs no permission for batches
+		} else {
+			chunks = append(chunks, ids[:n])
+		}
+		ids = ids[n:]
+	}
+	each(chunks, batchWorkers, func(chunk []string) { p.batch(ctx, chunk) })
+	return p.left
+}
+
+// batch fetches up to 20 secrets.
+func (p *prefetch) batch(ctx context.Context, ids []string) {
+	if !p.c.mayBatch() {
+		p.leave(ids...)
+		return
+	}
+	open := make(map[string]bool, len(ids)) // those that nothing was said of yet
+	for _, id := range ids {
+		open[id] = true
+	}
+	var token *string
+	for range len(ids) + 1 { // a page holds one secret at least
+		lk := p.c.newLook()
+		in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: ids, NextToken: token}
+		out, err := p.c.batch(ctx, in)
+		if err != nil {
+			p.batchFailed(ctx, open, err)
+			return
+		}
+		p.take(out, lk, open)
+		if token = out.NextToken; token == nil || *token == "" || len(open) == 0 {
+			break
+		}
+	}
+	for id := range open {
+		p.leave(id) // the answer did not say which of its secrets this is
+	}
+}
+
+// batchFailed sees to the secrets of a request that failed as a whole.
+func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err error) {
+	if a := answerOf(err); a == denied || a == missing {
+		p.c.mu.Lock()
+		if p.c.noBatch == 0 {
+			p.c.log.Warn("secrets: BatchGetSecretValue is not to be had: secrets are fetched one by one", "error", err)
+		}
+		p.c.noBatch = p.c.now().add(batchAgain)
+		p.c.mu.Unlock()
+		for id := range open {
+			p.leave(id)
+		}
+		return
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	for id := range open {
+		p.fail(id, opError("prefetch", id, err))
+	}
+}
+
+// take caches the secrets of one page and notes its errors.
+func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, lk *look, open map[string]bool) {
+	for i := range out.SecretValues {
+		s, err := fromEntry(&out.SecretValues[i])
+		if err != nil {
+			continue // its id stays open
+		}
+		for _, id := range namesIn(open, s) {
+			if _, _, err := p.c.adopt(id, s, lk, true); err != nil {
+				p.fail(id, err)
+			}
+			delete(open, id)
+		}
+	}
+	for _, e := range out.Errors {
+		if id := str(e.SecretId); open[id] {
+			err := batchError(str(e.ErrorCode), str(e.Message))
+			p.c.counts.errors.Add(1)
+			p.c.coldFailed(id, lk, err)
+			p.fail(id, opError("prefetch", id, err))
+			delete(open, id)
+		}
+	}
+}
+
+// namesIn returns those of ids that certainly name s. A partial ARN does only
+// if no other of ids could be meant.
+func namesIn(ids map[string]bool, s *Secret) []string {
+	var names []string
+	for id := range ids {
+		partial := strings.HasPrefix(id, "arn:") && len(s.v.arn) == len(id)+7 && strings.HasPrefix(s.v.arn, id+"-")
+		if id == s.v.name || id == s.v.arn || partial {
+			names = append(names, id)
+		}
+	}
+	return names
+}
+
+// singles fetches secrets one by one.
+func (p *prefetch) singles(ctx context.Context, ids []string) {
+	each(ids, maxWorkers, func(id string) {
+		lk := p.c.newLook()
+		s, err := p.c.fetch(ctx, id, Selector{}, p.c.opts)
+		if err == nil {
+			_, _, err = p.c.adopt(id, s, lk, true)
+		} else if ctx.Err() == nil {
+			p.c.coldFailed(id, lk, err)
+		}
+		if err != nil && !errors.Is(err, ErrClosed) {
+			err = opError("prefetch", id, err)
+		}
+		if err != nil {
+			p.fail(id, err)
+		}
+	})
+}
+
+// each calls fn for every item, in at most n goroutines, and waits for them.
+func each[T any](items []T, n int, fn func(T)) {
+	work := make(chan T)
+	var wg sync.WaitGroup
+	for range min(n, len(items)) {
+		wg.Go(func() {
+			for item := range work {
+				fn(item)
+			}
+		})
+	}
+	for _, item := range items {
+		work <- item
+	}
+	close(work)
+	wg.Wait()
+}

@@ -1,0 +1,142 @@
+package secrets
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"reflect"
+	"sync"
+	"sync/atomic"
+)
+
+// A Ref is a handle of one secret, read as one type. It makes reading as fast
+// as it gets, and it is where [Try] keeps what it learnt of a rotation. Make
+// one with [Bind] or [BindFunc] and keep it: for as long as the program reads
+// the secret. It is safe for concurrent use by multiple goroutines and needs
+// no closing.
+type Ref[T any] struct {
+	c     *Client
+	slot  atomic.Pointer[typedSlot[T]]
+	clone func(*T) T
+	kind  *kind[T]
+	bound bool // the slot is this handle's own
+	id    string
+
+	try trial[T]
+
+	mu sync.Mutex // guards the making of a bound slot
+}
+
+// Bind returns a handle that reads the secret id as a T. It makes no request.
+//
+// A string is the text of the secret, as it is; a []byte is a copy of the
+// value, text or binary; a *Secret is the version itself; any other T is what
+// encoding/json makes of the value, of structs, pointers to structs and maps
+// for instance. If T or *T has a method Validate() error it is asked before a
+// version is adopted; it must not call the client.
+//
+// What a T points to is shared by all its readers and must not be changed.
+// Maps and slices are copied at every read, unless they lie behind a pointer,
+// so bind a pointer type where that costs too much.
+//
+// A new version that does not decode, or that Validate refuses, is not adopted
+// for T: its readers keep the last version that did, and the failure is logged
+// and counted. Only if there is none is it returned, as a [*DecodeError].
+// Strings, bytes and *Secret always get the newest version.
+func Bind[T any](c *Client, id string) *Ref[T] {
+	return newRef(c, id, kindOf[T](), false)
+}
+
+// BindFunc is [Bind] with a function that makes the T of a version. The
+// function is called once for each version, must not call the client, and may
+// return an error or panic to refuse the version. Its error is not shown, since
+// it may quote the value, but errors.Is finds it.
+func BindFunc[T any](c *Client, id string, decode func(*Secret) (T, error)) *Ref[T] {
+	return newRef(c, id, kindFunc(decode), true)
+}
+
+func newRef[T any](c *Client, id string, k *kind[T], bound bool) *Ref[T] {
+	return &Ref[T]{c: c, id: id, kind: k, clone: k.clone, bound: bound}
+}
+
+// Get returns the current version. It blocks, and fails, as [Client.Get] does;
+// a secret that is in use costs a few nanoseconds.
+func (r *Ref[T]) Get(ctx context.Context) (T, error) {
+	p, err := r.get(ctx)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	if r.clone != nil {
+		return r.clone(p), nil
+	}
+	return *p, nil
+}
+
+// get returns the shared value.
+func (r *Ref[T]) get(ctx context.Context) (*T, error) {
+	if sl := r.slot.Load(); sl != nil {
+		if h := sl.shown.Load(); h != nil {
+			h.e.touch()
+			r.c.counts.hits.add()
+			return &h.value, nil
+		}
+	}
+	h, err := r.slow(ctx)
+	if err != nil {
+		return nil, opError("get", r.id, err)
+	}
+	return &h.value, nil
+}
+
+// slow finds the slot, and the value in it.
+func (r *Ref[T]) slow(ctx context.Context) (*held[T], error) {
+	e, s, err := r.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r.slotIn(e).value(ctx, &r.c.cache, e, s)
+}
+
+// fresh returns the entry and its current version.
+func (r *Ref[T]) fresh(ctx context.Context) (*entry, *Secret, error) {
+	if e, s := r.c.lookup(r.id); s != nil {
+		e.touch()
+		r.c.counts.hits.add()
+		return e, s, nil
+	}
+	return r.c.current(ctx, r.id)
+}
+
+// slotIn returns the handle's slot, as a slot of e.
+func (r *Ref[T]) slotIn(e *entry) *typedSlot[T] {
+	if !r.bound {
+		sl := slotOf(&r.c.cache, e, r.kind)
+		r.slot.Store(sl)
+		return sl
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sl := r.slot.Load()
+	if sl == nil {
+		sl = &typedSlot[T]{kind: r.kind}
+		r.slot.Store(sl)
+	}
+	r.c.bind(e, sl, weakly(sl))
+	return sl
+}
+
+// ID returns the id that the handle was bound with.
+func (r *Ref[T]) ID() string { return r.id }
+
+// String returns the secret's id and the type.
+func (r *Ref[T]) String() string {
+	return fmt.Sprintf("secrets.Ref[%v](%q)", reflect.TypeFor[T](), r.id)
+}
+
+// Format writes what [Ref.String] returns, whatever the verb.
+func (r *Ref[T]) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
+
+// LogValue returns what [Ref.String] returns.
+func (r *Ref[T]) LogValue() slog.Value { return slog.StringValue(r.String()) }

@@ -1,0 +1,150 @@
+package secrets
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+)
+
+// A Secret is one version of a secret. It never changes, and it is safe for
+// concurrent use by multiple goroutines.
+//
+// Only [Secret.Text] and [Secret.Bytes] give the value. Package fmt, log/slog
+// and encoding/json show the secret's name and version id instead of it, also
+// where the Secret is part of something else.
+type Secret struct {
+	// A pointer, because fmt prints the fields of a struct that it meets in
+	// another type's unexported field as they are, and follows no pointer there.
+	v *version
+}
+
+// version is what a Secret holds.
+type version struct {
+	name    string
+	arn     string
+	id      string
+	stages  []string
+	created time.Time
+	text    string // of a text secret
+	bin     []byte // of a binary one; nil in a text secret
+}
+
+// Name returns the secret's name.
+func (s *Secret) Name() string { return s.v.name }
+
+// ARN returns the secret's full ARN.
+func (s *Secret) ARN() string { return s.v.arn }
+
+// VersionID returns the version's id.
+func (s *Secret) VersionID() string { return s.v.id }
+
+// Stages returns the staging labels that were on the version when it was
+// fetched; they may have moved since.
+func (s *Secret) Stages() []string { return slices.Clone(s.v.stages) }
+
+// CreatedDate returns when the version was made, the zero time if the service
+// did not say.
+func (s *Secret) CreatedDate() time.Time { return s.v.created }
+
+// IsBinary reports whether the value is a SecretBinary.
+func (s *Secret) IsBinary() bool { return s.v.bin != nil }
+
+// Text returns the value of a text secret, the SecretString. For a binary
+// secret it returns an error.
+func (s *Secret) Text() (string, error) {
+	if s.IsBinary() {
+		return "", fmt.Errorf("secrets: %q version %s is binary, not text", s.v.name, s.v.id)
+	}
+	return s.v.text, nil
+}
+
+// Bytes returns a copy of the value, of a text secret as well as of a binary one.
+func (s *Secret) Bytes() []byte {
+	if s.IsBinary() {
+		return slices.Clone(s.v.bin)
+	}
+	return []byte(s.v.text)
+}
+
+// String returns the secret's name and version id.
+func (s *Secret) String() string {
+	if s == nil || s.v == nil {
+		return "secrets.Secret(none)"
+	}
+	return fmt.Sprintf("secrets.Secret(%q version %s, value not shown)", s.v.name, s.v.id)
+}
+
+// Format writes what [Secret.String] returns, whatever the verb.
+func (s *Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// GoString returns what [Secret.String] returns.
+func (s *Secret) GoString() string { return s.String() }
+
+// LogValue returns the secret's name, version id and labels.
+func (s *Secret) LogValue() slog.Value {
+	if s == nil || s.v == nil {
+		return slog.StringValue(s.String())
+	}
+	return slog.GroupValue(slog.String("name", s.v.name), slog.String("version", s.v.id), slog.Any("stages", s.Stages()))
+}
+
+// MarshalText returns what [Secret.String] returns, so that encoding/json and
+// its like do not show the value.
+func (s *Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// sameValue reports whether s and t are the same version with the same value.
+func (s *Secret) sameValue(t *Secret) bool {
+	return s.v.id == t.v.id && s.v.text == t.v.text && slices.Equal(s.v.bin, t.v.bin) && s.IsBinary() == t.IsBinary()
+}
+
+// withStages returns s with other labels.
+func (s *Secret) withStages(stages []string) *Secret {
+	v := *s.v
+	v.stages = stages
+	return &Secret{&v}
+}
+
+// fromOutput makes a Secret of the service's answer; asked is the id asked
+// for. An answer with nothing in it is no secret.
+func fromOutput(asked string, out *secretsmanager.GetSecretValueOutput) (*Secret, error) {
+	if out == nil {
+		return nil, errEmptyAnswer
+	}
+	return newSecret(asked, out.Name, out.ARN, out.VersionId, out.VersionStages, out.CreatedDate, out.SecretString, out.SecretBinary)
+}
+
+// fromEntry is fromOutput for one entry of a batch.
+func fromEntry(v *types.SecretValueEntry) (*Secret, error) {
+	return newSecret("", v.Name, v.ARN, v.VersionId, v.VersionStages, v.CreatedDate, v.SecretString, v.SecretBinary)
+}
+
+func newSecret(asked string, name, arn, id *string, stages []string, created *time.Time, text *string, bin []byte) (*Secret, error) {
+	if text == nil && bin == nil {
+		return nil, errEmptyAnswer
+	}
+	v := &version{name: str(name), arn: str(arn), id: str(id), stages: internStages(stages)}
+	if v.name == "" {
+		v.name = asked
+	}
+	if created != nil {
+		v.created = *created
+	}
+	if text != nil {
+		v.text = *text
+	} else {
+		v.bin = slices.Clone(bin)
+	}
+	return &Secret{v}, nil
+}
+
+func str(p *string) string {
+	if p == nil {
+		return ""
+	}
+	return *p
+}

@@ -1,0 +1,219 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// A Client reads secrets and caches them. It is safe for concurrent use by
+// multiple goroutines. Make one with [New], and Close it.
+type Client struct{ cache }
+
+// New returns a Client that asks api, usually a *secretsmanager.Client. Nil
+// options mean the defaults. It makes no request; an error names the field of
+// Options that makes no sense.
+func New(api API, opts *Options) (*Client, error) {
+	if api == nil {
+		return nil, errors.New("secrets: New: api is nil")
+	}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	c := &Client{cache{
+		api:          api,
+		ttl:          opts.ttl(),
+		maxStale:     opts.maxStale(),
+		staleWait:    opts.staleWait(),
+		fetchTimeout: opts.fetchTimeout(),
+		minBackoff:   opts.minBackoff(),
+		maxBackoff:   opts.maxBackoff(),
+		size:         opts.size(),
+		onRead:       opts.onRead(),
+		log:          opts.logger(),
+		start:        time.Now(),
+		opts:         callOptions(opts),
+		byKey:        map[key]*entry{},
+		failing:      map[*entry]struct{}{},
+	}}
+	c.describer, _ = api.(describer)
+	c.batcher, _ = api.(batcher)
+	c.quickOpt = append(slices.Clone(c.opts), withoutRetries)
+	c.base, c.stop = context.WithCancel(context.Background())
+	c.lru, _ = simplelru.NewLRU[*entry, struct{}](1<<30, nil)
+	c.forgotten, _ = simplelru.NewLRU[question, *refusal](c.size, nil)
+	c.timer = time.AfterFunc(time.Hour, c.tick)
+	c.timer.Stop()
+	return c, nil
+}
+
+// Get returns the current version of a secret. The id is its name, its ARN or
+// its ARN without the random suffix.
+//
+// A cached secret is returned at once, whatever ctx. A secret that is not
+// cached costs one request for any number of callers, and Get blocks until it
+// is answered or ctx ends. Where the secret has expired Get waits at most
+// Options.StaleWait for its refresh and then returns the old version. After
+// Close it returns [ErrClosed].
+//
+// The errors of the service can be had by errors.As, as the types that the
+// SDK has for them; a failure is remembered for one to ten seconds.
+func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
+	if v, ok := c.index.Load(id); ok {
+		e := v.(*entry)
+		if s := e.fast.Load(); s != nil {
+			e.touch()
+			c.counts.hits.add()
+			return s, nil
+		}
+	}
+	_, s, err := c.current(ctx, id)
+	if err != nil {
+		return nil, opError("get", id, err)
+	}
+	return s, nil
+}
+
+// Get returns the current version of a secret as a T. See [Bind] for what T
+// may be, and [Client.Get] for what blocks. The version is decoded once, not at
+// every call.
+func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
+	if e, s := c.lookup(id); s != nil {
+		if sl := slotFor[T](e); sl != nil {
+			if h := sl.shown.Load(); h != nil {
+				e.touch()
+				c.counts.hits.add()
+				if sl.kind.clone != nil {
+					return sl.kind.clone(&h.value), nil
+				}
+				return h.value, nil
+			}
+		}
+	}
+	return Bind[T](c, id).Get(ctx)
+}
+
+// GetVersion returns the version of a secret that sel names. It is cached like
+// any other, also when it is not the current one; [Client.Get] is for that.
+// The error for a label or id that no version has says which it was, and is a
+// *types.ResourceNotFoundException of the SDK.
+func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secret, error) {
+	if sel.isCurrent() {
+		return c.Get(ctx, id)
+	}
+	s, err := c.version(ctx, id, sel)
+	if err != nil {
+		return nil, opError("get", id, fmt.Errorf("%s: %w", sel, err))
+	}
+	return s, nil
+}
+
+// Versions returns every version of a secret that has a staging label, each
+// once: the current one, the pending one if it has a value, the previous one,
+// and then those with custom labels. It is what a verifier needs that must
+// accept signatures made with any of them. A pending or previous version that
+// may not be read is left out.
+//
+// It is cached like any other read: the first call costs a DescribeSecret and
+// a GetSecretValue for each version, later ones come from memory. Without
+// DescribeSecret the custom labels are left out.
+func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
+	all, err := c.versions(ctx, id)
+	if err != nil {
+		return nil, opError("versions", id, err)
+	}
+	return all, nil
+}
+
+// Refresh asks the service now whether the cached version of a secret is still
+// current, and caches the one that is. It blocks until the answer is there or
+// ctx ends. It does not wait out a backoff, does not take the answer of a
+// request that was already under way, and ignores remembered failures. While
+// the service cannot be asked the old version stays in service and Refresh
+// returns the error.
+//
+// A version that the service shows as current again after a newer one is
+// adopted only when a second look agrees: the first may have been answered by
+// a replica that lags.
+func (c *Client) Refresh(ctx context.Context, id string) error {
+	if !c.enter() {
+		return ErrClosed
+	}
+	defer c.wg.Done()
+	asked := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.base, cancel)()
+	if err := c.refreshNow(ctx, id); err != nil {
+		switch {
+		case c.base.Err() != nil:
+			return ErrClosed
+		case asked.Err() != nil:
+			err = asked.Err()
+		}
+		return opError("refresh", id, err)
+	}
+	return nil
+}
+
+// refreshNow looks at a cached secret, and fetches another.
+func (c *cache) refreshNow(ctx context.Context, id string) error {
+	if v, ok := c.index.Load(id); ok && !v.(*entry).isEmpty(c) {
+		e := v.(*entry)
+		lk, err := c.look(ctx, e, c.opts)
+		if err == nil {
+			c.refreshAll(ctx, e, lk)
+		}
+		return err
+	}
+	lk := c.newLook()
+	s, err := c.fetch(ctx, id, Selector{}, c.opts)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.coldFailed(id, lk, err)
+		}
+		return err
+	}
+	_, _, err = c.adopt(id, s, lk, true)
+	return err
+}
+
+// isEmpty reports whether e holds no current version.
+func (e *entry) isEmpty(c *cache) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.cur == nil
+}
+
+// Stats returns what the client counted so far.
+func (c *Client) Stats() Stats {
+	s := c.counts.stats()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Secrets = uint64(c.lru.Len())
+	return s
+}
+
+// Close ends what runs in the background, cancels requests under way, waits
+// for them and lets go of every cached value. Later reads return [ErrClosed],
+// and so do reads that are waiting; Watch loops yield it and end. Close may be
+// called more than once and always returns nil.
+func (c *Client) Close() error {
+	c.close()
+	return nil
+}
+
+// String returns the type's name: a client has nothing to show.
+func (c *Client) String() string { return "secrets.Client" }
+
+// Format writes what [Client.String] returns, whatever the verb.
+func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
+
+// LogValue returns what [Client.String] returns.
+func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }

@@ -1,0 +1,240 @@
+package secrets
+
+import (
+	"context"
+	"sync/atomic"
+	"weak"
+)
+
+// A slot holds a secret as one type: decoded once for each version, and the
+// last version that decoded well if the current one does not.
+type slot interface {
+	prepare(c *cache, s *Secret) // decodes s ahead of its adoption; no lock may be held
+	showLocked(e *entry)         // lets hits have the value
+	hideLocked()                 // takes it from them
+	emptyLocked()                // lets go of it
+	retireLocked() slot          // ends the slot; its successor has what it held
+}
+
+// typedSlot is the slot of one type.
+type typedSlot[T any] struct {
+	shown atomic.Pointer[held[T]] // what hits get; nil: the slow path decides
+
+	// Guarded by cache.mu.
+	good   *held[T]      // the last version that decoded well
+	bad    *Secret       // a version that did not
+	badErr *DecodeError  // why
+	busy   chan struct{} // closed when a decode ends; nil: none is under way
+	doing  *Secret       // the version being decoded
+
+	kind *kind[T]
+}
+
+// held is a decoded version.
+type held[T any] struct {
+	value  T
+	secret *Secret
+	e      *entry
+}
+
+// boundSlot is a slot that only its handle keeps alive.
+type boundSlot func() slot
+
+func weakly[T any](s *typedSlot[T]) boundSlot {
+	w := weak.Make(s)
+	return func() slot {
+		if s := w.Value(); s != nil {
+			return s
+		}
+		return nil
+	}
+}
+
+// slotsLocked returns e's slots.
+func (e *entry) slotsLocked() []slot {
+	typed := e.typed.Load()
+	if len(e.bound) == 0 {
+		if typed == nil {
+			return nil
+		}
+		return *typed
+	}
+	var all []slot
+	if typed != nil {
+		all = append(all, *typed...)
+	}
+	live := e.bound[:0]
+	for _, b := range e.bound {
+		if s := b(); s != nil {
+			live = append(live, b)
+			all = append(all, s)
+		}
+	}
+	clear(e.bound[len(live):])
+	e.bound = live
+	return all
+}
+
+// retireSlotsLocked ends what handles hold of e, so that they ask again what
+// their id names. The types keep their last good versions.
+func (c *cache) retireSlotsLocked(e *entry) {
+	if typed := e.typed.Load(); typed != nil {
+		next := make([]slot, len(*typed))
+		for i, s := range *typed {
+			next[i] = s.retireLocked()
+		}
+		e.typed.Store(&next)
+	}
+	for _, b := range e.bound {
+		if s := b(); s != nil {
+			s.hideLocked()
+		}
+	}
+	e.bound = nil
+}
+
+// slotFor returns e's slot for JSON and the like of type T, nil if there is none.
+func slotFor[T any](e *entry) *typedSlot[T] {
+	if typed := e.typed.Load(); typed != nil {
+		for _, s := range *typed {
+			if s, ok := s.(*typedSlot[T]); ok {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// slotOf is slotFor that makes the slot where there is none.
+func slotOf[T any](c *cache, e *entry, k *kind[T]) *typedSlot[T] {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := slotFor[T](e); s != nil {
+		return s
+	}
+	s := &typedSlot[T]{kind: k}
+	next := []slot{s}
+	if typed := e.typed.Load(); typed != nil {
+		next = append(next, *typed...)
+	}
+	if !e.gone {
+		e.typed.Store(&next)
+	}
+	return s
+}
+
+// bind registers a handle's own slot with e.
+func (c *cache) bind(e *entry, s slot, b boundSlot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, have := range e.slotsLocked() {
+		if have == s {
+			return
+		}
+	}
+	if !e.gone {
+		e.bound = append(e.bound, b)
+	}
+}
+
+// value returns s decoded, or the last good version if it does not decode. One
+// goroutine decodes; the others wait for it, or for the end of their context.
+func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret) (*held[T], error) {
+	for {
+		c.mu.Lock()
+		h, err, known := sl.knownLocked(s)
+		busy := sl.busy
+		if !known && busy == nil {
+			sl.busy = make(chan struct{})
+		}
+		if known && !c.onRead && e.fast.Load() != nil && e.fast.Load() == e.cur {
+			sl.showLocked(e)
+		}
+		c.mu.Unlock()
+		switch {
+		case known:
+			return h, err
+		case busy == nil:
+			sl.run(c, s)
+		default:
+			select {
+			case <-busy:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	}
+}
+
+// knownLocked returns what is known of s for this type.
+func (sl *typedSlot[T]) knownLocked(s *Secret) (*held[T], error, bool) {
+	switch {
+	case sl.good != nil && (sl.good.secret == s || sl.good.secret.sameValue(s)):
+		return sl.good, nil, true
+	case sl.bad == nil || sl.bad != s && !sl.bad.sameValue(s):
+		return nil, nil, false
+	case sl.good != nil && !sl.kind.always:
+		return sl.good, nil, true
+	}
+	return nil, sl.badErr, true
+}
+
+// run decodes s. The caller has set busy.
+func (sl *typedSlot[T]) run(c *cache, s *Secret) {
+	var v T
+	err := sl.kind.undecodable(s, "was ended by its own goroutine's exit")
+	defer func() { // also where the decoder calls runtime.Goexit
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err == nil {
+			sl.good = &held[T]{value: v, secret: s}
+			sl.bad, sl.badErr = nil, nil
+		} else {
+			sl.bad, sl.badErr = s, err
+			c.counts.decodeErrors.Add(1)
+			c.log.Error("secrets: version not adopted", "error", error(err), "old version kept", sl.good != nil)
+		}
+		close(sl.busy)
+		sl.busy = nil
+	}()
+	v, err = sl.kind.decode(s)
+}
+
+func (sl *typedSlot[T]) prepare(c *cache, s *Secret) {
+	c.mu.Lock()
+	_, _, known := sl.knownLocked(s)
+	unused := sl.good == nil && sl.bad == nil
+	begin := !known && !unused && sl.busy == nil
+	if begin {
+		sl.busy = make(chan struct{})
+	}
+	c.mu.Unlock()
+	if begin {
+		sl.run(c, s)
+	}
+}
+
+func (sl *typedSlot[T]) showLocked(e *entry) {
+	h, err, known := sl.knownLocked(e.cur)
+	if !known || err != nil || e.gone {
+		sl.shown.Store(nil)
+		return
+	}
+	if h.e != e {
+		h = &held[T]{value: h.value, secret: h.secret, e: e}
+		sl.good = h
+	}
+	sl.shown.Store(h)
+}
+
+func (sl *typedSlot[T]) hideLocked() { sl.shown.Store(nil) }
+
+func (sl *typedSlot[T]) emptyLocked() {
+	sl.shown.Store(nil)
+	sl.good, sl.bad, sl.badErr = nil, nil, nil
+}
+
+func (sl *typedSlot[T]) retireLocked() slot {
+	sl.shown.Store(nil)
+	return &typedSlot[T]{kind: sl.kind, good: sl.good, bad: sl.bad, badErr: sl.badErr}
+}

@@ -1,0 +1,144 @@
+package secrets
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// The staging labels that Secrets Manager moves by itself.
+const (
+	Current  = "AWSCURRENT"  // the version that readers get
+	Pending  = "AWSPENDING"  // the version that a rotation is making
+	Previous = "AWSPREVIOUS" // the version that was current before
+)
+
+// A Selector names a version of a secret, by a staging label or by its id. The
+// zero Selector means [Current]. Make one with [Stage] or [VersionID].
+type Selector struct{ stage, id string }
+
+// Stage selects the version that has a staging label.
+func Stage(label string) Selector { return Selector{stage: label} }
+
+// VersionID selects a version by its id.
+func VersionID(id string) Selector { return Selector{id: id} }
+
+// String returns the label, or "version" and the id.
+func (s Selector) String() string {
+	switch {
+	case s.id != "":
+		return "version " + s.id
+	case s.stage != "":
+		return s.stage
+	}
+	return Current
+}
+
+func (s Selector) isCurrent() bool { return s.id == "" && (s.stage == "" || s.stage == Current) }
+
+// labels says which version id each staging label names.
+type labels map[string]string
+
+// labelsOf turns the service's map of version ids to labels round.
+func labelsOf(stages map[string][]string) labels {
+	l := make(labels, len(stages))
+	for id, names := range stages {
+		for _, name := range names {
+			l[intern(name)] = id
+		}
+	}
+	return l
+}
+
+// outstanding returns the version id that a rotation is making, "" if no
+// rotation is outstanding. AWSPENDING may stay on a version that has become
+// current; that is none.
+func (l labels) outstanding() string {
+	if p := l[Pending]; p != "" && p != l[Current] {
+		return p
+	}
+	return ""
+}
+
+// of returns the labels of a version in order.
+func (l labels) of(id string) []string {
+	var names []string
+	for name, v := range l {
+		if v == id {
+			names = append(names, name)
+		}
+	}
+	sortLabels(names)
+	return names
+}
+
+// ordered returns the labels that name distinct versions: AWSCURRENT,
+// AWSPENDING, AWSPREVIOUS and then the custom ones by name. A version with
+// several labels is there once, by the first.
+func (l labels) ordered() []string {
+	names := slices.Collect(maps.Keys(l))
+	sortLabels(names)
+	seen := map[string]bool{}
+	return slices.DeleteFunc(names, func(name string) bool {
+		if seen[l[name]] {
+			return true
+		}
+		seen[l[name]] = true
+		return false
+	})
+}
+
+func sortLabels(names []string) {
+	rank := func(name string) int {
+		switch name {
+		case Current:
+			return 0
+		case Pending:
+			return 1
+		case Previous:
+			return 2
+		}
+		return 3
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
+	})
+}
+
+// intern returns name, as the constant where there is one: thousands of
+// secrets have the same few labels.
+func intern(name string) string {
+	switch name {
+	case Current:
+		return Current
+	case Pending:
+		return Pending
+	case Previous:
+		return Previous
+	}
+	return name
+}
+
+var onlyCurrent = []string{Current}
+
+func internStages(stages []string) []string {
+	if len(stages) == 0 {
+		return nil
+	}
+	if len(stages) == 1 && stages[0] == Current {
+		return onlyCurrent // shared: Stages hands out copies
+	}
+	s := make([]string, len(stages))
+	for i, name := range stages {
+		s[i] = intern(name)
+	}
+	return s
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// sameRotation reports whether l and m agree about the labels that a rotation
+// moves.
+func (l labels) sameRotation(m labels) bool {
+	return l[Current] == m[Current] && l[Pending] == m[Pending] && l[Previous] == m[Previous]
+}

@@ -1,0 +1,151 @@
+package secrets
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Watch returns the versions of a secret as they become current: the present
+// one first, then each new one. Between two it blocks. A version that replaced
+// another while the loop's body ran is all that is yielded of those that came
+// in the meantime.
+//
+// While a loop runs its secret is refreshed whether it is read or not, and is
+// not evicted. A failure is yielded as an error, once for each run of equal
+// ones, and the loop goes on; so is a version that does not decode. The loop
+// ends when ctx ends, silently, and when the client is closed, with
+// [ErrClosed]. Where nothing runs in the background ([RefreshOnRead]) the loop
+// itself asks the service once in each TTL.
+func (r *Ref[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		w := watch[T]{r: r}
+		for ctx.Err() == nil {
+			e, changed, goOn := w.step(ctx, yield)
+			if !goOn || !w.wait(ctx, e, changed) {
+				return
+			}
+		}
+	}
+}
+
+// watch is one loop over a Watch.
+type watch[T any] struct {
+	r       *Ref[T]
+	version *Secret // the last one yielded
+	failure string  // the last error yielded since
+	failed  int     // reads that failed in a row
+}
+
+// step yields what is new. It returns the entry, held for the loop, and what
+// is closed when it changes; neither if there is none.
+func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (*entry, <-chan struct{}, bool) {
+	var zero T
+	c := &w.r.c.cache
+	e, _, err := w.r.fresh(ctx)
+	switch {
+	case err == ErrClosed:
+		yield(zero, err)
+		return nil, nil, false
+	case err != nil && ctx.Err() != nil:
+		return nil, nil, false
+	case err != nil:
+		w.failed++
+		return nil, nil, w.report(opError("watch", w.r.id, err), yield)
+	}
+	s, changed, ok := c.hold(e)
+	if !ok {
+		return nil, nil, true // it went this moment: look again
+	}
+	w.failed = 0
+	sl := w.r.slotIn(e)
+	h, err := sl.value(ctx, c, e, s)
+	if err == nil {
+		err = sl.refused(c, s)
+	}
+	goOn := true
+	if h != nil && (w.version == nil || w.version.v.id != h.secret.v.id) {
+		w.version, w.failure = h.secret, ""
+		v := h.value
+		if w.r.clone != nil {
+			v = w.r.clone(&h.value)
+		}
+		goOn = yield(v, nil)
+	}
+	if goOn && err != nil && ctx.Err() == nil {
+		goOn = w.report(err, yield)
+	}
+	if !goOn {
+		c.release(e)
+	}
+	return e, changed, goOn
+}
+
+// report yields an error that differs from the last.
+func (w *watch[T]) report(err error, yield func(T, error) bool) bool {
+	if w.failure == err.Error() {
+		return true
+	}
+	w.failure = err.Error()
+	var zero T
+	return yield(zero, err)
+}
+
+// wait blocks until it is worth looking again, and lets go of e. It reports
+// whether the loop goes on; where the client was closed the next step says so.
+func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) bool {
+	c := &w.r.c.cache
+	if e != nil {
+		defer c.release(e)
+	}
+	var tick <-chan time.Time
+	switch {
+	case e == nil:
+		t := time.NewTimer(min(time.Minute, time.Second<<min(w.failed, 6)))
+		defer t.Stop()
+		tick = t.C
+	case c.onRead:
+		t := time.NewTimer(jitter(c.ttl))
+		defer t.Stop()
+		tick = t.C
+	}
+	select {
+	case <-changed:
+	case <-tick:
+	case <-c.base.Done():
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// hold keeps e in the cache, and hot, until release. It returns the current
+// version and what is closed when that changes; ok is false if e is gone.
+func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.gone || e.cur == nil {
+		return nil, nil, false
+	}
+	e.holds++
+	if e.changed == nil {
+		e.changed = make(chan struct{})
+	}
+	return e.cur, e.changed, true
+}
+
+func (c *cache) release(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.holds--
+}
+
+// refused returns why s was not adopted for this type, nil if it was.
+func (sl *typedSlot[T]) refused(c *cache, s *Secret) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if sl.bad != nil && sl.bad.sameValue(s) {
+		return sl.badErr
+	}
+	return nil
+}
