@@ -1,0 +1,189 @@
+package sqlcred
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+)
+
+// DriverConn returns the driver's own connection of one that
+// [database/sql.Conn.Raw] passes to its callback: with
+// Options.RetireAfterRotation that is a wrapper, which DriverConn takes off.
+// Everything else is returned as it is, so that code may call it in any case.
+func DriverConn(driverConn any) any {
+	if c, ok := driverConn.(*conn); ok {
+		return c.Conn
+	}
+	return driverConn
+}
+
+// A conn is a driver's connection that retires after a rotation. It has every
+// optional interface of database/sql/driver; where the driver's connection has
+// not, it does what database/sql would do.
+//
+// Like the connection it wraps, it is used by one goroutine at a time.
+type conn struct {
+	driver.Conn
+	connector *Connector
+	version   string // that it was opened with
+	opened    string // the current one at that time; empty: not known
+}
+
+var _ interface {
+	driver.Pinger
+	driver.ExecerContext
+	driver.QueryerContext
+	driver.ConnPrepareContext
+	driver.ConnBeginTx
+	driver.SessionResetter
+	driver.Validator
+	driver.NamedValueChecker
+} = (*conn)(nil)
+
+// wrap returns the connection that Connect hands out.
+func (c *Connector) wrap(inner driver.Conn, version, current string) driver.Conn {
+	if !c.options.RetireAfterRotation {
+		return inner
+	}
+	return &conn{inner, c, version, current}
+}
+
+// ended is a context that has ended: who waits for nothing gives it.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// currentVersion returns the id of the version that is current as far as is
+// known without asking anybody, or "".
+func (c *Connector) currentVersion() string {
+	v, err := c.ref.Get(ended)
+	if err != nil {
+		return ""
+	}
+	return v.id
+}
+
+// retired reports whether the current version is no longer the one of the time
+// the connection was opened, and not the connection's own. A connection opened
+// with a version that was not current stays until the labels have moved.
+func (c *conn) retired() bool {
+	current := c.connector.currentVersion()
+	if c.opened == "" {
+		c.opened = current
+	}
+	return current != "" && current != c.version && current != c.opened
+}
+
+// ResetSession is called before a connection of the pool is used again.
+func (c *conn) ResetSession(ctx context.Context) error {
+	if c.retired() {
+		return driver.ErrBadConn
+	}
+	if r, ok := c.Conn.(driver.SessionResetter); ok {
+		return r.ResetSession(ctx)
+	}
+	return nil
+}
+
+func (c *conn) IsValid() bool {
+	if v, ok := c.Conn.(driver.Validator); ok {
+		return v.IsValid()
+	}
+	return true
+}
+
+func (c *conn) Ping(ctx context.Context) error {
+	if p, ok := c.Conn.(driver.Pinger); ok {
+		return p.Ping(ctx)
+	}
+	return nil
+}
+
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if n, ok := c.Conn.(driver.NamedValueChecker); ok {
+		return n.CheckNamedValue(v)
+	}
+	return driver.ErrSkip // on to the statement's ColumnConverter, if any, or the default
+}
+
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if e, ok := c.Conn.(driver.ExecerContext); ok {
+		return e.ExecContext(ctx, query, args)
+	}
+	e, ok := c.Conn.(driver.Execer) //lint:ignore SA1019 for drivers that have nothing newer
+	if !ok {
+		return nil, driver.ErrSkip
+	}
+	values, err := positional(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return e.Exec(query, values)
+}
+
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if q, ok := c.Conn.(driver.QueryerContext); ok {
+		return q.QueryContext(ctx, query, args)
+	}
+	q, ok := c.Conn.(driver.Queryer) //lint:ignore SA1019 for drivers that have nothing newer
+	if !ok {
+		return nil, driver.ErrSkip
+	}
+	values, err := positional(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	return q.Query(query, values)
+}
+
+func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	if p, ok := c.Conn.(driver.ConnPrepareContext); ok {
+		return p.PrepareContext(ctx, query)
+	}
+	stmt, err := c.Conn.Prepare(query)
+	if err == nil && ctx.Err() != nil {
+		stmt.Close()
+		return nil, ctx.Err()
+	}
+	return stmt, err
+}
+
+func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if b, ok := c.Conn.(driver.ConnBeginTx); ok {
+		return b.BeginTx(ctx, o)
+	}
+	if o.Isolation != driver.IsolationLevel(sql.LevelDefault) {
+		return nil, errors.New("sqlcred: driver does not support non-default isolation level")
+	}
+	if o.ReadOnly {
+		return nil, errors.New("sqlcred: driver does not support read-only transactions")
+	}
+	tx, err := c.Conn.Begin() //lint:ignore SA1019 for drivers that have nothing newer
+	if err == nil && ctx.Err() != nil {
+		tx.Rollback()
+		return nil, ctx.Err()
+	}
+	return tx, err
+}
+
+// Format implements [fmt.Formatter] and prints nothing of the connection: a
+// driver's may hold its password.
+func (c *conn) Format(f fmt.State, verb rune) {
+	fmt.Fprintf(f, "sqlcred.conn(%q)", c.connector.id)
+}
+
+// positional turns arguments into the form that drivers without contexts take.
+func positional(ctx context.Context, args []driver.NamedValue) ([]driver.Value, error) {
+	values := make([]driver.Value, len(args))
+	for i, arg := range args {
+		if arg.Name != "" {
+			return nil, errors.New("sqlcred: driver does not support the use of Named Parameters")
+		}
+		values[i] = arg.Value
+	}
+	return values, ctx.Err()
+}

@@ -1,0 +1,364 @@
+package sqlcred
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var errRefused = errors.New("refused by the server")
+
+func newGate(max int) (g *gate, rotating *bool) {
+	rotating = new(bool)
+	return &gate{max: max, rotating: func() bool { return *rotating }}, rotating
+}
+
+// mustEnter enters at once.
+func mustEnter(t *testing.T, g *gate, version string, probe bool) *passage {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	p, err := g.enter(ctx, version, probe)
+	if err != nil {
+		t.Fatalf("enter(%q, %v): %v", version, probe, err)
+	}
+	return p
+}
+
+// turnedAwayAtOnce checks that a version is barred.
+func turnedAwayAtOnce(t *testing.T, g *gate, version string) {
+	t.Helper()
+	p, err := g.enter(t.Context(), version, false)
+	var turned *turnedAway
+	if !errors.As(err, &turned) || !errors.Is(err, errRefused) {
+		t.Fatalf("enter(%q): got %v, %v, want it turned away with the driver's error", version, p, err)
+	}
+}
+
+// stopped reports whether a passage was told to stop.
+func stopped(p *passage) bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// queue starts n logins that wait at the gate, one after the other, and
+// returns what becomes of each.
+type queued struct {
+	p   *passage
+	err error
+}
+
+func queue(ctx context.Context, g *gate, n int, version string) []chan queued {
+	var all []chan queued
+	for range n {
+		c := make(chan queued, 1)
+		go func() {
+			p, err := g.enter(ctx, version, false)
+			c <- queued{p, err}
+		}()
+		synctest.Wait()
+		all = append(all, c)
+	}
+	return all
+}
+
+// through returns the indexes of those who came through or were turned away.
+func through(all []chan queued) []int {
+	synctest.Wait()
+	var done []int
+	for i, c := range all {
+		if len(c) > 0 {
+			done = append(done, i)
+		}
+	}
+	return done
+}
+
+func TestGateLimitsAndKeepsOrder(t *testing.T) {
+	for _, max := range []int{1, 2, 4} {
+		t.Run(fmt.Sprint(max), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g, _ := newGate(max)
+				all := queue(t.Context(), g, 10, "v1")
+				for first := 0; first < 10; first++ {
+					last := min(first+max, 10)
+					var want []int
+					for i := range last {
+						want = append(want, i)
+					}
+					if got := through(all); !slices.Equal(got, want[first:]) {
+						t.Fatalf("with %d logins over: under way %v, want %v", first, got, want[first:])
+					}
+					q := <-all[first]
+					g.leave(q.p, true, nil)
+				}
+			})
+		})
+	}
+}
+
+func TestGateWithoutLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, rotating := newGate(0)
+		*rotating = true
+		if got := through(queue(t.Context(), g, 100, "v1")); len(got) != 100 {
+			t.Errorf("under way: got %d, want 100", len(got))
+		}
+	})
+}
+
+func TestGateOneAtATimeDuringRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, rotating := newGate(4)
+		all := queue(t.Context(), g, 8, "v1")
+		if got := through(all); len(got) != 4 {
+			t.Fatalf("under way before: got %v, want 4", got)
+		}
+		*rotating = true
+		for i := range 3 { // no one takes the place of the first three
+			g.leave((<-all[i]).p, true, nil)
+		}
+		if got := through(all); !slices.Equal(got, []int{3}) {
+			t.Fatalf("under way when the rotation is known: got %v, want 3", got)
+		}
+		g.leave((<-all[3]).p, true, nil)
+		if got := through(all); !slices.Equal(got, []int{4}) {
+			t.Fatalf("next: got %v, want 4", got)
+		}
+		*rotating = false
+		g.leave((<-all[4]).p, true, nil)
+		if got := through(all); !slices.Equal(got, []int{5, 6, 7}) {
+			t.Fatalf("after the rotation: got %v, want 5 to 7", got)
+		}
+	})
+}
+
+func TestGateHeedsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(1)
+		first := mustEnter(t, g, "v1", false)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("a cause"))
+		defer cancel()
+		start := time.Now()
+		_, err := g.enter(ctx, "v1", false)
+		if err != context.DeadlineExceeded || time.Since(start) != time.Second {
+			t.Errorf("enter: got %v after %v, want %v after 1s", err, time.Since(start), context.DeadlineExceeded)
+		}
+		next := queue(t.Context(), g, 1, "v1")
+		g.leave(first, true, nil)
+		if got := through(next); len(got) != 1 {
+			t.Errorf("who gave up still holds a place")
+		}
+	})
+}
+
+// A login whose context ends at the moment it is let through has to leave like
+// any other; the gate must not lose the place.
+func TestGateContextEndsWhileAdmitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(1)
+		for range 100 {
+			first := mustEnter(t, g, "v1", false)
+			ctx, cancel := context.WithCancel(t.Context())
+			second := queue(ctx, g, 1, "v1")
+			go cancel()
+			go g.leave(first, true, nil)
+			synctest.Wait()
+			if q := <-second[0]; q.err == nil {
+				g.leave(q.p, true, nil)
+			}
+			g.leave(mustEnter(t, g, "v1", false), true, nil)
+		}
+	})
+}
+
+func TestGateRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(4)
+		refused := mustEnter(t, g, "v1", false)
+		sibling := mustEnter(t, g, "v1", false)
+		prober := mustEnter(t, g, "v1", true)
+		other := mustEnter(t, g, "v2", false)
+		waiting := queue(t.Context(), g, 3, "v1")
+		waitingOther := queue(t.Context(), g, 1, "v2")
+
+		g.leave(refused, false, errRefused)
+		if !stopped(sibling) || !errors.Is(sibling.reason, errRefused) {
+			t.Errorf("sibling: stopped %v, reason %v, want it stopped by the refusal", stopped(sibling), sibling.reason)
+		}
+		if stopped(prober) {
+			t.Errorf("a prober was stopped, who knew that the version may be refused")
+		}
+		if stopped(other) {
+			t.Errorf("a login with another version was stopped")
+		}
+		if got := through(waiting); len(got) != 3 {
+			t.Fatalf("waiting with the refused version: %v of 3 turned away", got)
+		}
+		for _, c := range waiting {
+			var turned *turnedAway
+			if q := <-c; !errors.As(q.err, &turned) || !errors.Is(q.err, errRefused) {
+				t.Errorf("waiting with the refused version: got %v, want it turned away", q.err)
+			}
+		}
+		if got := through(waitingOther); len(got) != 1 {
+			t.Errorf("a login with another version did not get the place")
+		}
+		turnedAwayAtOnce(t, g, "v1")
+	})
+}
+
+// When the slot of a refused login is free, the version is marked already:
+// with one login at a time only one wrong password reaches the server.
+func TestGateMarksBeforeNextLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(1)
+		all := queue(t.Context(), g, 50, "v1")
+		logins := 0
+		for _, c := range all {
+			q := <-c
+			if q.err == nil {
+				logins++
+				g.leave(q.p, false, errRefused)
+			}
+		}
+		if logins != 1 {
+			t.Errorf("logins with the refused version: got %d, want 1", logins)
+		}
+	})
+}
+
+func TestGateProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(4)
+		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
+
+		g.leave(mustEnter(t, g, "v1", true), false, errRefused)
+		turnedAwayAtOnce(t, g, "v1")
+		g.leave(mustEnter(t, g, "v1", true), false, nil) // a network error says nothing
+		turnedAwayAtOnce(t, g, "v1")
+		g.leave(mustEnter(t, g, "v1", true), true, nil)
+		g.leave(mustEnter(t, g, "v1", false), true, nil)
+
+		// The version is refused while the prober waits for its turn.
+		g.max = 1
+		refused := mustEnter(t, g, "v1", false)
+		probing := make(chan *passage)
+		go func() {
+			p, err := g.enter(t.Context(), "v1", true)
+			if err != nil {
+				t.Errorf("prober: %v", err)
+			}
+			probing <- p
+		}()
+		synctest.Wait()
+		g.leave(refused, false, errRefused)
+		turnedAwayAtOnce(t, g, "v1")
+		g.leave(<-probing, true, nil)
+		g.leave(mustEnter(t, g, "v1", false), true, nil)
+	})
+}
+
+// A login that began before the refusal and got in proves nothing: the
+// server's password may have changed between the two.
+func TestGateEarlierSuccessIsNoProof(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(4)
+		early := mustEnter(t, g, "v1", false)
+		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
+		g.leave(early, true, nil)
+		turnedAwayAtOnce(t, g, "v1")
+	})
+}
+
+// A refusal is not for ever, even if no prober comes: after a while one login
+// finds out.
+func TestGateTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(4)
+		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
+		time.Sleep(refusalMemory - 1)
+		turnedAwayAtOnce(t, g, "v1")
+		time.Sleep(1)
+
+		trial := mustEnter(t, g, "v1", false)
+		turnedAwayAtOnce(t, g, "v1")
+		g.leave(trial, false, errRefused)
+		turnedAwayAtOnce(t, g, "v1")
+
+		time.Sleep(refusalMemory)
+		trial = mustEnter(t, g, "v1", false)
+		g.leave(trial, false, nil)
+		turnedAwayAtOnce(t, g, "v1")
+
+		time.Sleep(refusalMemory)
+		g.leave(mustEnter(t, g, "v1", false), true, nil)
+		for range 4 {
+			mustEnter(t, g, "v1", false)
+		}
+	})
+}
+
+func TestGateForgetsOldVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(4)
+		for i := range 1000 {
+			g.leave(mustEnter(t, g, fmt.Sprint("v", i), false), false, errRefused)
+			time.Sleep(time.Second)
+		}
+		if got := len(g.refused); got > 31 {
+			t.Errorf("versions remembered: got %d, want at most 31", got)
+		}
+	})
+}
+
+// Many logins, refusals and contexts that end at once: no place is lost, the
+// bound holds.
+func TestGateUnderLoad(t *testing.T) {
+	g, _ := newGate(3)
+	var underWay, most int
+	lock := make(chan struct{}, 1)
+	done := make(chan struct{})
+	for worker := range 16 {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for i := range 300 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%5)*50*time.Microsecond)
+				p, err := g.enter(ctx, fmt.Sprint("v", (worker+i)%3), i%7 == 0)
+				cancel()
+				if err != nil {
+					continue
+				}
+				lock <- struct{}{}
+				underWay++
+				most = max(most, underWay)
+				<-lock
+				lock <- struct{}{}
+				underWay--
+				<-lock
+				if i%11 == 0 {
+					g.leave(p, false, errRefused)
+				} else {
+					g.leave(p, true, nil)
+				}
+			}
+		}()
+	}
+	for range 16 {
+		<-done
+	}
+	if most > 3 {
+		t.Errorf("logins under way: got %d, want at most 3", most)
+	}
+	if len(g.underWay) != 0 || len(g.waiting) != 0 {
+		t.Errorf("left behind: %d under way, %d waiting", len(g.underWay), len(g.waiting))
+	}
+}

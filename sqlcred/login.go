@@ -1,0 +1,296 @@
+package sqlcred
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+// TLS says how a connection is to be secured.
+type TLS int8
+
+const (
+	// TLSDefault leaves it to the driver: PostgreSQL drivers try TLS first
+	// or insist on it without checking the certificate, the MySQL driver
+	// uses none.
+	TLSDefault TLS = iota
+	// TLSOff uses no TLS.
+	TLSOff
+	// TLSVerify insists on TLS and checks the certificate and the host name.
+	TLSVerify
+)
+
+// String returns "default", "off" or "verify".
+func (t TLS) String() string {
+	switch t {
+	case TLSDefault:
+		return "default"
+	case TLSOff:
+		return "off"
+	case TLSVerify:
+		return "verify"
+	}
+	return "TLS(" + strconv.Itoa(int(t)) + ")"
+}
+
+// A Login is the content of one version of a database secret, in the form that
+// Amazon RDS and its rotation functions use. A field that the secret lacks is
+// zero.
+//
+// A Login never shows its password but by [Login.Password] and [Login.DSN]:
+// it is left out by every verb of fmt, by log/slog and by encoding/json, also
+// when the Login is a field of another struct, exported or not. The zero Login
+// has an empty password.
+//
+// A Login is a value: a copy may be changed without effect on others.
+type Login struct {
+	Engine    string // "postgres", "mysql", "mariadb", "sqlserver", "oracle", "redshift", ...
+	Host      string
+	Port      int // 0: the driver's default
+	Username  string
+	DBName    string
+	TLS       TLS    // of the secret's field ssl: TLSVerify if true, TLSOff if false, else TLSDefault
+	ClusterID string // dbClusterIdentifier
+	MasterARN string // masterarn: the secret of the user that may change this one's password
+	VersionID string // of the secret; empty if the Login was not read from a [secrets.Secret]
+
+	password **string // two pointers deep: fmt follows one of them where it can't call Format
+}
+
+// Password returns the password.
+func (l Login) Password() string {
+	if l.password == nil {
+		return ""
+	}
+	return **l.password
+}
+
+// WithPassword returns a copy of l with another password.
+func (l Login) WithPassword(password string) Login {
+	p := &password
+	l.password = &p
+	return l
+}
+
+// Keys are the names that a secret's JSON has for the fields of a [Login],
+// where they are not the usual ones. An empty name means the usual one.
+type Keys struct {
+	Engine    string // "engine"
+	Host      string // "host"
+	Port      string // "port"
+	Username  string // "username"
+	Password  string // "password"
+	DBName    string // "dbname"
+	SSL       string // "ssl"
+	ClusterID string // "dbClusterIdentifier"
+	MasterARN string // "masterarn"
+}
+
+// DecodeLogin reads a database secret: a JSON object with the fields engine,
+// host, port (a number or a string), username, password, dbname, ssl (a
+// boolean, or "true" or "false"), dbClusterIdentifier and masterarn, of which
+// only the password must be there. Other fields are ignored. It fits
+// [secrets.BindFunc]. An error names the field and holds nothing of the secret.
+func DecodeLogin(s *secrets.Secret) (Login, error) { return decodeSecret(s, Keys{}) }
+
+func decodeSecret(s *secrets.Secret, keys Keys) (Login, error) {
+	text, err := s.Text()
+	if err != nil {
+		text = string(s.Bytes())
+	}
+	l, err := decodeLogin([]byte(text), keys)
+	l.VersionID = s.VersionID()
+	return l, err
+}
+
+// UnmarshalJSON reads a database secret as [DecodeLogin] does, so that a Login
+// may be the type of a handle or a field of a bigger struct.
+func (l *Login) UnmarshalJSON(data []byte) error {
+	read, err := decodeLogin(data, Keys{})
+	if err == nil {
+		*l = read
+	}
+	return err
+}
+
+func decodeLogin(data []byte, keys Keys) (Login, error) {
+	d := loginDecoder{}
+	// The error is dropped, here and below: it quotes the input.
+	if json.Unmarshal(data, &d.fields) != nil || d.fields == nil {
+		return Login{}, errors.New("sqlcred: the secret is not a JSON object")
+	}
+	l := Login{
+		Engine:    d.text(keys.Engine, "engine"),
+		Host:      d.text(keys.Host, "host"),
+		Port:      d.port(keys.Port, "port"),
+		Username:  d.text(keys.Username, "username"),
+		DBName:    d.text(keys.DBName, "dbname"),
+		TLS:       d.tls(keys.SSL, "ssl"),
+		ClusterID: d.text(keys.ClusterID, "dbClusterIdentifier"),
+		MasterARN: d.text(keys.MasterARN, "masterarn"),
+	}
+	l = l.WithPassword(d.text(keys.Password, "password"))
+	if d.err == nil && l.Password() == "" {
+		d.fail(keys.Password, "password", "is missing or empty")
+	}
+	if d.err != nil {
+		return Login{}, d.err
+	}
+	return l, nil
+}
+
+// loginDecoder takes a secret's JSON apart. Its methods are given the name of
+// a field and the one that stands in for an empty name. They keep the first
+// error and return zero values after it.
+type loginDecoder struct {
+	fields map[string]json.RawMessage
+	err    error
+}
+
+func (d *loginDecoder) fail(name, usual, what string) {
+	if name == "" {
+		name = usual
+	}
+	if d.err == nil {
+		d.err = fmt.Errorf("sqlcred: the secret's field %q %s", name, what)
+	}
+}
+
+// raw returns a field, or nil if it is absent or null.
+func (d *loginDecoder) raw(name, usual string) json.RawMessage {
+	if name == "" {
+		name = usual
+	}
+	raw := d.fields[name]
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
+func (d *loginDecoder) text(name, usual string) string {
+	raw := d.raw(name, usual)
+	if raw == nil {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		d.fail(name, usual, "is not a string")
+		return ""
+	}
+	return s
+}
+
+func (d *loginDecoder) port(name, usual string) int {
+	raw := d.raw(name, usual)
+	if raw == nil {
+		return 0
+	}
+	text := string(raw)
+	if raw[0] == '"' {
+		if text = d.text(name, usual); text == "" {
+			return 0
+		}
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 {
+		d.fail(name, usual, "is not a port number")
+		return 0
+	}
+	return int(port)
+}
+
+func (d *loginDecoder) tls(name, usual string) TLS {
+	raw := d.raw(name, usual)
+	text := string(raw)
+	if raw != nil && raw[0] == '"' {
+		text = strings.ToLower(d.text(name, usual))
+	}
+	switch text {
+	case "true":
+		return TLSVerify
+	case "false":
+		return TLSOff
+	case "":
+		return TLSDefault
+	}
+	d.fail(name, usual, `is neither true nor false`)
+	return TLSDefault
+}
+
+// String describes the login without its password.
+func (l Login) String() string {
+	var b strings.Builder
+	if l.Engine != "" {
+		b.WriteString(l.Engine + "://")
+	}
+	if l.Username != "" {
+		b.WriteString(l.Username + "@")
+	}
+	switch {
+	case l.Port != 0:
+		b.WriteString(net.JoinHostPort(l.Host, strconv.Itoa(l.Port)))
+	default:
+		b.WriteString(l.Host)
+	}
+	if l.DBName != "" {
+		b.WriteString("/" + l.DBName)
+	}
+	return b.String()
+}
+
+// Format implements [fmt.Formatter]: every verb prints what [Login.String]
+// returns, as a quoted string for %q and %#v.
+func (l Login) Format(f fmt.State, verb rune) {
+	s := l.String()
+	if verb == 'q' || verb == 'v' && f.Flag('#') {
+		s = "sqlcred.Login(" + strconv.Quote(s) + ")"
+	}
+	io.WriteString(f, s)
+}
+
+// LogValue implements [slog.LogValuer] and leaves the password out.
+func (l Login) LogValue() slog.Value {
+	var attrs []slog.Attr
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	add("engine", l.Engine)
+	add("host", l.Host)
+	if l.Port != 0 {
+		attrs = append(attrs, slog.Int("port", l.Port))
+	}
+	add("username", l.Username)
+	add("dbname", l.DBName)
+	add("version", l.VersionID)
+	return slog.GroupValue(attrs...)
+}
+
+// MarshalJSON writes the login in the form of a database secret, without its
+// password: what it writes can't be read back.
+func (l Login) MarshalJSON() ([]byte, error) {
+	out := struct {
+		Engine    string `json:"engine,omitempty"`
+		Host      string `json:"host,omitempty"`
+		Port      int    `json:"port,omitempty"`
+		Username  string `json:"username,omitempty"`
+		DBName    string `json:"dbname,omitempty"`
+		SSL       *bool  `json:"ssl,omitempty"`
+		ClusterID string `json:"dbClusterIdentifier,omitempty"`
+		MasterARN string `json:"masterarn,omitempty"`
+	}{l.Engine, l.Host, l.Port, l.Username, l.DBName, nil, l.ClusterID, l.MasterARN}
+	if l.TLS != TLSDefault {
+		verify := l.TLS == TLSVerify
+		out.SSL = &verify
+	}
+	return json.Marshal(out)
+}

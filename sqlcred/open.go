@@ -1,0 +1,76 @@
+package sqlcred
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+// OpenDB returns a database whose connections log in with the secret of the
+// given name or ARN, through the registered database/sql driver of the given
+// name. The secret says where the database is, and o what the secret does not
+// say; o may be nil. See [Login.DSN] for the drivers.
+//
+// It does no I/O: whether the secret and the database can be reached is known
+// after a Ping. It is an error if no driver of that name is registered. Where
+// the driver has no connectors of its own, as lib/pq, a login that has begun
+// can't be given up; [New] with pq.NewConnector does better.
+func OpenDB(driverName string, client *secrets.Client, secretID string, o *Options) (*sql.DB, error) {
+	d, err := registered(driverName)
+	if err != nil {
+		return nil, err
+	}
+	var params map[string]string
+	if o != nil {
+		params = o.orDefault().Params
+	}
+	open := func(l Login) (driver.Connector, error) {
+		dsn, err := l.DSN(driverName, params)
+		if err != nil {
+			return nil, err
+		}
+		if d, ok := d.(driver.DriverContext); ok {
+			return d.OpenConnector(dsn)
+		}
+		return &dsnConnector{dsn, d}, nil
+	}
+	c := New(client, secretID, open, o)
+	c.driver.Store(&d)
+	return sql.OpenDB(c), nil
+}
+
+// registered finds a driver by name. database/sql gives it away only in a DB,
+// and some drivers insist on a DSN they can read, though nothing connects.
+func registered(name string) (driver.Driver, error) {
+	if !slices.Contains(sql.Drivers(), name) {
+		return nil, fmt.Errorf("sqlcred: no database/sql driver %q is registered (is its import missing?)", name)
+	}
+	for _, form := range []*form{postgresForm, mysqlForm, sqlserverForm, oracleForm} {
+		nobody := Login{Host: "localhost", Username: "nobody", DBName: "none"}.WithPassword("none")
+		dsn, err := form.build(nobody, nil)
+		if err != nil {
+			return nil, err
+		}
+		db, err := sql.Open(name, dsn)
+		if err != nil {
+			continue
+		}
+		d := db.Driver()
+		return d, db.Close()
+	}
+	return nil, errors.New("sqlcred: driver takes none of the known forms of DSN: use New")
+}
+
+// dsnConnector is a connector for a driver that has none.
+type dsnConnector struct {
+	dsn    string
+	driver driver.Driver
+}
+
+func (c *dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c *dsnConnector) Driver() driver.Driver                        { return c.driver }
