@@ -147,14 +147,12 @@ func (s *Server) tryMoveStage(name, stage, versionID string) error {
 	if v == nil && versionID != "" {
 		return errors.New("no version " + versionID)
 	}
-	at := now()
-	s.changeLocked(sec, at)
+	s.changeLocked(sec, now())
 	if v == nil {
 		sec.detach(stage)
 	} else {
 		sec.attach(stage, v)
 	}
-	s.labelsChangedLocked(sec, at)
 	return nil
 }
 

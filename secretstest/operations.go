@@ -8,6 +8,7 @@ func init() {
 	operations = make(map[string]*operation)
 	for _, op := range []operation{
 		{name: "BatchGetSecretValue", run: batchGetSecretValue},
+		{name: "CancelRotateSecret", run: cancelRotateSecret, onSecret: true},
 		{name: "CreateSecret", run: createSecret, before: needToken},
 		{name: "DeleteResourcePolicy", run: deleteResourcePolicy, onSecret: true},
 		{name: "DeleteSecret", run: deleteSecret},
@@ -22,6 +23,7 @@ func init() {
 		{name: "RemoveRegionsFromReplication", run: removeRegionsFromReplication, onSecret: true},
 		{name: "ReplicateSecretToRegions", run: replicateSecretToRegions, onSecret: true},
 		{name: "RestoreSecret", run: restoreSecret, onSecret: true, onDying: true},
+		{name: "RotateSecret", run: rotateSecret, before: needRotationToken, onSecret: true},
 		{name: "StopReplicationToReplica", run: stopReplicationToReplica, onSecret: true, onReplica: true},
 		{name: "TagResource", run: tagResource, onSecret: true},
 		{name: "UntagResource", run: untagResource, onSecret: true},

@@ -51,9 +51,19 @@ func (r *rotationState) describe(out *description) {
 	out.ExternalMetadata = r.metadata
 	out.ExternalRoleARN = r.roleARN
 	if r.rules != (rotationRules{}) {
-		out.RotationRules = &rulesBody{r.rules.AfterDays, r.rules.Duration, r.rules.Schedule}
+		out.RotationRules = r.rulesBody()
 	}
 	if r.enabled {
 		out.NextRotationDate = epoch(r.next)
 	}
+}
+
+// rulesBody returns the rules as they are shown. Once the secret was rotated,
+// a schedule is shown in days as well.
+func (r *rotationState) rulesBody() *rulesBody {
+	b := &rulesBody{r.rules.AfterDays, r.rules.Duration, r.rules.Schedule}
+	if r.schedule != nil && !r.last.IsZero() {
+		b.AutomaticallyAfterDays = r.schedule.daysBetween(r.last)
+	}
+	return b
 }

@@ -140,6 +140,7 @@ func (s *Server) Reset() {
 	defer s.mu.Unlock()
 	for _, r := range s.rotations {
 		r.stopLocked()
+		r.unplanLocked()
 	}
 	s.resetLocked()
 }
@@ -170,6 +171,7 @@ func (s *Server) Close() {
 	s.cancel()
 	for _, r := range s.rotations {
 		r.stopLocked()
+		r.unplanLocked()
 	}
 	l := s.listener
 	s.mu.Unlock()

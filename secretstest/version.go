@@ -60,7 +60,7 @@ func (c *call) newVersion(id string, val value, stages []string) *version {
 		}
 	}
 	s.prune(c.now)
-	c.srv.valueChangedLocked(c.secret, c.now)
+	c.srv.valueChangedLocked(c.secret)
 	return v
 }
 
@@ -110,7 +110,6 @@ func updateSecretVersionStage(c *call) (any, error) {
 	} else {
 		s.attach(stage, s.byID[to])
 	}
-	c.srv.labelsChangedLocked(c.secret, c.now)
 	return answerOf(s), nil
 }
 

@@ -1,0 +1,340 @@
+package secretstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/rotate"
+)
+
+// stepTimeout is how long a rotation function may run: as long as a Lambda
+// function.
+const stepTimeout = 15 * time.Minute
+
+// A Rotation is the rotation of one secret, one step at a time, so that a test
+// can look at the secret between any two steps:
+//
+//	r := srv.Rotation("prod/db")
+//	r.Step(rotate.CreateSecret, rotate.SetSecret)
+//	... // the password has changed and the label has not moved
+//	r.Step(rotate.TestSecret, rotate.FinishSecret)
+//
+// A Rotation is safe for concurrent use by multiple goroutines. Steps may even
+// be delivered at once, as AWS may do.
+type Rotation struct {
+	srv    *Server
+	secret *secret
+
+	// The server's lock guards what follows.
+	manual  bool               // steps are delivered by Step only
+	timer   *time.Timer        // for the next scheduled rotation
+	ctx     context.Context    // of the functions of the rotation under way
+	cancel  context.CancelFunc // ends ctx
+	done    chan struct{}      // closed by the goroutine that delivers the steps, when it ends
+	err     error              // of the last rotation
+	token   string             // the event's RotationToken
+	version string             // the version under way
+	value   *value             // what the built-in function puts next
+}
+
+// Rotation returns the rotation of a secret and takes it in hand: from now on
+// RotateSecret and the schedule only announce the new version, AWSPENDING and
+// without a value, and the steps are delivered by Step. Release ends that.
+func (s *Server) Rotation(id string) *Rotation {
+	s.helper()()
+	s.mu.Lock()
+	sec, err := s.helperSecretLocked(id)
+	var r *Rotation
+	if err == nil {
+		r = s.rotationLocked(sec)
+		r.manual = true
+	}
+	s.mu.Unlock()
+	s.check(err, "rotation of %q", id)
+	return r
+}
+
+// rotationLocked returns the rotation of a secret.
+func (s *Server) rotationLocked(sec *secret) *Rotation {
+	r := s.rotations[sec.content]
+	if r == nil {
+		r = &Rotation{srv: s, secret: sec}
+		s.rotations[sec.content] = r
+	}
+	return r
+}
+
+// Release lets RotateSecret and the schedule deliver the steps by themselves
+// again. It does not deliver those of a rotation that is outstanding.
+func (r *Rotation) Release() {
+	r.srv.mu.Lock()
+	defer r.srv.mu.Unlock()
+	r.manual = false
+}
+
+// SetValue says what createSecret gives the next version, in a rotation without
+// a function of its own. By default it is the current value with another
+// "password" member if it is a JSON object, or else a new password.
+func (r *Rotation) SetValue(text string) {
+	r.srv.mu.Lock()
+	defer r.srv.mu.Unlock()
+	v := textValue(text)
+	r.value = &v
+}
+
+// VersionID returns the id of the version that is being made, or "" when no
+// rotation is outstanding.
+func (r *Rotation) VersionID() string {
+	r.srv.mu.Lock()
+	defer r.srv.mu.Unlock()
+	if v := r.secret.outstanding(); v != nil {
+		return v.id
+	}
+	return ""
+}
+
+// Start begins a rotation as RotateSecret does and returns the id of the new
+// version. If one is outstanding it returns the id of that.
+func (r *Rotation) Start() string {
+	r.srv.mu.Lock()
+	defer r.srv.mu.Unlock()
+	return r.announceLocked(newUUID())
+}
+
+// announceLocked makes the version of a new rotation, unless one is
+// outstanding, and returns its id.
+func (r *Rotation) announceLocked(id string) string {
+	sec := r.secret
+	if v := sec.outstanding(); v != nil {
+		id = v.id
+	} else {
+		at := now()
+		r.srv.changeLocked(sec, at)
+		sec.attach(stagePending, sec.add(id, value{}, sec.kmsKeyID, at))
+	}
+	if r.version != id || r.ctx == nil || r.ctx.Err() != nil {
+		r.stopLocked()
+		r.version, r.token = id, newUUID()
+		r.ctx, r.cancel = context.WithCancel(r.srv.ctx)
+	}
+	return id
+}
+
+// Step delivers steps in the given order and returns the first error of the
+// rotation function. It begins a rotation if none is outstanding. It returns
+// when the function has; a function that hangs is ended by CancelRotateSecret,
+// the deletion of the secret, or Close.
+//
+// Once finishSecret has succeeded the rotation is over, and a further Step
+// begins another; Redeliver repeats a step of the old one.
+func (r *Rotation) Step(steps ...rotate.Step) error {
+	if err := checkSteps(steps); err != nil {
+		return err
+	}
+	r.srv.mu.Lock()
+	id := r.announceLocked(newUUID())
+	ctx := r.ctx
+	r.srv.mu.Unlock()
+	return r.run(ctx, id, steps)
+}
+
+// Redeliver delivers steps of the rotation that is outstanding, or else of the
+// last one, once more. It is an error if there was none.
+func (r *Rotation) Redeliver(steps ...rotate.Step) error {
+	if err := checkSteps(steps); err != nil {
+		return err
+	}
+	r.srv.mu.Lock()
+	id := r.version
+	if v := r.secret.outstanding(); v != nil {
+		id = r.announceLocked("")
+	}
+	ctx := r.ctx
+	r.srv.mu.Unlock()
+	if id == "" {
+		return errors.New("secretstest: no rotation to redeliver steps of")
+	}
+	return r.run(ctx, id, steps)
+}
+
+func checkSteps(steps []rotate.Step) error {
+	for _, step := range steps {
+		if !slices.Contains(rotate.Steps(), step) {
+			return fmt.Errorf("secretstest: rotation has no step %q", step)
+		}
+	}
+	return nil
+}
+
+// Run delivers all four steps. On a rotation that is outstanding that is what
+// AWS does when it tries again.
+func (r *Rotation) Run() error { return r.Step(rotate.Steps()...) }
+
+// Wait waits until the steps that RotateSecret or the schedule set off have
+// been delivered, and returns the error that ended the last rotation, if one
+// did.
+func (r *Rotation) Wait() error {
+	r.srv.mu.Lock()
+	done := r.done
+	r.srv.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+	r.srv.mu.Lock()
+	defer r.srv.mu.Unlock()
+	return r.err
+}
+
+// startLocked delivers all steps in a goroutine of their own, unless the
+// rotation is in hand or steps are being delivered.
+func (r *Rotation) startLocked(id string) {
+	id = r.announceLocked(id)
+	ctx := r.ctx
+	r.goLocked(func() { r.run(ctx, id, rotate.Steps()) })
+}
+
+// goLocked runs f in a goroutine, unless the rotation is in hand or another is
+// running.
+func (r *Rotation) goLocked(f func()) {
+	if r.manual || r.busyLocked() || r.srv.closed {
+		return
+	}
+	done := make(chan struct{})
+	r.done = done
+	r.srv.running.Go(func() {
+		defer close(done)
+		f()
+	})
+}
+
+// busyLocked reports whether steps are being delivered in the background.
+func (r *Rotation) busyLocked() bool {
+	if r.done == nil {
+		return false
+	}
+	select {
+	case <-r.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// run delivers steps and notes what came of it.
+func (r *Rotation) run(ctx context.Context, id string, steps []rotate.Step) error {
+	var err error
+	for _, step := range steps {
+		if err = r.deliver(ctx, id, step); err != nil {
+			break
+		}
+	}
+	r.srv.mu.Lock()
+	defer r.srv.mu.Unlock()
+	r.err = err
+	if err == nil && steps[len(steps)-1] == rotate.FinishSecret {
+		r.completeLocked(id)
+	}
+	return err
+}
+
+// completeLocked notes a rotation that succeeded.
+func (r *Rotation) completeLocked(id string) {
+	sec := r.secret
+	if v := sec.byID[id]; v == nil || !v.has(stageCurrent) {
+		return
+	}
+	sec.rotation.last = now()
+	r.srv.planRotationLocked(sec)
+}
+
+// stopLocked ends the functions under way.
+func (r *Rotation) stopLocked() {
+	if r.cancel != nil {
+		r.cancel()
+	}
+}
+
+// unplanLocked ends the schedule.
+func (r *Rotation) unplanLocked() {
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
+	}
+}
+
+// stopRotationLocked ends the rotation of a secret that goes, and its schedule.
+func (s *Server) stopRotationLocked(c *content) {
+	if r := s.rotations[c]; r != nil {
+		r.stopLocked()
+		r.unplanLocked()
+	}
+}
+
+// planRotationLocked works out when the secret is rotated next and sets the
+// timer. It does nothing for a secret that is not rotated by schedule.
+func (s *Server) planRotationLocked(sec *secret) {
+	st := &sec.rotation
+	if !st.enabled || st.schedule == nil || sec.dying() || s.closed {
+		return
+	}
+	r := s.rotationLocked(sec)
+	r.unplanLocked()
+	at := time.Now()
+	start, end := st.schedule.nextWindow(at)
+	if end.IsZero() {
+		st.next = time.Time{}
+		return
+	}
+	st.next = end
+	r.timer = time.AfterFunc(start.Sub(at), func() { r.scheduled() })
+}
+
+// scheduled begins a rotation when its window opens.
+func (r *Rotation) scheduled() {
+	s := r.srv
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sec := r.secret
+	if s.closed || s.rotations[sec.content] != r || !sec.rotation.enabled || sec.dying() {
+		return
+	}
+	r.startLocked(newUUID())
+	s.planRotationLocked(sec)
+}
+
+// valueChangedLocked is told of each new version. A value that was put by hand
+// counts as a rotation for a schedule in days.
+func (s *Server) valueChangedLocked(sec *secret) {
+	st := &sec.rotation
+	if st.enabled && st.rules.AfterDays > 0 && sec.outstanding() == nil {
+		s.planRotationLocked(sec)
+	}
+}
+
+// rehearseLocked tries the function out as RotateSecret does when it is not to
+// rotate at once: testSecret runs on a pending copy of the current version,
+// which is then removed.
+func (r *Rotation) rehearseLocked(id string) {
+	sec := r.secret
+	cur := sec.holder(stageCurrent)
+	if cur == nil || r.manual || r.busyLocked() {
+		return
+	}
+	at := now()
+	sec.attach(stagePending, sec.add(id, cur.value, sec.kmsKeyID, at))
+	r.announceLocked(id)
+	ctx := r.ctx
+	r.goLocked(func() {
+		err := r.deliver(ctx, id, rotate.TestSecret)
+		r.srv.mu.Lock()
+		defer r.srv.mu.Unlock()
+		r.err = err
+		if v := sec.byID[id]; v != nil && !v.has(stageCurrent) {
+			r.srv.changeLocked(sec, now())
+			sec.drop(id)
+		}
+	})
+}
