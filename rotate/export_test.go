@@ -1,0 +1,15 @@
+package rotate
+
+// What the tests need to see of the inside.
+var (
+	ScramVerifier = scramVerifier
+	NativeHash    = nativeHash
+	UserClauses   = userClauses
+	AuthPlugins   = authPlugins
+	RunToken      = runToken
+)
+
+// GrantTo is grantTo for a user name and a host.
+func GrantTo(grant, user, host string) (string, error) {
+	return grantTo(grant, account{user, host})
+}
