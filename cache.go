@@ -199,11 +199,9 @@ func (c *cache) serve(id string) (e *entry, s *Secret, f *flight, err error) {
 	if c.closed {
 		return nil, nil, nil, ErrClosed
 	}
-	v, ok := c.index.Load(id)
-	if !ok || v.(*entry).cur == nil {
+	if e = c.knownLocked(id); e == nil || e.cur == nil {
 		return nil, nil, nil, c.rememberedLocked(question{id: id})
 	}
-	e = v.(*entry)
 	now := c.now()
 	switch {
 	case now < e.expires && now >= e.confirmed:
@@ -219,6 +217,20 @@ func (c *cache) serve(id string) (e *entry, s *Secret, f *flight, err error) {
 	e.touch()
 	c.showLocked(e, now)
 	return e, e.cur, nil, nil
+}
+
+// knownLocked returns the entry that id names, as far as that is certain: it was
+// asked for by that id before, or the id is its very ARN.
+func (c *cache) knownLocked(id string) *entry {
+	if v, ok := c.index.Load(id); ok {
+		return v.(*entry)
+	}
+	e := c.byKey[keyOf(id, "")]
+	if e == nil || e.cur == nil || e.cur.v.arn != id {
+		return nil
+	}
+	c.aliasLocked(e, id)
+	return e
 }
 
 // await waits for the refresh of an expired version, for a moment only: then

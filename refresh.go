@@ -472,12 +472,11 @@ func (c *cache) newLook() *look {
 func (c *cache) fresh(id string) (*entry, *Secret, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, ok := c.index.Load(id)
-	if !ok {
+	e, now := c.knownLocked(id), c.now()
+	if e == nil || e.cur == nil {
 		return nil, nil, false
 	}
-	e, now := v.(*entry), c.now()
-	return e, e.cur, e.cur != nil && now < e.expires && now >= e.confirmed
+	return e, e.cur, now < e.expires && now >= e.confirmed
 }
 
 // coldFailed remembers a failure for a moment, and lets go of a value that was
