@@ -196,7 +196,7 @@ func describeSecret(c *call) (any, error) {
 		out.VersionIDsToStages = d.stages()
 	}
 	if !c.secret.replica {
-		out.ReplicationStatus = c.srv.replicationStatus(d)
+		out.ReplicationStatus = c.srv.replicationStatus(c.secret, d)
 	}
 	return out, nil
 }

@@ -28,15 +28,15 @@ type regionsAnswer struct {
 	ReplicationStatus []replicationStatus `json:",omitzero"`
 }
 
-// replicationStatus returns the status of each replica of d, in the order of
-// their making.
-func (s *Server) replicationStatus(d *content) []replicationStatus {
+// replicationStatus returns the status of each replica of sec in the state d,
+// in the order of their making.
+func (s *Server) replicationStatus(sec *secret, d *content) []replicationStatus {
 	var out []replicationStatus
 	for _, r := range d.replicas {
 		st := replicationStatus{Region: r.region, KmsKeyID: r.kmsKeyID, Status: "InSync"}
 		if r.failure != "" {
 			st.Status, st.StatusMessage = "Failed", r.failure
-		} else if rep := s.replicaOf(d, r.region); rep != nil {
+		} else if rep := s.replicaOf(sec, r.region); rep != nil {
 			st.LastAccessedDate = epoch(rep.accessed)
 		}
 		out = append(out, st)
@@ -44,17 +44,13 @@ func (s *Server) replicationStatus(d *content) []replicationStatus {
 	return out
 }
 
-// replicaOf returns the replica of d in a region, or nil.
-func (s *Server) replicaOf(d *content, region string) *secret {
-	for key, r := range s.realms {
-		if key[1] != region {
-			continue
-		}
-		if rep := r.names[d.name]; rep != nil && rep.replica && rep.created.Equal(d.created) {
-			return rep
-		}
+// replicaOf returns the replica of a secret in a region, or nil.
+func (s *Server) replicaOf(sec *secret, region string) *secret {
+	rep := s.realmLocked(sec.realm.account, region).names[sec.name]
+	if rep == nil || !rep.replica || rep.content != sec.content {
+		return nil
 	}
-	return nil
+	return rep
 }
 
 // replicaRegions lists the regions with replicas, for a message.
@@ -122,24 +118,19 @@ func replicateSecretToRegions(c *call) (any, error) {
 	}
 	c.change()
 	c.replicate(add)
-	return &regionsAnswer{c.secret.arn, c.srv.replicationStatus(c.secret.content)}, nil
+	return &regionsAnswer{c.secret.arn, c.srv.replicationStatus(c.secret, c.secret.content)}, nil
 }
 
 func removeRegionsFromReplication(c *call) (any, error) {
 	s, regions := c.secret, c.in.strs("RemoveReplicaRegions")
-	for _, region := range regions {
-		if !slices.ContainsFunc(s.replicas, func(r *replication) bool { return r.region == region }) {
-			return nil, invalidParameter("The secret isn't replicated to region %s.", region)
-		}
-	}
 	c.change()
 	for _, region := range regions {
-		if rep := c.srv.replicaOf(s.content, region); rep != nil {
+		if rep := c.srv.replicaOf(s, region); rep != nil {
 			rep.realm.remove(rep)
 		}
 		s.dropReplica(region)
 	}
-	return &regionsAnswer{s.arn, c.srv.replicationStatus(s.content)}, nil
+	return &regionsAnswer{s.arn, c.srv.replicationStatus(s, s.content)}, nil
 }
 
 // dropReplica forgets a region that the secret was replicated to.

@@ -24,6 +24,10 @@ func needToken(in input) error {
 	return nil
 }
 
+// owningServiceTag is the tag by which a secret belongs to another service.
+// AWS lets only that service set it.
+const owningServiceTag = "aws:secretsmanager:owningService"
+
 func createSecret(c *call) (any, error) {
 	name, token := c.in.str("Name"), c.in.str("ClientRequestToken")
 	if !plainName(name) {
@@ -50,6 +54,7 @@ func createSecret(c *call) (any, error) {
 	d.description = c.in.str("Description")
 	d.kind = c.in.str("Type")
 	d.tags = tags
+	d.owningService = d.tagMap()[owningServiceTag]
 	s := c.realm.add(d, "")
 	s.kmsKeyID = customKey(c.in.str("KmsKeyId"))
 	c.secret = s
@@ -60,7 +65,7 @@ func createSecret(c *call) (any, error) {
 	}
 	if regions := c.in.objects("AddReplicaRegions"); len(regions) > 0 {
 		c.replicate(regions)
-		out.ReplicationStatus = c.srv.replicationStatus(d)
+		out.ReplicationStatus = c.srv.replicationStatus(s, d)
 	}
 	return out, nil
 }
@@ -165,10 +170,10 @@ func deleteSecret(c *call) (any, error) {
 	force := c.in.flag("ForceDeleteWithoutRecovery", false)
 	days := c.in.num("RecoveryWindowInDays", defaultWindow)
 	switch {
-	case force && c.in.has("RecoveryWindowInDays"):
-		return nil, invalidParameter("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
 	case days < minWindow || days > maxWindow:
 		return nil, invalidParameter("The RecoveryWindowInDays value must be between 7 and 30 days (inclusive).")
+	case force && c.in.has("RecoveryWindowInDays"):
+		return nil, invalidParameter("You can't use ForceDeleteWithoutRecovery in conjunction with RecoveryWindowInDays.")
 	}
 	s := c.srv.findLocked(c.caller.account, c.region, id, c.now)
 	if err := c.authorize("DeleteSecret", s, id); err != nil {

@@ -4,14 +4,22 @@ import (
 	"slices"
 )
 
+// needTokenAndValue refuses a PutSecretValue without either.
+func needTokenAndValue(in input) error {
+	if err := needToken(in); err != nil {
+		return err
+	}
+	if !in.has("SecretString") && !in.has("SecretBinary") {
+		return invalidRequest("You must provide either SecretString or SecretBinary.")
+	}
+	return nil
+}
+
 func putSecretValue(c *call) (any, error) {
 	s, token := c.secret, c.in.str("ClientRequestToken")
 	val, err := c.in.value()
 	if err != nil {
 		return nil, err
-	}
-	if val.empty() {
-		return nil, invalidRequest("You must provide either SecretString or SecretBinary.")
 	}
 	if s.realm.account != c.caller.account && s.kmsKeyID == "" {
 		return nil, errForeignKey
