@@ -21,6 +21,9 @@ type load struct {
 
 	errs firstErrors
 
+	mu       sync.Mutex      // guards underway
+	underway *sync.WaitGroup // Connects since the last settle
+
 	stop context.CancelFunc
 	wait sync.WaitGroup
 }
@@ -34,7 +37,7 @@ const (
 
 // startLoad has workers goroutines query through the connector until close.
 func startLoad(ctx context.Context, connector driver.Connector, workers int) *load {
-	l := &load{connector: connector}
+	l := &load{connector: connector, underway: new(sync.WaitGroup)}
 	l.db = sql.OpenDB(l)
 	l.db.SetMaxIdleConns(50)
 	l.db.SetConnMaxLifetime(50 * time.Millisecond)
@@ -73,6 +76,11 @@ func (l *load) close() error {
 // Connect counts what the connector under test does. The connection is that
 // one's own.
 func (l *load) Connect(ctx context.Context) (driver.Conn, error) {
+	l.mu.Lock()
+	underway := l.underway
+	underway.Add(1)
+	l.mu.Unlock()
+	defer underway.Done()
 	start := time.Now()
 	conn, err := l.connector.Connect(ctx)
 	took := int64(time.Since(start))
@@ -84,6 +92,15 @@ func (l *load) Connect(ctx context.Context) (driver.Conn, error) {
 		l.errs.add("connect", err)
 	}
 	return conn, err
+}
+
+// settle waits until every Connect that is under way has ended.
+func (l *load) settle() {
+	l.mu.Lock()
+	underway := l.underway
+	l.underway = new(sync.WaitGroup)
+	l.mu.Unlock()
+	underway.Wait()
 }
 
 // Driver implements driver.Connector.

@@ -18,6 +18,7 @@ type policy struct {
 }
 
 var policies = []policy{
+	{name: "sqlcred", promises: noFailure, connector: newOurs},
 	{name: "naive", suffix: "naive", connector: newNaive},
 }
 

@@ -86,7 +86,7 @@ func (r *run) soak(ctx context.Context) error {
 	}
 	start := time.Now()
 	load := startLoad(ctx, connector, r.workers)
-	err = r.rotateAll(ctx, rot)
+	err = r.rotateAll(ctx, rot, load)
 	r.report.elapsed = time.Since(start)
 	err = errors.Join(err, load.close(), closeClient())
 	r.count(load)
@@ -94,10 +94,17 @@ func (r *run) soak(ctx context.Context) error {
 }
 
 // rotateAll does the rotations, with a gap before and after each.
-func (r *run) rotateAll(ctx context.Context, rot *rotator) error {
+//
+// With alternating users a login may have the password of the rotation before,
+// and take as long as it likes if that is less than the time to the next
+// rotation: hours in earnest, but here it has to be waited for.
+func (r *run) rotateAll(ctx context.Context, rot *rotator, l *load) error {
 	for i := range r.report.rotations {
 		if err := sleep(ctx, r.gap); err != nil {
 			return err
+		}
+		if r.strategy.overlaps {
+			l.settle()
 		}
 		if err := rot.rotate(ctx); err != nil {
 			return fmt.Errorf("rotation %d: %w", i+1, err)

@@ -28,7 +28,7 @@ func TestNaivePolicyFails(t *testing.T) {
 	for i := range backends {
 		t.Run(backends[i].name, func(t *testing.T) {
 			for j := range strategies {
-				r := runShort(t, short(3), &backends[i], &strategies[j], &policies[0])
+				r := runShort(t, short(3), &backends[i], &strategies[j], naivePolicy(t))
 				if !form.MatchString(r.String()) {
 					t.Errorf("got %q, want the form %v", r, form)
 				}
@@ -41,6 +41,30 @@ func TestNaivePolicyFails(t *testing.T) {
 				}
 				if err := noFailure(short(3), &strategies[j], r); err == nil {
 					t.Errorf("%v: passes the check", r)
+				}
+			}
+		})
+	}
+}
+
+func naivePolicy(t *testing.T) *policy {
+	t.Helper()
+	p, err := pick(policies, func(p *policy) string { return p.name }, "naive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p[0]
+}
+
+// What the long soak shows, in short.
+func TestNoFailureUnderRotation(t *testing.T) {
+	for i := range backends {
+		t.Run(backends[i].name, func(t *testing.T) {
+			for j := range strategies {
+				o := short(5)
+				r := runShort(t, o, &backends[i], &strategies[j], &policies[0])
+				if err := policies[0].check(o, &strategies[j], r); err != nil {
+					t.Error(err)
 				}
 			}
 		})

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"database/sql/driver"
+	"errors"
+	"log/slog"
+
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+	"github.com/seed-74dc7b3e/secrets/sqlcred"
+)
+
+// newOurs makes the connector of package sqlcred.
+//
+// Alternating users are meant for clients that read the secret again between
+// two rotations, which in earnest are hours apart. Here they are a moment
+// apart, and so is the time to live.
+func newOurs(r *run) (driver.Connector, func() error, error) {
+	options := secrets.Options{Logger: slog.New(slog.DiscardHandler)}
+	if r.strategy.overlaps {
+		options.TTL = r.ttl
+	}
+	client, err := secrets.New(r.fake.ClientFor(secretstest.Identity{ARN: appARN}), &options)
+	if err != nil {
+		return nil, nil, err
+	}
+	open := func(l sqlcred.Login) (driver.Connector, error) {
+		return r.backend.open(r.server, l.Username, l.Password())
+	}
+	connector := sqlcred.New(client, secretID, open, &sqlcred.Options{MaxLogins: r.maxLogins})
+	return connector, func() error { return errors.Join(connector.Close(), client.Close()) }, nil
+}
