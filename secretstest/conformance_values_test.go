@@ -1,0 +1,464 @@
+package secretstest_test
+
+import (
+	"encoding/base64"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// The texts of the service that several facts share.
+const (
+	notFoundText = "Secrets Manager can't find the specified secret."
+	deletedText  = "You can't perform this operation on the secret because it was marked for deletion."
+	nameText     = "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!"
+	tokenText    = "You must provide a ClientRequestToken value. We recommend a UUID-type value."
+	bothText     = "You can't specify both a binary secret value and a string secret value in the same secret."
+	apartText    = "You provided a VersionStage that is not associated to the provided VersionId."
+	valueText    = "Secrets Manager can't find the specified secret value for "
+	unknownID    = "11111111-2222-3333-4444-555555555555"
+)
+
+var createFacts = []fact{
+	{"CreateSecret answers ARN, Name and VersionId", func(c *conf) {
+		t := token()
+		out := c.ok("CreateSecret", m{"Name": c.name("a"), "SecretString": "v", "ClientRequestToken": t})
+		c.eq("Name", out["Name"], c.name("a"))
+		c.eq("VersionId", out["VersionId"], t)
+		c.has(out, "ARN")
+	}},
+	{"an ARN ends in a hyphen and six characters", func(c *conf) {
+		arn := c.create("a", "v")["ARN"].(string)
+		if !regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:` + c.region + `:\d{12}:secret:` + c.name("a") + `-[A-Za-z0-9]{6}$`).MatchString(arn) {
+			c.differ("ARN: got %s", arn)
+		}
+	}},
+	{"the token becomes the version id when the SDK makes it", func(c *conf) {
+		out := c.create("a", "v")
+		if id, _ := out["VersionId"].(string); len(id) < 32 || len(id) > 64 {
+			c.differ("VersionId: got %q", id)
+		}
+	}},
+	{"CreateSecret without a value answers no VersionId", func(c *conf) {
+		c.lacks(c.create("a", ""), "VersionId")
+	}},
+	{"a secret without a value has no VersionIdsToStages", func(c *conf) {
+		c.create("a", "")
+		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "VersionIdsToStages")
+	}},
+	{"a secret without a value: GetSecretValue does not find AWSCURRENT", func(c *conf) {
+		c.create("a", "")
+		c.fails("GetSecretValue", m{"SecretId": c.name("a")}, "ResourceNotFoundException", valueText+"staging label: AWSCURRENT")
+	}},
+	{"the first version is AWSCURRENT", func(c *conf) {
+		out := c.create("a", "v")
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{out["VersionId"].(string): {"AWSCURRENT"}})
+	}},
+	{"CreateSecret with both values is refused", func(c *conf) {
+		c.fails("CreateSecret", m{"Name": c.name("a"), "SecretString": "v", "SecretBinary": "dg=="}, "InvalidParameterException", bothText)
+	}},
+	{"CreateSecret again with token and value answers as before", func(c *conf) {
+		in := m{"Name": c.name("a"), "SecretString": "v", "ClientRequestToken": token()}
+		first := c.ok("CreateSecret", in)
+		c.eq("second answer", c.ok("CreateSecret", in), first)
+	}},
+	{"CreateSecret again with the token and another value is refused", func(c *conf) {
+		t := token()
+		arn := c.ok("CreateSecret", m{"Name": c.name("a"), "SecretString": "v", "ClientRequestToken": t})["ARN"].(string)
+		c.fails("CreateSecret", m{"Name": c.name("a"), "SecretString": "w", "ClientRequestToken": t}, "ResourceExistsException",
+			"You can't use ClientRequestToken "+t+" because that value is already in use for a version of secret "+arn+".")
+	}},
+	{"CreateSecret of a taken name is refused, with the same value too", func(c *conf) {
+		c.create("a", "v")
+		c.fails("CreateSecret", m{"Name": c.name("a"), "SecretString": "v"}, "ResourceExistsException",
+			"The operation failed because the secret "+c.name("a")+" already exists.")
+	}},
+	{"CreateSecret without a token is refused", func(c *conf) {
+		c.rawFails("CreateSecret", `{"Name":"`+c.name("a")+`","SecretString":"v"}`, "InvalidRequestException", tokenText)
+	}},
+	{"CreateSecret of a name that is to be deleted is refused", func(c *conf) {
+		c.create("a", "v")
+		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
+		c.fails("CreateSecret", m{"Name": c.name("a"), "SecretString": "v"}, "InvalidRequestException",
+			"You can't create this secret because a secret with this name is already scheduled for deletion.")
+	}},
+	{"names may hold letters, digits and -/_+=.@!", func(c *conf) {
+		c.create("A-b_c+d=e.f@g!7", "v")
+	}},
+	{"an empty description is none", func(c *conf) {
+		c.ok("CreateSecret", m{"Name": c.name("a"), "Description": ""})
+		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "Description")
+	}},
+	{"description, key and tags of CreateSecret are described", func(c *conf) {
+		c.ok("CreateSecret", m{"Name": c.name("a"), "Description": "d", "KmsKeyId": "alias/mine",
+			"Tags": []m{{"Key": "k", "Value": "v"}}})
+		out := c.ok("DescribeSecret", m{"SecretId": c.name("a")})
+		c.eq("Description", out["Description"], "d")
+		c.eq("KmsKeyId", out["KmsKeyId"], "alias/mine")
+		c.eq("Tags", out["Tags"], []any{m{"Key": "k", "Value": "v"}})
+	}},
+	{"a value may have 65,536 bytes", func(c *conf) {
+		v := strings.Repeat("v", 65536)
+		c.create("a", v)
+		if got := c.ok("GetSecretValue", m{"SecretId": c.name("a")})["SecretString"]; got != v {
+			c.differ("the value changed on its way")
+		}
+	}},
+	{"a value may not have 65,537 bytes", func(c *conf) {
+		c.fails("CreateSecret", m{"Name": c.name("a"), "SecretString": strings.Repeat("v", 65537)}, "ValidationException", "1 validation error detected: …")
+	}},
+	{"a value is kept to the byte", func(c *conf) {
+		v := "\u00e9\u2028<&>\"\\\t\r\n\u0001 \U0001f511"
+		c.create("a", v)
+		c.eq("SecretString", c.ok("GetSecretValue", m{"SecretId": c.name("a")})["SecretString"], v)
+	}},
+	{"a binary value is kept to the byte", func(c *conf) {
+		v := base64.StdEncoding.EncodeToString([]byte{0, 1, 254, 255, '\n'})
+		c.ok("CreateSecret", m{"Name": c.name("a"), "SecretBinary": v})
+		out := c.ok("GetSecretValue", m{"SecretId": c.name("a")})
+		c.eq("SecretBinary", out["SecretBinary"], v)
+		c.lacks(out, "SecretString")
+	}},
+}
+
+var getFacts = []fact{
+	{"GetSecretValue answers all there is to a version", func(c *conf) {
+		made := c.create("a", "v")
+		out := c.ok("GetSecretValue", m{"SecretId": c.name("a")})
+		for _, name := range []string{"ARN", "Name", "VersionId"} {
+			c.eq(name, out[name], made[name])
+		}
+		c.eq("SecretString", out["SecretString"], "v")
+		c.eq("VersionStages", out["VersionStages"], []any{"AWSCURRENT"})
+		c.has(out, "CreatedDate")
+		c.lacks(out, "SecretBinary")
+	}},
+	{"a secret is found by its full ARN", func(c *conf) {
+		arn := c.create("a", "v")["ARN"]
+		c.eq("SecretString", c.ok("GetSecretValue", m{"SecretId": arn})["SecretString"], "v")
+	}},
+	{"a secret is found by its ARN without the suffix", func(c *conf) {
+		arn := c.create("a", "v")["ARN"].(string)
+		c.eq("SecretString", c.ok("GetSecretValue", m{"SecretId": arn[:len(arn)-7]})["SecretString"], "v")
+	}},
+	{"an ARN with another suffix is not found", func(c *conf) {
+		arn := c.create("a", "v")["ARN"].(string)
+		c.fails("GetSecretValue", m{"SecretId": arn[:len(arn)-6] + "zzzzzz"}, "ResourceNotFoundException", notFoundText)
+	}},
+	{"a name that ends like an ARN is not found by partial ARN", func(c *conf) {
+		arn := c.create("a-AbCdEf", "v")["ARN"].(string)
+		c.fails("GetSecretValue", m{"SecretId": arn[:len(arn)-7]}, "ResourceNotFoundException", notFoundText)
+	}},
+	{"a name that ends like an ARN is found by name and full ARN", func(c *conf) {
+		arn := c.create("a-AbCdEf", "v")["ARN"]
+		c.ok("GetSecretValue", m{"SecretId": arn})
+		c.ok("GetSecretValue", m{"SecretId": c.name("a-AbCdEf")})
+	}},
+	{"GetSecretValue of an unknown secret", func(c *conf) {
+		c.fails("GetSecretValue", m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)
+	}},
+	{"GetSecretValue of an unknown label", func(c *conf) {
+		c.create("a", "v")
+		c.fails("GetSecretValue", m{"SecretId": c.name("a"), "VersionStage": "AWSPREVIOUS"}, "ResourceNotFoundException", valueText+"staging label: AWSPREVIOUS")
+	}},
+	{"GetSecretValue of an unknown version", func(c *conf) {
+		c.create("a", "v")
+		c.fails("GetSecretValue", m{"SecretId": c.name("a"), "VersionId": unknownID}, "ResourceNotFoundException", valueText+"VersionId: "+unknownID)
+	}},
+	{"GetSecretValue of a version and a label apart", func(c *conf) {
+		first := c.create("a", "v")["VersionId"]
+		c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w"})
+		c.fails("GetSecretValue", m{"SecretId": c.name("a"), "VersionId": first, "VersionStage": "AWSCURRENT"}, "InvalidRequestException", apartText)
+	}},
+	{"GetSecretValue of a version and a label nobody has", func(c *conf) {
+		first := c.create("a", "v")["VersionId"]
+		c.fails("GetSecretValue", m{"SecretId": c.name("a"), "VersionId": first, "VersionStage": "nobody"}, "InvalidRequestException", apartText)
+	}},
+	{"GetSecretValue of a version with its label", func(c *conf) {
+		first := c.create("a", "v")["VersionId"]
+		c.eq("SecretString", c.ok("GetSecretValue", m{"SecretId": c.name("a"), "VersionId": first, "VersionStage": "AWSCURRENT"})["SecretString"], "v")
+	}},
+	{"GetSecretValue of the previous version by label and by id", func(c *conf) {
+		first := c.create("a", "v")["VersionId"]
+		c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w"})
+		c.eq("by label", c.ok("GetSecretValue", m{"SecretId": c.name("a"), "VersionStage": "AWSPREVIOUS"})["SecretString"], "v")
+		c.eq("by id", c.ok("GetSecretValue", m{"SecretId": c.name("a"), "VersionId": first})["SecretString"], "v")
+		c.eq("current", c.ok("GetSecretValue", m{"SecretId": c.name("a")})["SecretString"], "w")
+	}},
+	{"GetSecretValue of a secret that is to be deleted", func(c *conf) {
+		c.create("a", "v")
+		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
+		c.fails("GetSecretValue", m{"SecretId": c.name("a")}, "InvalidRequestException", deletedText)
+	}},
+	{"LastAccessedDate comes with the first read", func(c *conf) {
+		c.create("a", "v")
+		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "LastAccessedDate")
+		c.ok("GetSecretValue", m{"SecretId": c.name("a")})
+		c.has(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "LastAccessedDate")
+	}},
+	{"LastAccessedDate is cut to the day", func(c *conf) {
+		c.create("a", "v")
+		c.ok("GetSecretValue", m{"SecretId": c.name("a")})
+		text, _ := c.ok("DescribeSecret", m{"SecretId": c.name("a")})["LastAccessedDate"].(string)
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil || !at.Equal(at.UTC().Truncate(24*time.Hour)) {
+			c.differ("LastAccessedDate: got %q, want the beginning of a day", text)
+		}
+	}},
+	{"a refused read leaves no LastAccessedDate", func(c *conf) {
+		c.create("a", "v")
+		c.fails("GetSecretValue", m{"SecretId": c.name("a"), "VersionStage": "nobody"}, "ResourceNotFoundException", "")
+		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "LastAccessedDate")
+	}},
+}
+
+var putFacts = []fact{
+	{"PutSecretValue makes a version that is AWSCURRENT", func(c *conf) {
+		first := c.create("a", "v")["VersionId"].(string)
+		out := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w"})
+		c.eq("VersionStages", out["VersionStages"], []any{"AWSCURRENT"})
+		c.eq("Name", out["Name"], c.name("a"))
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{first: {"AWSPREVIOUS"}, out["VersionId"].(string): {"AWSCURRENT"}})
+	}},
+	{"PutSecretValue with another label does not move AWSCURRENT", func(c *conf) {
+		first := c.create("a", "v")["VersionId"].(string)
+		out := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w", "VersionStages": []string{"AWSPENDING"}})
+		c.eq("VersionStages", out["VersionStages"], []any{"AWSPENDING"})
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{first: {"AWSCURRENT"}, out["VersionId"].(string): {"AWSPENDING"}})
+	}},
+	{"the first version gets AWSCURRENT whatever labels it is given", func(c *conf) {
+		c.create("a", "")
+		out := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w", "VersionStages": []string{"blue"}})
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{out["VersionId"].(string): {"AWSCURRENT", "blue"}})
+	}},
+	{"PutSecretValue again with token and value answers as before", func(c *conf) {
+		c.create("a", "v")
+		in := m{"SecretId": c.name("a"), "SecretString": "w", "ClientRequestToken": token()}
+		first := c.ok("PutSecretValue", in)
+		c.eq("second answer", c.ok("PutSecretValue", in), first)
+		c.eq("versions", len(c.stages(c.name("a"))), 2)
+	}},
+	{"PutSecretValue again with the token and another value is refused", func(c *conf) {
+		arn := c.create("a", "v")["ARN"].(string)
+		t := token()
+		c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w", "ClientRequestToken": t})
+		c.fails("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "x", "ClientRequestToken": t}, "ResourceExistsException",
+			"You can't use ClientRequestToken "+t+" because that value is already in use for a version of secret "+arn+".")
+	}},
+	{"PutSecretValue without a token is refused", func(c *conf) {
+		c.create("a", "v")
+		c.rawFails("PutSecretValue", `{"SecretId":"`+c.name("a")+`","SecretString":"v"}`, "InvalidRequestException", tokenText)
+	}},
+	{"PutSecretValue: the token is asked for before the secret is looked up", func(c *conf) {
+		c.rawFails("PutSecretValue", `{"SecretId":"`+c.name("none")+`","SecretString":"v"}`, "InvalidRequestException", tokenText)
+	}},
+	{"PutSecretValue with both values is refused", func(c *conf) {
+		c.create("a", "v")
+		c.fails("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "v", "SecretBinary": "dg=="}, "InvalidParameterException", bothText)
+	}},
+	{"PutSecretValue of an unknown secret", func(c *conf) {
+		c.fails("PutSecretValue", m{"SecretId": c.name("none"), "SecretString": "v"}, "ResourceNotFoundException", notFoundText)
+	}},
+	{"a label sits on one version at a time", func(c *conf) {
+		first := c.create("a", "v")["VersionId"].(string)
+		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w", "VersionStages": []string{"blue", "green"}})["VersionId"].(string)
+		third := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "x", "VersionStages": []string{"blue"}})["VersionId"].(string)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{first: {"AWSCURRENT"}, second: {"green"}, third: {"blue"}})
+	}},
+	{"AWSPREVIOUS leaves the version before the previous", func(c *conf) {
+		c.create("a", "1")
+		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2"})["VersionId"].(string)
+		third := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "3"})["VersionId"].(string)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{second: {"AWSPREVIOUS"}, third: {"AWSCURRENT"}})
+	}},
+	{"custom labels may begin with AWS", func(c *conf) {
+		c.create("a", "v")
+		out := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w", "VersionStages": []string{"AWSSOMETHING"}})
+		c.eq("VersionStages", out["VersionStages"], []any{"AWSSOMETHING"})
+	}},
+	{"PutSecretValue that moves AWSCURRENT on takes AWSPENDING off the old version", func(c *conf) {
+		c.create("a", "1")
+		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2",
+			"VersionStages": []string{"AWSCURRENT", "AWSPENDING", "blue"}})["VersionId"].(string)
+		third := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "3"})["VersionId"].(string)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{second: {"AWSPREVIOUS", "blue"}, third: {"AWSCURRENT"}})
+	}},
+	{"no more than 20 labels across all versions", func(c *conf) {
+		c.create("a", "1")
+		var labels []string
+		for i := range 20 {
+			labels = append(labels, "label"+string(rune('a'+i)))
+		}
+		c.fails("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2", "VersionStages": labels}, "LimitExceededException", "")
+	}},
+}
+
+var updateFacts = []fact{
+	{"UpdateSecret of the description makes no version", func(c *conf) {
+		first := c.create("a", "v")["VersionId"].(string)
+		out := c.ok("UpdateSecret", m{"SecretId": c.name("a"), "Description": "d"})
+		c.lacks(out, "VersionId")
+		c.has(out, "ARN", "Name")
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{first: {"AWSCURRENT"}})
+		c.eq("Description", c.ok("DescribeSecret", m{"SecretId": c.name("a")})["Description"], "d")
+	}},
+	{"UpdateSecret with SecretId alone succeeds", func(c *conf) {
+		c.create("a", "v")
+		out := c.ok("UpdateSecret", m{"SecretId": c.name("a")})
+		c.lacks(out, "VersionId")
+		c.eq("Name", out["Name"], c.name("a"))
+	}},
+	{"UpdateSecret with a value moves AWSCURRENT", func(c *conf) {
+		first := c.create("a", "v")["VersionId"].(string)
+		out := c.ok("UpdateSecret", m{"SecretId": c.name("a"), "SecretString": "w"})
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{first: {"AWSPREVIOUS"}, out["VersionId"].(string): {"AWSCURRENT"}})
+		c.eq("SecretString", c.ok("GetSecretValue", m{"SecretId": c.name("a")})["SecretString"], "w")
+	}},
+	{"UpdateSecret with the same value under a new token makes a version", func(c *conf) {
+		c.create("a", "v")
+		before := c.ok("DescribeSecret", m{"SecretId": c.name("a")})["LastChangedDate"].(string)
+		time.Sleep(5 * time.Millisecond)
+		out := c.ok("UpdateSecret", m{"SecretId": c.name("a"), "SecretString": "v"})
+		c.has(out, "VersionId")
+		c.eq("versions", len(c.stages(c.name("a"))), 2)
+		if after := c.ok("DescribeSecret", m{"SecretId": c.name("a")})["LastChangedDate"].(string); after == before {
+			c.differ("LastChangedDate: got %s again, want a later one", after)
+		}
+	}},
+	{"UpdateSecret again with token and value answers as before", func(c *conf) {
+		c.create("a", "v")
+		in := m{"SecretId": c.name("a"), "SecretString": "w", "ClientRequestToken": token()}
+		first := c.ok("UpdateSecret", in)
+		c.eq("second answer", c.ok("UpdateSecret", in), first)
+		c.eq("versions", len(c.stages(c.name("a"))), 2)
+	}},
+	{"UpdateSecret again with the token and another value is refused", func(c *conf) {
+		arn := c.create("a", "v")["ARN"].(string)
+		t := token()
+		c.ok("UpdateSecret", m{"SecretId": c.name("a"), "SecretString": "w", "ClientRequestToken": t})
+		c.fails("UpdateSecret", m{"SecretId": c.name("a"), "SecretString": "x", "ClientRequestToken": t}, "ResourceExistsException",
+			"You can't use ClientRequestToken "+t+" because that value is already in use for a version of secret "+arn+".")
+	}},
+	{"UpdateSecret without a token is refused", func(c *conf) {
+		c.create("a", "v")
+		c.rawFails("UpdateSecret", `{"SecretId":"`+c.name("a")+`","SecretString":"v"}`, "InvalidRequestException", tokenText)
+	}},
+	{"UpdateSecret with both values is refused", func(c *conf) {
+		c.create("a", "v")
+		c.fails("UpdateSecret", m{"SecretId": c.name("a"), "SecretString": "v", "SecretBinary": "dg=="}, "InvalidParameterException", bothText)
+	}},
+	{"UpdateSecret of an unknown secret", func(c *conf) {
+		c.fails("UpdateSecret", m{"SecretId": c.name("none"), "SecretString": "v"}, "ResourceNotFoundException", notFoundText)
+	}},
+	{"UpdateSecret changes the key", func(c *conf) {
+		c.create("a", "v")
+		c.ok("UpdateSecret", m{"SecretId": c.name("a"), "KmsKeyId": "alias/mine"})
+		c.eq("KmsKeyId", c.ok("DescribeSecret", m{"SecretId": c.name("a")})["KmsKeyId"], "alias/mine")
+	}},
+	{"the service's own key is not described", func(c *conf) {
+		c.ok("CreateSecret", m{"Name": c.name("a"), "KmsKeyId": "alias/aws/secretsmanager"})
+		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "KmsKeyId")
+	}},
+	{"UpdateSecret from text to binary", func(c *conf) {
+		c.create("a", "v")
+		c.ok("UpdateSecret", m{"SecretId": c.name("a"), "SecretBinary": "AAE="})
+		out := c.ok("GetSecretValue", m{"SecretId": c.name("a")})
+		c.eq("SecretBinary", out["SecretBinary"], "AAE=")
+		c.lacks(out, "SecretString")
+	}},
+	{"UpdateSecret gives a secret without a value its first", func(c *conf) {
+		c.create("a", "")
+		id := c.ok("UpdateSecret", m{"SecretId": c.name("a"), "SecretString": "v"})["VersionId"].(string)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{id: {"AWSCURRENT"}})
+	}},
+}
+
+// two makes a secret of two versions, and returns the previous and the
+// current.
+func two(c *conf) (previous, current string) {
+	previous = c.create("a", "1")["VersionId"].(string)
+	current = c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2"})["VersionId"].(string)
+	return previous, current
+}
+
+// move makes a call of UpdateSecretVersionStage that must succeed.
+func move(c *conf, label, to, from string) {
+	in := m{"SecretId": c.name("a"), "VersionStage": label}
+	if to != "" {
+		in["MoveToVersionId"] = to
+	}
+	if from != "" {
+		in["RemoveFromVersionId"] = from
+	}
+	out := c.ok("UpdateSecretVersionStage", in)
+	c.eq("Name", out["Name"], c.name("a"))
+	c.has(out, "ARN")
+}
+
+var stageFacts = []fact{
+	{"a custom label is put on a version", func(c *conf) {
+		previous, current := two(c)
+		move(c, "blue", current, "")
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSPREVIOUS"}, current: {"AWSCURRENT", "blue"}})
+	}},
+	{"a custom label is moved", func(c *conf) {
+		previous, current := two(c)
+		move(c, "blue", current, "")
+		move(c, "blue", previous, current)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSPREVIOUS", "blue"}, current: {"AWSCURRENT"}})
+	}},
+	{"a custom label is taken off", func(c *conf) {
+		previous, current := two(c)
+		move(c, "blue", current, "")
+		move(c, "blue", "", current)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSPREVIOUS"}, current: {"AWSCURRENT"}})
+	}},
+	{"moving AWSCURRENT puts AWSPREVIOUS on the version it left", func(c *conf) {
+		previous, current := two(c)
+		move(c, "AWSCURRENT", previous, current)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSCURRENT"}, current: {"AWSPREVIOUS"}})
+	}},
+	{"moving AWSCURRENT takes AWSPREVIOUS off any other version", func(c *conf) {
+		first := c.create("a", "1")["VersionId"].(string)
+		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2"})["VersionId"].(string)
+		third := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "3", "VersionStages": []string{"AWSPENDING"}})["VersionId"].(string)
+		_ = first
+		move(c, "AWSCURRENT", third, second)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{second: {"AWSPREVIOUS"}, third: {"AWSCURRENT", "AWSPENDING"}})
+	}},
+	{"AWSPENDING stays on a version that becomes AWSCURRENT", func(c *conf) {
+		first := c.create("a", "1")["VersionId"].(string)
+		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2", "VersionStages": []string{"AWSPENDING"}})["VersionId"].(string)
+		move(c, "AWSCURRENT", second, first)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{first: {"AWSPREVIOUS"}, second: {"AWSCURRENT", "AWSPENDING"}})
+	}},
+	{"AWSPENDING leaves when PutSecretValue moves AWSCURRENT on", func(c *conf) {
+		first := c.create("a", "1")["VersionId"].(string)
+		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2", "VersionStages": []string{"AWSPENDING"}})["VersionId"].(string)
+		move(c, "AWSCURRENT", second, first)
+		third := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "3"})["VersionId"].(string)
+		c.eq("stages", c.stages(c.name("a")), map[string][]string{second: {"AWSPREVIOUS"}, third: {"AWSCURRENT"}})
+	}},
+	{"moving AWSCURRENT without saying where from is refused", func(c *conf) {
+		previous, current := two(c)
+		c.fails("UpdateSecretVersionStage", m{"SecretId": c.name("a"), "VersionStage": "AWSCURRENT", "MoveToVersionId": previous},
+			"InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version "+
+				current+", so you must explicitly reference that version in RemoveFromVersionId.")
+	}},
+	{"moving a label from a version that does not have it is refused", func(c *conf) {
+		previous, _ := two(c)
+		c.fails("UpdateSecretVersionStage", m{"SecretId": c.name("a"), "VersionStage": "AWSCURRENT", "MoveToVersionId": previous, "RemoveFromVersionId": previous},
+			"InvalidParameterException", "")
+	}},
+	{"moving a label of an unknown secret", func(c *conf) {
+		c.fails("UpdateSecretVersionStage", m{"SecretId": c.name("none"), "VersionStage": "blue", "MoveToVersionId": unknownID},
+			"ResourceNotFoundException", notFoundText)
+	}},
+	{"moving a label to an unknown version is refused", func(c *conf) {
+		c.create("a", "v")
+		_, e := c.call("UpdateSecretVersionStage", m{"SecretId": c.name("a"), "VersionStage": "blue", "MoveToVersionId": unknownID})
+		if e == nil {
+			c.differ("got an answer, want an error")
+		}
+	}},
+}
