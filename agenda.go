@@ -84,6 +84,7 @@ func (c *cache) tick() {
 // dueLocked decides what becomes of e: a secret that is being read is
 // refreshed, one that is not is left to expire and, in the end, to go.
 func (c *cache) dueLocked(e *entry, now instant) {
+	e.gatherLocked()
 	hot := e.forced || e.holds > 0 || e.flags.Load()&readSinceLook != 0
 	switch {
 	case e.inflight != nil:

@@ -162,6 +162,15 @@ func (e *entry) touch() {
 	}
 }
 
+// gatherLocked brings the reads that hits noted in e's slots into its flags.
+func (e *entry) gatherLocked() {
+	for _, s := range e.slotsLocked() {
+		if s.wasRead() {
+			e.flags.Or(touched)
+		}
+	}
+}
+
 // lookup is the hit path: the entry and its secret if they can be served as
 // they are.
 func (c *cache) lookup(id string) (*entry, *Secret) {
@@ -359,6 +368,7 @@ func (c *cache) makeRoomLocked() {
 	scanned := 0
 	for n := c.lru.Len(); n > 0 && c.lru.Len() >= c.size; n-- {
 		e, _, _ := c.lru.GetOldest()
+		e.gatherLocked()
 		read := e.flags.And(^uint32(readSinceScan))&readSinceScan != 0
 		if e.holds > 0 || read && scanned < 64 {
 			scanned++

@@ -63,31 +63,29 @@ func newRef[T any](c *Client, id string, k *kind[T], bound bool) *Ref[T] {
 // Get returns the current version. It blocks, and fails, as [Client.Get] does;
 // a secret that is in use costs a few nanoseconds.
 func (r *Ref[T]) Get(ctx context.Context) (T, error) {
+	// Small enough to be inlined, so that the copy is the only one.
 	p, err := r.get(ctx)
-	if err != nil {
-		var zero T
-		return zero, err
-	}
-	if r.clone != nil {
-		return r.clone(p), nil
+	if p == nil {
+		return *new(T), err
 	}
 	return *p, nil
 }
 
-// get returns the shared value.
+// get returns the value to copy.
 func (r *Ref[T]) get(ctx context.Context) (*T, error) {
-	if sl := r.slot.Load(); sl != nil {
+	if sl := r.slot.Load(); sl != nil && r.clone == nil {
 		if h := sl.shown.Load(); h != nil {
-			h.e.touch()
+			sl.touch()
 			r.c.counts.hits.add()
 			return &h.value, nil
 		}
 	}
-	h, err := r.slow(ctx)
+	h, err := r.heldCurrent(ctx)
 	if err != nil {
-		return nil, opError("get", r.id, err)
+		return nil, err
 	}
-	return &h.value, nil
+	v := r.own(h)
+	return &v, nil
 }
 
 // slow finds the slot, and the value in it.

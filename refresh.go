@@ -72,6 +72,7 @@ func (c *cache) work() {
 		e := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
+		e.gatherLocked()
 		e.flags.And(^uint32(readSinceLook))
 		c.mu.Unlock()
 

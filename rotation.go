@@ -257,7 +257,7 @@ func (r *Ref[T]) offer(ctx context.Context) (offered[T], error) {
 func (r *Ref[T]) heldCurrent(ctx context.Context) (*held[T], error) {
 	if sl := r.slot.Load(); sl != nil {
 		if h := sl.shown.Load(); h != nil {
-			h.e.touch()
+			sl.touch()
 			r.c.counts.hits.add()
 			return h, nil
 		}

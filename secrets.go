@@ -87,7 +87,7 @@ func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 	if e, s := c.lookup(id); s != nil {
 		if sl := slotFor[T](e); sl != nil {
 			if h := sl.shown.Load(); h != nil {
-				e.touch()
+				sl.touch()
 				c.counts.hits.add()
 				if sl.kind.clone != nil {
 					return sl.kind.clone(&h.value), nil

@@ -14,11 +14,13 @@ type slot interface {
 	hideLocked()                 // takes it from them
 	emptyLocked()                // lets go of it
 	retireLocked() slot          // ends the slot; its successor has what it held
+	wasRead() bool               // reports whether hits got it since it was last asked
 }
 
 // typedSlot is the slot of one type.
 type typedSlot[T any] struct {
 	shown atomic.Pointer[held[T]] // what hits get; nil: the slow path decides
+	read  atomic.Bool             // a hit got it; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
 	good   *held[T]      // the last version that decoded well
@@ -34,7 +36,6 @@ type typedSlot[T any] struct {
 type held[T any] struct {
 	value  T
 	secret *Secret
-	e      *entry
 }
 
 // boundSlot is a slot that only its handle keeps alive.
@@ -220,12 +221,17 @@ func (sl *typedSlot[T]) showLocked(e *entry) {
 		sl.shown.Store(nil)
 		return
 	}
-	if h.e != e {
-		h = &held[T]{value: h.value, secret: h.secret, e: e}
-		sl.good = h
-	}
 	sl.shown.Store(h)
 }
+
+// touch is entry.touch, but for what a handle has no need to load.
+func (sl *typedSlot[T]) touch() {
+	if !sl.read.Load() {
+		sl.read.Store(true)
+	}
+}
+
+func (sl *typedSlot[T]) wasRead() bool { return sl.read.Load() && sl.read.Swap(false) }
 
 func (sl *typedSlot[T]) hideLocked() { sl.shown.Store(nil) }
 
