@@ -168,7 +168,9 @@ func (c *conf) try(f fact) (ok bool) {
 }
 
 func (c *conf) differ(format string, args ...any) {
-	c.differences = append(c.differences, fmt.Sprintf(format, args...))
+	if d := fmt.Sprintf(format, args...); !slices.Contains(c.differences, d) {
+		c.differences = append(c.differences, d)
+	}
 }
 
 // name returns a name that is the fact's own.
