@@ -26,6 +26,7 @@ type Connector struct {
 	ref     *secrets.Ref[*version]
 	gate    gate
 	driver  atomic.Pointer[driver.Driver] // of the last connector that open made
+	misread atomic.Pointer[misread]       // the last version that is no login
 
 	mu      sync.Mutex // guards the fields below
 	closers []io.Closer
@@ -73,11 +74,14 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		defer cancel()
 	}
 	conn, err := secrets.Try(bounded, c.ref, c.login)
-	var rejected *secrets.RejectedError
-	if err != nil && bounded.Err() != nil && ctx.Err() == nil && !errors.As(err, &rejected) {
-		err = fmt.Errorf("sqlcred: connect with %q: gave up after %v: %w", c.id, c.options.maxWait(), err)
+	if err == nil {
+		return conn, nil
 	}
-	return conn, err
+	var rejected *secrets.RejectedError
+	if bounded.Err() != nil && ctx.Err() == nil && !errors.As(err, &rejected) {
+		return nil, fmt.Errorf("sqlcred: connect with %q: gave up after %v: %w", c.id, c.options.maxWait(), err)
+	}
+	return nil, c.explain(err)
 }
 
 // Driver returns the driver of the connections. Before the first of them it
@@ -148,9 +152,26 @@ type version struct {
 func (c *Connector) decode(s *secrets.Secret) (*version, error) {
 	l, err := decodeSecret(s, c.options.Keys)
 	if err != nil {
+		c.misread.Store(&misread{s.VersionID(), err})
 		return nil, err
 	}
 	return &version{id: s.VersionID(), login: c.options.complete(l)}, nil
+}
+
+// misread is why a version of the secret is no login. The client tells only
+// that it is none, for it can't know that the reason holds no value.
+type misread struct {
+	version string
+	err     error
+}
+
+// explain adds the reason to an error that is about such a version.
+func (c *Connector) explain(err error) error {
+	var undecodable *secrets.DecodeError
+	if m := c.misread.Load(); m != nil && errors.As(err, &undecodable) && undecodable.VersionID == m.version {
+		return fmt.Errorf("%w: %v", err, m.err)
+	}
+	return err
 }
 
 // connector returns the driver's connector for v.
