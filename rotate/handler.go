@@ -99,7 +99,7 @@ func (h Handler) enter(ctx context.Context, e Event, byHand bool) (r *Rotation, 
 		}
 		r.stages = out.VersionIdsToStages
 		if _, ok := r.stages[e.ClientRequestToken]; !ok {
-			return true, errors.New("the secret has no such version")
+			return true, fmt.Errorf("%w: it has no label at all, or is none of this secret's", ErrNotPending)
 		}
 		return false, nil
 	})
