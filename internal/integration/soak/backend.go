@@ -25,6 +25,7 @@ type backend struct {
 	createUser, setPassword string // statements, of user and password
 	grant                   string // statement, of user, if one is needed
 	refused                 func(error) bool
+	countsErrors            bool // has max_password_errors
 }
 
 var backends = []backend{
@@ -39,7 +40,7 @@ var backends = []backend{
 	{
 		name: "mariadb", start: startMariaDB, open: openMySQL, refused: refusedByMySQL,
 		createUser: "CREATE USER %s IDENTIFIED BY '%s'", setPassword: "ALTER USER %s IDENTIFIED BY '%s'",
-		grant: "GRANT ALL ON app.* TO %s",
+		grant: "GRANT ALL ON app.* TO %s", countsErrors: true,
 	},
 }
 

@@ -29,6 +29,12 @@ func newRun(o *settings, b *backend, s *strategy, p *policy) *run {
 	if p.suffix != "" {
 		title += " " + p.suffix
 	}
+	if o.maxLogins != 0 {
+		title += fmt.Sprintf(" max logins %d", o.maxLogins)
+	}
+	if o.maxPasswordErrors != 0 && b.countsErrors {
+		title += fmt.Sprintf(" max password errors %d", o.maxPasswordErrors)
+	}
 	if o.faults {
 		title += " with faults"
 	}
@@ -99,26 +105,29 @@ func (r *run) soak(ctx context.Context) error {
 // and take as long as it likes if that is less than the time to the next
 // rotation: hours in earnest, but here it has to be waited for.
 func (r *run) rotateAll(ctx context.Context, rot *rotator, l *load) error {
+	if err := sleep(ctx, r.gap); err != nil {
+		return err
+	}
 	for i := range r.report.rotations {
-		if err := sleep(ctx, r.gap); err != nil {
-			return err
-		}
 		if r.strategy.overlaps {
 			l.settle()
 		}
 		if err := rot.rotate(ctx); err != nil {
 			return fmt.Errorf("rotation %d: %w", i+1, err)
 		}
+		// The old password may be tried for the first time when the
+		// rotation is over.
+		if err := sleep(ctx, r.gap); err != nil {
+			return err
+		}
 		if err := r.countWrong(); err != nil {
 			return err
 		}
 	}
-	return sleep(ctx, r.gap)
+	return nil
 }
 
-// countWrong counts the wrong logins of a rotation, from the end of the one
-// before. Once the rotation is over there are none, unless the client makes
-// them.
+// countWrong counts the wrong logins of a rotation and of the gap after it.
 func (r *run) countWrong() error {
 	n, err := r.server.RefusedLogins()
 	r.report.mostWrong = max(r.report.mostWrong, n-r.wrong)

@@ -18,7 +18,7 @@ func short(rotations int) *settings {
 	}
 }
 
-var form = regexp.MustCompile(`^soak (postgres|postgres-pq|mariadb) (single-user|alternating-users)( [a-z ]+)?: ` +
+var form = regexp.MustCompile(`^soak (postgres|postgres-pq|mariadb) (single-user|alternating-users)( [a-z0-9 ]+)?: ` +
 	`rotations \d+, queries \d+, failed queries \d+, failed connects \d+, wrong logins \d+, ` +
 	`api calls per rotation \d+\.\d, slowest connect \d+ms$`)
 
