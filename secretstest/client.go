@@ -17,7 +17,7 @@ import (
 // Client returns an SDK client for the server's default region whose calls
 // reach the server without a socket. Marshalling, typed errors and retries are
 // the SDK's own. It may be used in a synctest bubble, and by multiple
-// goroutines.
+// goroutines. For another region set the Region of opts.
 func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
 	return s.client("AKIAIOSFODNN7EXAMPLE", opts)
 }
@@ -30,16 +30,15 @@ func (s *Server) ClientFor(id Identity, opts ...func(*secretsmanager.Options)) *
 func (s *Server) client(key string, opts []func(*secretsmanager.Options)) *secretsmanager.Client {
 	return secretsmanager.New(secretsmanager.Options{
 		Region:     s.opts.Region,
-		HTTPClient: s.HTTPClient(),
+		HTTPClient: transport{s},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret", Source: "secretstest"}, nil
 		}),
 	}, opts...)
 }
 
-// HTTPClient returns what the clients of Client send their requests with: an
-// http.Client whose every request, to whatever host, is answered by the server
-// in the goroutine that makes it.
+// HTTPClient returns an http.Client whose every request, to whatever host, is
+// answered by the server in the goroutine that makes it.
 func (s *Server) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport:     transport{s},
@@ -49,6 +48,10 @@ func (s *Server) HTTPClient() *http.Client {
 
 // A transport hands requests to a server without a socket.
 type transport struct{ srv *Server }
+
+// Do implements the HTTPClient of the SDK, which needs none of what an
+// http.Client does beside the round trip.
+func (t transport) Do(r *http.Request) (*http.Response, error) { return t.RoundTrip(r) }
 
 // RoundTrip implements http.RoundTripper.
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -18,7 +18,7 @@ func putResourcePolicy(c *call) (any, error) {
 		return nil, &apiError{code: "MalformedPolicyDocumentException", message: err.Error()}
 	}
 	if c.in.flag("BlockPublicPolicy", false) && p.public() {
-		return nil, &apiError{code: "PublicPolicyException", message: "You can't attach a resource policy that allows broad access to the secret."}
+		return nil, &apiError{code: "PublicPolicyException", message: "The BlockPublicPolicy parameter is set to true, and the resource policy did not prevent broad access to the secret."}
 	}
 	c.change()
 	c.secret.policy, c.secret.policyText = p, text

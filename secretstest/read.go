@@ -233,6 +233,9 @@ func batchGetSecretValue(c *call) (any, error) {
 		}
 		return out, nil
 	}
+	if err := c.authorize("ListSecrets", nil, "*"); err != nil {
+		return nil, err
+	}
 	page, next, err := c.listPage("BatchGetSecretValue", 20)
 	if err != nil {
 		return nil, err

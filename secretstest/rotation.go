@@ -277,7 +277,7 @@ func (s *Server) stopRotationLocked(c *content) {
 // timer. It does nothing for a secret that is not rotated by schedule.
 func (s *Server) planRotationLocked(sec *secret) {
 	st := &sec.rotation
-	if !st.enabled || st.schedule == nil || sec.dying() || s.closed {
+	if !st.enabled || st.schedule == nil || sec.dying() || s.closed || !s.holdsLocked(sec) {
 		return
 	}
 	r := s.rotationLocked(sec)
@@ -292,13 +292,19 @@ func (s *Server) planRotationLocked(sec *secret) {
 	r.timer = time.AfterFunc(start.Sub(at), func() { r.scheduled() })
 }
 
+// holdsLocked reports whether the server still has a secret.
+func (s *Server) holdsLocked(sec *secret) bool {
+	r := sec.realm
+	return s.realms[[2]string{r.account, r.region}] == r && r.arns[sec.arn] == sec
+}
+
 // scheduled begins a rotation when its window opens.
 func (r *Rotation) scheduled() {
 	s := r.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sec := r.secret
-	if s.closed || s.rotations[sec.content] != r || !sec.rotation.enabled || sec.dying() {
+	if s.closed || s.rotations[sec.content] != r || !sec.rotation.enabled {
 		return
 	}
 	r.startLocked(newUUID())

@@ -212,6 +212,7 @@ func (c *call) deleteMissing(id string) *secretAnswer {
 // forgetLocked removes a secret and its rotation at once.
 func (s *Server) forgetLocked(sec *secret) {
 	s.stopRotationLocked(sec.content)
+	delete(s.rotations, sec.content)
 	sec.realm.remove(sec)
 }
 

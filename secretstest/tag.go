@@ -7,18 +7,32 @@ func tagResource(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return nil, c.setTags(tags)
+}
+
+// setTags changes the tags, unless the caller would then no longer be allowed
+// to.
+func (c *call) setTags(tags []tag) error {
+	s := c.secret
+	if s.policy != nil {
+		old := s.tags
+		s.tags = tags
+		err := c.authorize(c.op.name, s, s.arn)
+		s.tags = old
+		if err != nil {
+			return err
+		}
+	}
 	c.change()
-	c.secret.tags = tags
-	return nil, nil
+	s.tags = tags
+	return nil
 }
 
 func untagResource(c *call) (any, error) {
 	drop := c.in.strs("TagKeys")
-	c.change()
-	if c.secret.tags != nil {
-		c.secret.tags = slices.DeleteFunc(c.secret.tags, func(t tag) bool { return slices.Contains(drop, t.Key) })
-	}
-	return nil, nil
+	left := slices.Clone(c.secret.tags)
+	left = slices.DeleteFunc(left, func(t tag) bool { return slices.Contains(drop, t.Key) })
+	return nil, c.setTags(left)
 }
 
 // mergeTags returns old with the tags of a request added. It is nil when there
