@@ -18,9 +18,9 @@ func in(region string) func(*secretsmanager.Options) {
 	}
 }
 
-// replicated returns a server with a secret in us-east-1 and a replica of it in
+// withReplica returns a server with a secret in us-east-1 and a replica of it in
 // us-west-2, and a client for each.
-func replicated(t *testing.T) (srv *secretstest.Server, east, west *secretsmanager.Client) {
+func withReplica(t *testing.T) (srv *secretstest.Server, east, west *secretsmanager.Client) {
 	t.Helper()
 	srv = secretstest.New(t, secretstest.Secrets{"s": "one"})
 	east, west = srv.Client(in("us-east-1")), srv.Client(in("us-west-2"))
@@ -36,7 +36,7 @@ func replicated(t *testing.T) (srv *secretstest.Server, east, west *secretsmanag
 }
 
 func TestReplicaFollows(t *testing.T) {
-	srv, east, west := replicated(t)
+	srv, east, west := withReplica(t)
 	out := get(t, west, "s")
 	if got, want := *out.ARN, strings.Replace(srv.ARN("s"), "us-east-1", "us-west-2", 1); got != want {
 		t.Errorf("got ARN %s, want %s", got, want)
@@ -56,7 +56,7 @@ func TestReplicaFollows(t *testing.T) {
 }
 
 func TestReplicaRefusesWrites(t *testing.T) {
-	_, _, west := replicated(t)
+	_, _, west := withReplica(t)
 	s, ctx := aws.String("s"), t.Context()
 	writes := map[string]func(context.Context) error{
 		"PutSecretValue": func(ctx context.Context) error {
@@ -92,7 +92,7 @@ func TestReplicaRefusesWrites(t *testing.T) {
 }
 
 func TestRegionDown(t *testing.T) {
-	srv, east, west := replicated(t)
+	srv, east, west := withReplica(t)
 	srv.Region("us-east-1").Down()
 	if err := read(t, east, "s", ""); err == nil {
 		t.Error("us-east-1 is down: got no error")
@@ -106,7 +106,7 @@ func TestRegionDown(t *testing.T) {
 }
 
 func TestStopReplication(t *testing.T) {
-	srv, east, west := replicated(t)
+	srv, east, west := withReplica(t)
 	_, err := east.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("s")})
 	wantError(t, err, "InvalidParameterException", "You can't delete secret s that still has replica regions [us-west-2].")
 	if _, err := west.StopReplicationToReplica(t.Context(), &secretsmanager.StopReplicationToReplicaInput{SecretId: aws.String("s")}); err != nil {
@@ -128,7 +128,7 @@ func TestStopReplication(t *testing.T) {
 }
 
 func TestRemoveRegions(t *testing.T) {
-	_, east, west := replicated(t)
+	_, east, west := withReplica(t)
 	out, err := east.RemoveRegionsFromReplication(t.Context(), &secretsmanager.RemoveRegionsFromReplicationInput{
 		SecretId: aws.String("s"), RemoveReplicaRegions: []string{"us-west-2"}})
 	if err != nil || len(out.ReplicationStatus) != 0 {
