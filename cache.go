@@ -193,7 +193,7 @@ func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error)
 		if f == nil {
 			return c.fetchCold(ctx, id)
 		}
-		if e, s, err, ok := c.await(ctx, e, s, f); ok {
+		if e, s, err, ok := c.await(ctx, e, f); ok {
 			return e, s, err
 		}
 	}
@@ -244,15 +244,12 @@ func (c *cache) knownLocked(id string) *entry {
 
 // await waits for the refresh of an expired version, for a moment only: then
 // the old value is served. ok is false if the read is to start over.
-func (c *cache) await(ctx context.Context, e *entry, old *Secret, f *flight) (_ *entry, _ *Secret, _ error, ok bool) {
+func (c *cache) await(ctx context.Context, e *entry, f *flight) (_ *entry, _ *Secret, _ error, ok bool) {
 	c.counts.misses.Add(1)
 	wait := time.NewTimer(c.staleWait)
 	defer wait.Stop()
 	select {
 	case <-f.done:
-		if f.err == nil || answerOf(f.err) == gone || answerOf(f.err) == denied {
-			return nil, nil, nil, false
-		}
 	case <-wait.C:
 	case <-ctx.Done():
 	case <-c.base.Done():
@@ -260,12 +257,15 @@ func (c *cache) await(ctx context.Context, e *entry, old *Secret, f *flight) (_ 
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.cur != old || e.gone {
+	now := c.now()
+	if e.gone || !c.servableLocked(e, now) {
 		return nil, nil, nil, false
 	}
-	c.counts.stale.Add(1)
-	c.showLocked(e, c.now()) // the next reader need not wait for the same flight
-	return e, old, nil, true
+	if now >= e.expires {
+		c.counts.stale.Add(1)
+	}
+	c.showLocked(e, now) // the next reader need not wait for the same flight
+	return e, e.cur, nil, true
 }
 
 // servableLocked reports whether e's value may be served at all, expired or not.

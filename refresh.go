@@ -72,8 +72,6 @@ func (c *cache) work() {
 		e := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
-		e.gatherLocked()
-		e.flags.And(^uint32(readSinceLook))
 		c.mu.Unlock()
 
 		lk, err := c.look(c.base, e, c.quickOpt)
@@ -316,6 +314,8 @@ func (c *cache) confirmLocked(e *entry, lk *look) {
 // succeededLocked ends e's trouble, and everybody's if this is the first
 // success since theirs began.
 func (c *cache) succeededLocked(e *entry, lk *look, now instant) {
+	e.gatherLocked()
+	e.flags.And(^uint32(readSinceLook))
 	c.counts.refreshes.Add(1)
 	if lk.described {
 		e.rotation = lk.rotation

@@ -2,6 +2,7 @@ package secrets_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -220,4 +221,28 @@ func text(t testing.TB, c *secrets.Client, id string) string {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// errorCode returns the service's code of err.
+func errorCode(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// slowFirst answers the second GetSecretValue late, with what was true when it
+// was asked, and every other at once. It has no DescribeSecret.
+type slowFirst struct {
+	service *service
+	calls   *atomic.Int64
+}
+
+func (s *slowFirst) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := s.service.GetSecretValue(ctx, in)
+	if s.calls.Add(1) == 2 {
+		time.Sleep(time.Second)
+	}
+	return out, err
 }
