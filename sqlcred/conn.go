@@ -13,15 +13,15 @@ import (
 // Options.RetireAfterRotation that is a wrapper, which DriverConn takes off.
 // Everything else is returned as it is, so that code may call it in any case.
 func DriverConn(driverConn any) any {
-	if c, ok := driverConn.(*conn); ok {
-		return c.Conn
+	if c, ok := driverConn.(interface{ unwrap() driver.Conn }); ok {
+		return c.unwrap()
 	}
 	return driverConn
 }
 
-// A conn is a driver's connection that retires after a rotation. It has every
-// optional interface of database/sql/driver; where the driver's connection has
-// not, it does what database/sql would do.
+// A conn is a driver's connection that retires after a rotation. It has the
+// optional interfaces of database/sql/driver; where the driver's connection has
+// not, it does what database/sql would do, down to the text of errors.
 //
 // Like the connection it wraps, it is used by one goroutine at a time.
 type conn struct {
@@ -31,24 +31,45 @@ type conn struct {
 	opened    string // the current one at that time; empty: not known
 }
 
-var _ interface {
-	driver.Pinger
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.ConnPrepareContext
-	driver.ConnBeginTx
-	driver.SessionResetter
-	driver.Validator
-	driver.NamedValueChecker
-} = (*conn)(nil)
+// ExecerContext and QueryerContext are had only where the driver's connection
+// has them or their older forms: for their sake database/sql looks at the
+// arguments before there is a statement that might convert them.
+type (
+	execConn struct {
+		*conn
+		execer
+	}
+	queryConn struct {
+		*conn
+		queryer
+	}
+	execQueryConn struct {
+		*conn
+		execer
+		queryer
+	}
+)
 
 // wrap returns the connection that Connect hands out.
 func (c *Connector) wrap(inner driver.Conn, version, current string) driver.Conn {
 	if !c.options.RetireAfterRotation {
 		return inner
 	}
-	return &conn{inner, c, version, current}
+	wrapped := &conn{inner, c, version, current}
+	e, isExecer := execerOf(inner)
+	q, isQueryer := queryerOf(inner)
+	switch {
+	case isExecer && isQueryer:
+		return execQueryConn{wrapped, e, q}
+	case isExecer:
+		return execConn{wrapped, e}
+	case isQueryer:
+		return queryConn{wrapped, q}
+	}
+	return wrapped
 }
+
+func (c *conn) unwrap() driver.Conn { return c.Conn }
 
 // ended is a context that has ended: who waits for nothing gives it.
 var ended = func() context.Context {
@@ -110,36 +131,6 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 	return driver.ErrSkip // on to the statement's ColumnConverter, if any, or the default
 }
 
-func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	if e, ok := c.Conn.(driver.ExecerContext); ok {
-		return e.ExecContext(ctx, query, args)
-	}
-	e, ok := c.Conn.(driver.Execer) //lint:ignore SA1019 for drivers that have nothing newer
-	if !ok {
-		return nil, driver.ErrSkip
-	}
-	values, err := positional(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	return e.Exec(query, values)
-}
-
-func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if q, ok := c.Conn.(driver.QueryerContext); ok {
-		return q.QueryContext(ctx, query, args)
-	}
-	q, ok := c.Conn.(driver.Queryer) //lint:ignore SA1019 for drivers that have nothing newer
-	if !ok {
-		return nil, driver.ErrSkip
-	}
-	values, err := positional(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	return q.Query(query, values)
-}
-
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	if p, ok := c.Conn.(driver.ConnPrepareContext); ok {
 		return p.PrepareContext(ctx, query)
@@ -157,10 +148,10 @@ func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, erro
 		return b.BeginTx(ctx, o)
 	}
 	if o.Isolation != driver.IsolationLevel(sql.LevelDefault) {
-		return nil, errors.New("sqlcred: driver does not support non-default isolation level")
+		return nil, errors.New("sql: driver does not support non-default isolation level")
 	}
 	if o.ReadOnly {
-		return nil, errors.New("sqlcred: driver does not support read-only transactions")
+		return nil, errors.New("sql: driver does not support read-only transactions")
 	}
 	tx, err := c.Conn.Begin() //lint:ignore SA1019 for drivers that have nothing newer
 	if err == nil && ctx.Err() != nil {
@@ -176,12 +167,58 @@ func (c *conn) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, "sqlcred.conn(%q)", c.connector.id)
 }
 
+// An execer is a driver's way to execute without a statement.
+type execer struct {
+	exec func(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error)
+}
+
+func execerOf(c driver.Conn) (execer, bool) {
+	if e, ok := c.(driver.ExecerContext); ok {
+		return execer{e.ExecContext}, true
+	}
+	e, ok := c.(driver.Execer) //lint:ignore SA1019 for drivers that have nothing newer
+	return execer{func(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+		values, err := positional(ctx, args)
+		if err != nil {
+			return nil, err
+		}
+		return e.Exec(query, values)
+	}}, ok
+}
+
+func (e execer) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return e.exec(ctx, query, args)
+}
+
+// A queryer is a driver's way to query without a statement.
+type queryer struct {
+	query func(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error)
+}
+
+func queryerOf(c driver.Conn) (queryer, bool) {
+	if q, ok := c.(driver.QueryerContext); ok {
+		return queryer{q.QueryContext}, true
+	}
+	q, ok := c.(driver.Queryer) //lint:ignore SA1019 for drivers that have nothing newer
+	return queryer{func(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+		values, err := positional(ctx, args)
+		if err != nil {
+			return nil, err
+		}
+		return q.Query(query, values)
+	}}, ok
+}
+
+func (q queryer) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return q.query(ctx, query, args)
+}
+
 // positional turns arguments into the form that drivers without contexts take.
 func positional(ctx context.Context, args []driver.NamedValue) ([]driver.Value, error) {
 	values := make([]driver.Value, len(args))
 	for i, arg := range args {
 		if arg.Name != "" {
-			return nil, errors.New("sqlcred: driver does not support the use of Named Parameters")
+			return nil, errors.New("sql: driver does not support the use of Named Parameters")
 		}
 		values[i] = arg.Value
 	}

@@ -237,3 +237,8 @@ func connect(ctx context.Context, t *testing.T, c *sqlcred.Connector) driver.Con
 	}
 	return conn
 }
+
+// hang makes every call to the service hang for an hour.
+func hang(srv *secretstest.Server) {
+	srv.Fail(secretstest.Fault{Times: secretstest.Always, Latency: time.Hour})
+}
