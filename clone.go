@@ -10,8 +10,8 @@ func clonerOf[T any](t reflect.Type) func(*T) T {
 		return nil
 	}
 	return func(v *T) T {
-		var c T
-		reflect.ValueOf(&c).Elem().Set(deepCopy(reflect.ValueOf(v).Elem()))
+		c := *v
+		unshare(reflect.ValueOf(&c).Elem())
 		return c
 	}
 }
@@ -31,7 +31,7 @@ func clones(t reflect.Type, seen map[reflect.Type]bool) bool {
 		return clones(t.Elem(), seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if t.Field(i).IsExported() && clones(t.Field(i).Type, seen) {
+			if mayFill(t.Field(i)) && clones(t.Field(i).Type, seen) {
 				return true
 			}
 		}
@@ -39,40 +39,63 @@ func clones(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-func deepCopy(v reflect.Value) reflect.Value {
-	c := reflect.New(v.Type()).Elem()
-	c.Set(v)
+// mayFill reports whether a decoder can reach into a field: it is exported, or
+// an embedded struct whose own fields may be.
+func mayFill(f reflect.StructField) bool {
+	return f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct
+}
+
+// unshare replaces the maps and slices that v, which can be set, holds by
+// copies of their own.
+func unshare(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Map:
 		if v.IsNil() {
 			break
 		}
-		c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+		c := reflect.MakeMapWithSize(v.Type(), v.Len())
 		for it := v.MapRange(); it.Next(); {
-			c.SetMapIndex(it.Key(), deepCopy(it.Value()))
+			c.SetMapIndex(it.Key(), unshared(it.Value()))
 		}
+		v.Set(c)
 	case reflect.Slice:
 		if v.IsNil() {
 			break
 		}
-		c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-		for i := range v.Len() {
-			c.Index(i).Set(deepCopy(v.Index(i)))
-		}
+		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(c, v)
+		v.Set(c)
+		unshareElems(v)
 	case reflect.Array:
-		for i := range v.Len() {
-			c.Index(i).Set(deepCopy(v.Index(i)))
-		}
+		unshareElems(v)
 	case reflect.Interface:
 		if !v.IsNil() {
-			c.Set(deepCopy(v.Elem()))
+			v.Set(unshared(v.Elem()))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				c.Field(i).Set(deepCopy(v.Field(i)))
+			if mayFill(v.Type().Field(i)) {
+				unshare(v.Field(i))
 			}
 		}
 	}
+}
+
+// unshareElems does it for the elements of a slice or array, if they are of a
+// kind that may hold something.
+func unshareElems(v reflect.Value) {
+	switch v.Type().Elem().Kind() {
+	case reflect.Map, reflect.Slice, reflect.Interface, reflect.Array, reflect.Struct:
+		for i := range v.Len() {
+			unshare(v.Index(i))
+		}
+	}
+}
+
+// unshared returns a copy of v that can be set and shares nothing with it.
+func unshared(v reflect.Value) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	unshare(c)
 	return c
 }
