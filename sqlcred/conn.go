@@ -88,21 +88,31 @@ func (c *Connector) currentVersion() string {
 	return v.id
 }
 
-// retired reports whether the current version is no longer the one of the time
-// the connection was opened, and not the connection's own. A connection opened
-// with a version that was not current stays until the labels have moved.
-func (c *conn) retired() bool {
-	current := c.connector.currentVersion()
-	if c.opened == "" {
-		c.opened = current
-	}
-	return current != "" && current != c.version && current != c.opened
+// Retired reports whether connections that were opened with l, a login that the
+// connector gave to its open function, should leave the pool: another version
+// of the secret has become current since, and not the one of l. It is for
+// drivers that ask when a connection is taken out of the pool, as pgx does with
+// stdlib.OptionResetSession, and does what Options.RetireAfterRotation does
+// without the wrapper. It does no I/O; what is not known is not retired.
+func (c *Connector) Retired(l Login) bool {
+	return retired(l.VersionID, l.opened, c.currentVersion())
+}
+
+// retired is about a connection opened with a version, while another one, or
+// that one, was current. One that was opened with a version that was not
+// current stays until the labels have moved.
+func retired(version, opened, current string) bool {
+	return current != "" && opened != "" && current != opened && current != version
 }
 
 // ResetSession is called before a connection of the pool is used again.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if c.retired() {
+	current := c.connector.currentVersion()
+	if retired(c.version, c.opened, current) {
 		return driver.ErrBadConn
+	}
+	if c.opened == "" {
+		c.opened = current
 	}
 	if r, ok := c.Conn.(driver.SessionResetter); ok {
 		return r.ResetSession(ctx)

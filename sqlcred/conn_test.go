@@ -400,6 +400,39 @@ func TestConnectionOfTheWindowStays(t *testing.T) {
 	})
 }
 
+// Drivers that ask by themselves get the same answers.
+func TestRetired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, client := newClient(t, secretOf("app", "one"))
+		server := newFakeDB("app", "one")
+		var last sqlcred.Login
+		c := sqlcred.New(client, secretName, func(l sqlcred.Login) (driver.Connector, error) {
+			last = l
+			return server.opener(l)
+		}, nil)
+		check := func(what string, l sqlcred.Login, want bool) {
+			t.Helper()
+			if got := c.Retired(l); got != want {
+				t.Errorf("%s: retired %v, want %v", what, got, want)
+			}
+		}
+		connect(t.Context(), t, c)
+		one := last
+		check("first", one, false)
+		pending := srv.PutPending(secretName, secretOf("app", "two"))
+		server.setPassword("app", "two")
+		connect(t.Context(), t, c)
+		two := last
+		check("old one in the window", one, false)
+		check("new one in the window", two, false)
+		srv.MoveStage(secretName, secrets.Current, pending)
+		client.Refresh(t.Context(), secretName)
+		check("old one after the rotation", one, true)
+		check("new one after the rotation", two, false)
+		check("one of nobody's", sqlcred.Login{}, false)
+	})
+}
+
 // Fifty idle connections are replaced without a failed query.
 func TestRetireManyConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -179,7 +179,9 @@ func (c *Connector) connector(v *version) (driver.Connector, error) {
 	if made := v.connector.Load(); made != nil {
 		return *made, nil
 	}
-	made, err := c.open(v.login)
+	l := v.login
+	l.opened = c.currentVersion()
+	made, err := c.open(l)
 	if err != nil {
 		err = fmt.Errorf("sqlcred: open for %q: %w", c.id, notBadConn(err))
 		return nil, withoutPassword(err, v.login.Password())

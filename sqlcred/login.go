@@ -61,6 +61,7 @@ type Login struct {
 	MasterARN string // masterarn: the secret of the user that may change this one's password
 	VersionID string // of the secret; empty if the Login was not read from a [secrets.Secret]
 
+	opened   string   // the version that was current when the login was given to open; see Connector.Retired
 	password **string // two pointers deep: fmt follows one of them where it can't call Format
 }
 

@@ -1,0 +1,141 @@
+// Package sqlcred connects database/sql to a database whose password is in AWS
+// Secrets Manager, so that a rotation of the password costs no failed query and
+// as few wrong logins as can be.
+//
+//	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
+//	db, err := sqlcred.OpenDB("pgx", client, "prod/db", nil)
+//
+// is all it takes with a secret in the form that Amazon RDS uses and a driver
+// that is registered with database/sql. The package imports none. With a
+// driver's connector it is
+//
+//	open := func(l sqlcred.Login) (driver.Connector, error) {
+//		cfg := mysql.NewConfig()
+//		cfg.Net, cfg.Addr, cfg.DBName = "tcp", net.JoinHostPort(l.Host, "3306"), l.DBName
+//		cfg.User, cfg.Passwd = l.Username, l.Password()
+//		return mysql.NewConnector(cfg)
+//	}
+//	db := sql.OpenDB(sqlcred.New(client, "prod/db", open, nil))
+//
+// A secret that RDS manages holds a user name and a password only:
+// Options.Host, Port, DBName and Engine say the rest.
+//
+// # What happens in a rotation
+//
+// Between the moment a rotation changes the password at the server and the
+// moment it moves the label AWSCURRENT, the server accepts only a password
+// that is not current yet. That lasts for seconds when all goes well, and for
+// hours when the rotation fails in between. A connector logs in through it:
+// when the server refuses a version, it offers the others that have a label,
+// each once, and stays with the one that was accepted until that is current.
+// See [secrets.Try].
+//
+// Every login with the wrong password counts against the account, and some
+// servers block accounts after a few. So logins go through a gate, at most
+// Options.MaxLogins at a time, first come, first served, and one at a time
+// while a rotation is known to be outstanding. When one is refused, no other
+// login with that version begins, and those that have not sent their password
+// yet are given up. A rotation then costs at most MaxLogins wrong logins in a
+// process, usually two, and exactly one with a MaxLogins of 1. With
+// alternating users it costs none.
+//
+// That holds for one connector. No client can promise it for many processes
+// that share an account: each has to find out by itself. Where an account is
+// blocked after three strikes, rotate with alternating users, or let the server
+// accept two passwords at once (RETAIN CURRENT PASSWORD in MySQL 8).
+//
+// A login that is given up in its handshake counts as an interrupted connection
+// on MySQL and MariaDB, which block a client's host after max_connect_errors
+// (100) of them in a row. A rotation makes at most MaxLogins-1, and the login
+// that follows starts the count again.
+//
+// # Errors
+//
+// If no version is accepted, Connect, and with it the first query, returns a
+// [*secrets.RejectedError] when its context ends; or after Options.MaxWait if
+// that has no deadline, because database/sql opens connections in the
+// background without one. A login that is refused because of the account, and
+// not of the password, ends at once with an [*AccountError]: a blocked account
+// is not tried again. All other errors are the driver's own. Refusals are told
+// by the server's error codes, see [IsRefused]; Options.IsRefused adds to them.
+//
+// # Open connections
+//
+// Connections that are open survive a rotation: servers check a password when
+// a connection begins. By default they are the driver's own, and
+// [database/sql.Conn.Raw] reaches them. With Options.RetireAfterRotation those
+// opened with an old version leave the pool when they would next be used,
+// without a failed query. That takes a wrapper, so code that uses Raw must go
+// through [DriverConn]:
+//
+//	conn.Raw(func(driverConn any) error {
+//		pgxConn := sqlcred.DriverConn(driverConn).(*stdlib.Conn).Conn()
+//		...
+//	})
+//
+// and libraries that look for a driver's type in Raw by themselves do not find
+// it. A driver that can be asked whether to keep a connection needs no wrapper.
+// With pgx:
+//
+//	var c *sqlcred.Connector
+//	c = sqlcred.New(client, "prod/db", func(l sqlcred.Login) (driver.Connector, error) {
+//		dsn, err := l.DSN("pgx", nil)
+//		if err != nil {
+//			return nil, err
+//		}
+//		cfg, err := pgx.ParseConfig(dsn)
+//		if err != nil {
+//			return nil, err
+//		}
+//		return stdlib.GetConnector(*cfg, stdlib.OptionResetSession(func(context.Context, *pgx.Conn) error {
+//			if c.Retired(l) {
+//				return driver.ErrBadConn
+//			}
+//			return nil
+//		})), nil
+//	}, nil)
+//
+// # TLS
+//
+// The secret's field ssl says how [Login.DSN], and so [OpenDB], secures
+// connections: true insists on TLS with the server's certificate and name
+// checked, false uses none, and without the field it is the driver's default.
+// The authorities that sign the certificates of Amazon RDS are not among those
+// that systems trust: give the driver their bundle.
+//
+//	&sqlcred.Options{Params: map[string]string{"sslrootcert": "/etc/rds/global-bundle.pem"}}
+//
+// # Without database/sql
+//
+// Pools that ask for credentials before each login can be given the secret in
+// three lines, [Login] being a type to bind:
+//
+//	login := secrets.Bind[sqlcred.Login](client, "prod/db")
+//
+//	// pgxpool
+//	config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
+//		l, err := login.Get(ctx)
+//		c.User, c.Password = l.Username, l.Password()
+//		return err
+//	}
+//
+//	// go-sql-driver/mysql
+//	config.Apply(mysql.BeforeConnect(func(ctx context.Context, c *mysql.Config) error {
+//		l, err := login.Get(ctx)
+//		c.User, c.Passwd = l.Username, l.Password()
+//		return err
+//	}))
+//
+//	// go-redis
+//	options.CredentialsProviderContext = func(ctx context.Context) (string, string, error) {
+//		l, err := login.Get(ctx)
+//		return l.Username, l.Password(), err
+//	}
+//
+// Such a function is asked before the login and never told how it ended. It
+// gives the current version, also when the server refuses that: with a single
+// user, logins fail from the moment the password changes until the label has
+// moved and the client has noticed, and nothing bounds how many of them there
+// are. It is enough where users alternate. For the rest, use a connector; pgx
+// has one in its package stdlib, and [secrets.Try] is for everything else.
+package sqlcred
