@@ -19,6 +19,7 @@ const (
 	maxVersions    = 100   // versions above which unlabelled ones are removed
 	maxValue       = 65536 // bytes of a value
 	maxTags        = 50
+	maxSecrets     = 500_000 // in a region
 	keepVersionFor = 24 * time.Hour
 )
 

@@ -12,7 +12,9 @@ const Always = -1
 // calls it strikes, its second what happens to them. A Fault whose second part
 // is empty throttles.
 type Fault struct {
-	// Op is the operation, "GetSecretValue" for instance. Empty: any.
+	// Op is the operation, "GetSecretValue" for instance. Empty: any. An error
+	// of GetSecretValue is met by the secrets of a BatchGetSecretValue as well,
+	// and is then one of the answer's Errors.
 	Op string
 	// Secret is the name or the ARN of the secret. Empty: any. A
 	// BatchGetSecretValue is about each secret of its list.
@@ -32,8 +34,8 @@ type Fault struct {
 	// drawn from the server's seed.
 	Probability float64
 
-	// Code is the error's code, such as "ThrottlingException". One that ends
-	// in Failure, Error or Exception need not be one of the service's own.
+	// Code is the error's code, such as "ThrottlingException". It need not be
+	// one of the service's own.
 	Code string
 	// Message is the error's text. It defaults to AWS's for the known codes.
 	Message string
@@ -140,7 +142,7 @@ func (s *Server) strikeLocked(c *call) *Fault {
 
 // matches reports whether a call is one that the fault may strike.
 func (f *Fault) matches(c *call) bool {
-	return (f.Op == "" || f.Op == c.op.name) &&
+	return (f.Op == "" && !c.inBatch || f.Op == c.op.name) &&
 		(f.Region == "" || f.Region == c.region) &&
 		(f.Identity == "" || f.Identity == c.caller.arn) &&
 		(f.Stage == "" || f.Stage == c.stageAsked()) &&

@@ -187,7 +187,7 @@ func (s *Server) Restore(name string) {
 	sec, err := s.helperSecretLocked(name)
 	if err == nil {
 		s.changeLocked(sec, now())
-		sec.deleted, sec.purge = time.Time{}, time.Time{}
+		sec.purge = time.Time{}
 		s.planRotationLocked(sec)
 	}
 	s.mu.Unlock()

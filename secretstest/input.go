@@ -78,9 +78,6 @@ func (in input) value() (value, error) {
 		return value{}, invalidParameter("You can't specify both a binary secret value and a string secret value in the same secret.")
 	}
 	if s := in.ptr("SecretString"); s != nil {
-		if len(*s) > maxValue {
-			return value{}, validation("1 validation error detected: Value at 'secretString' failed to satisfy constraint: Member must have length less than or equal to 65536")
-		}
 		return value{text: s}, nil
 	}
 	if !in.has("SecretBinary") {

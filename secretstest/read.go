@@ -248,18 +248,36 @@ func batchGetSecretValue(c *call) (any, error) {
 }
 
 // get adds the current value of one secret to the answer, or why there is none.
+// Faults of GetSecretValue strike here too.
 func (a *batchAnswer) get(c *call, id string) {
 	one := *c
 	one.op = operations["GetSecretValue"]
 	one.in = input{"SecretId": id}
-	v, err := any(nil), one.lookUp()
+	one.inBatch = true
+	one.entry = &Call{Op: one.op.name, SecretID: id, Secret: c.nameOf(id)}
+	v, err := one.getStruck()
 	if err == nil {
-		v, err = getSecretValue(&one)
-	}
-	if err == nil {
-		a.SecretValues = append(a.SecretValues, v.(*secretValue))
+		a.SecretValues = append(a.SecretValues, v)
 		return
 	}
 	e := err.(*apiError)
 	a.Errors = append(a.Errors, batchError{id, e.code, e.message})
+}
+
+// getStruck reads a secret, unless a fault prevents it.
+func (c *call) getStruck() (*secretValue, error) {
+	if f := c.srv.strikeLocked(c); f != nil {
+		if err := f.err(); err != nil {
+			return nil, err
+		}
+		c.read = f.reading()
+	}
+	if err := c.lookUp(); err != nil {
+		return nil, err
+	}
+	v, err := getSecretValue(c)
+	if err != nil {
+		return nil, err
+	}
+	return v.(*secretValue), nil
 }

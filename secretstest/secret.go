@@ -50,6 +50,9 @@ func createSecret(c *call) (any, error) {
 	if err := c.checkReplicas(c.in.objects("AddReplicaRegions"), nil); err != nil {
 		return nil, err
 	}
+	if len(c.realm.names) >= maxSecrets {
+		return nil, limitExceeded("You have reached the limit of %d secrets in the region.", maxSecrets)
+	}
 	d := newContent(name, c.now)
 	d.description = c.in.str("Description")
 	d.kind = c.in.str("Type")
@@ -116,6 +119,17 @@ func customKey(id string) string {
 	return id
 }
 
+// encrypt makes a key the secret's, and that of the versions with a label of
+// the service's own.
+func (s *secret) encrypt(key string) {
+	s.kmsKeyID = key
+	for _, stage := range []string{stageCurrent, stagePrevious, stagePending} {
+		if v := s.holder(stage); v != nil {
+			v.kmsKeyID = key
+		}
+	}
+}
+
 func updateSecret(c *call) (any, error) {
 	s, token := c.secret, c.in.str("ClientRequestToken")
 	val, err := c.in.value()
@@ -136,15 +150,17 @@ func updateSecret(c *call) (any, error) {
 		}
 		out.VersionID = token
 	}
-	if err := s.checkStages([]string{stageCurrent, stagePrevious}); err != nil {
-		return nil, err
+	if !val.empty() {
+		if err := s.checkStages(nil); err != nil {
+			return nil, err
+		}
 	}
 	c.change()
 	if d := c.in.ptr("Description"); d != nil {
 		s.description = *d
 	}
 	if k := c.in.ptr("KmsKeyId"); k != nil {
-		s.kmsKeyID = customKey(*k)
+		s.encrypt(customKey(*k))
 	}
 	if k := c.in.ptr("Type"); k != nil {
 		s.kind = *k
@@ -220,7 +236,6 @@ func (s *Server) forgetLocked(sec *secret) {
 func (s *Server) scheduleDeletionLocked(sec *secret, now time.Time, days int) {
 	s.changeLocked(sec, now)
 	s.stopRotationLocked(sec.content)
-	sec.deleted = now
 	sec.purge = now.AddDate(0, 0, days)
 }
 
@@ -228,7 +243,7 @@ func restoreSecret(c *call) (any, error) {
 	s := c.secret
 	if s.dying() {
 		c.change()
-		s.deleted, s.purge = time.Time{}, time.Time{}
+		s.purge = time.Time{}
 		c.srv.planRotationLocked(s)
 	}
 	return answerOf(s), nil

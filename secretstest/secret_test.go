@@ -38,6 +38,8 @@ func TestCreateAndUpdate(t *testing.T) {
 		wantError(t, err, "ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 		_, err = c.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String("both"), SecretString: aws.String("x"), SecretBinary: []byte("x")})
 		wantError(t, err, "InvalidParameterException", "You can't specify both")
+		_, err = create(strings.Repeat("é", 32769), nil)
+		wantError(t, err, "ValidationException", "length less than or equal to 65536")
 
 		time.Sleep(time.Second)
 		up, err := c.UpdateSecret(ctx, &secretsmanager.UpdateSecretInput{SecretId: aws.String("s"), Description: aws.String("d")})
@@ -180,7 +182,7 @@ func TestVersionsArePruned(t *testing.T) {
 
 func TestUpdateSecretVersionStage(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "one"})
-	c := srv.Client()
+	c := srv.Client(in("us-east-1")) // LimitExceededException is one that the SDK retries
 	one := srv.VersionID("s", "AWSCURRENT")
 	two := srv.Put("s", "two")
 	move := func(stage, from, to string) error {
@@ -276,4 +278,27 @@ func TestTokensOfPages(t *testing.T) {
 	wantError(t, err, "InvalidNextTokenException", "")
 	_, err = c.ListSecretVersionIds(ctx, &secretsmanager.ListSecretVersionIdsInput{SecretId: aws.String("new"), NextToken: first.NextToken})
 	wantError(t, err, "InvalidNextTokenException", "")
+}
+
+func TestKMSKeyOfVersions(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"s": "one"})
+	c := srv.Client()
+	srv.PutStages("s", "two", "CUSTOM")
+	_, err := c.UpdateSecret(t.Context(), &secretsmanager.UpdateSecretInput{SecretId: aws.String("s"), KmsKeyId: aws.String("alias/mine")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.ListSecretVersionIds(t.Context(), &secretsmanager.ListSecretVersionIdsInput{SecretId: aws.String("s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range out.Versions {
+		want := "alias/mine"
+		if v.VersionStages[0] == "CUSTOM" {
+			want = "DefaultEncryptionKey" // only the service's own labels make it encrypt again
+		}
+		if !slices.Equal(v.KmsKeyIds, []string{want}) {
+			t.Errorf("%v: got %q, want %s", v.VersionStages, v.KmsKeyIds, want)
+		}
+	}
 }

@@ -306,6 +306,11 @@ func TestBatch(t *testing.T) {
 	if len(out.SecretValues) != 2 || *out.SecretValues[0].SecretString != "2" || *out.SecretValues[1].Name != "a" {
 		t.Errorf("got values %v", out.SecretValues)
 	}
+	srv.Fail(secretstest.DenyKMS("a"))
+	denied, err := srv.Client().BatchGetSecretValue(t.Context(), &secretsmanager.BatchGetSecretValueInput{SecretIdList: []string{"b", "a"}})
+	if err != nil || len(denied.SecretValues) != 1 || len(denied.Errors) != 1 || *denied.Errors[0].Message != "Access to KMS is not allowed" {
+		t.Errorf("with a without its key: got %v, %v", denied, err)
+	}
 	if len(out.Errors) != 2 || *out.Errors[0].ErrorCode != "ResourceNotFoundException" || *out.Errors[1].ErrorCode != "InvalidRequestException" {
 		t.Errorf("got errors %v", out.Errors)
 	}

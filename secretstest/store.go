@@ -32,7 +32,6 @@ type secret struct {
 	kmsKeyID string
 	replica  bool
 	accessed time.Time // cut to the day; zero before the first read
-	deleted  time.Time // when it was asked to be deleted
 	purge    time.Time // when the recovery window ends; zero unless it is to be deleted
 }
 

@@ -72,9 +72,10 @@ func (c *call) newVersion(id string, val value, stages []string) *version {
 	return v
 }
 
-// checkStages refuses more labels than a secret may have.
+// checkStages refuses more labels than a secret may have, once a version is
+// given stages. AWSCURRENT is always one of those that are there.
 func (c *content) checkStages(stages []string) error {
-	if c.stageCount(stages) > maxStages {
+	if c.stageCount(append(stages[:len(stages):len(stages)], stageCurrent)) > maxStages {
 		return limitExceeded("You can't attach more than %d staging labels to the versions of a secret.", maxStages)
 	}
 	return nil

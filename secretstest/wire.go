@@ -26,6 +26,8 @@ type call struct {
 	secret *secret // of an operation on one secret
 	entry  *Call   // in the ledger
 	read   reading // what a fault makes of reads
+
+	inBatch bool // a GetSecretValue that is part of a BatchGetSecretValue
 }
 
 // A reading says which state of a secret a call sees.
