@@ -17,8 +17,7 @@ bench:
 
 # Queries by the thousand while passwords rotate, on real servers.
 soak:
-	@internal/tools/install-databases.sh
-	@cd internal/integration && go run ./soak $(SOAKFLAGS)
+	@internal/tools/soak.sh $(SOAKFLAGS)
 
 # Each fuzz test of each module, for FUZZTIME.
 fuzz:

@@ -14,6 +14,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+	"github.com/seed-74dc7b3e/secrets/rotate"
 )
 
 // backend is a kind of server and the driver it is reached by.
@@ -26,21 +27,24 @@ type backend struct {
 	grant                   string // statement, of user, if one is needed
 	refused                 func(error) bool
 	countsErrors            bool // has max_password_errors
+	rotator                 func(rotate.OpenFunc, *rotate.SQLOptions) *rotate.SQL
 }
 
 var backends = []backend{
 	{
 		name: "postgres", start: startPostgres, open: openPgx, refused: refusedByPgx,
 		createUser: "CREATE ROLE %s LOGIN PASSWORD '%s'", setPassword: "ALTER ROLE %s PASSWORD '%s'",
+		rotator: rotate.Postgres,
 	},
 	{
 		name: "postgres-pq", start: startPostgres, open: openPq, refused: refusedByPq,
 		createUser: "CREATE ROLE %s LOGIN PASSWORD '%s'", setPassword: "ALTER ROLE %s PASSWORD '%s'",
+		rotator: rotate.Postgres,
 	},
 	{
 		name: "mariadb", start: startMariaDB, open: openMySQL, refused: refusedByMySQL,
 		createUser: "CREATE USER %s IDENTIFIED BY '%s'", setPassword: "ALTER USER %s IDENTIFIED BY '%s'",
-		grant: "GRANT ALL ON app.* TO %s", countsErrors: true,
+		grant: "GRANT ALL ON app.* TO %s", countsErrors: true, rotator: rotate.MySQL,
 	},
 }
 

@@ -5,7 +5,10 @@
 //	soak postgres single-user: rotations 200, queries 123456, failed queries 0, failed connects 0, wrong logins 210, api calls per rotation 6.1, slowest connect 41ms
 //
 // and beside it the same for the naive policy: when a login is refused, read
-// the secret again, once, and try again, once.
+// the secret again, once, and try again, once. Then come lines that begin with
+// "soak rotate", where a rotation function of package rotate does the
+// rotations; the wrong logins are the client's, without those that the function
+// makes to see whether a step is done already.
 //
 // It ends with status 1 if a query or a connect failed, or if more logins had
 // a wrong password than package sqlcred promises. The naive policy promises
@@ -32,20 +35,24 @@ import (
 
 // settings are the flags.
 type settings struct {
-	rotations, naiveRotations int
-	servers, strategies       string
-	policies                  string
-	maxLogins                 int
-	faults                    bool
-	maxPasswordErrors         int
-	workers                   int
-	window, gap, ttl          time.Duration
-	verbose                   bool
+	rotations           int
+	naiveRotations      int
+	functionRotations   int
+	servers, strategies string
+	policies, ways      string
+	maxLogins           int
+	faults              bool
+	maxPasswordErrors   int
+	workers             int
+	window, gap, ttl    time.Duration
+	verbose             bool
 }
 
 func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.rotations, "rotations", 200, "rotations of each run")
-	f.IntVar(&o.naiveRotations, "naive-rotations", 50, "rotations of each run of the naive policy, at most those of the others")
+	f.IntVar(&o.naiveRotations, "naive-rotations", 50, "rotations of each run of the naive policy, if -rotations is more")
+	f.IntVar(&o.functionRotations, "function-rotations", 100, "rotations of each run with package rotate, if -rotations is more")
+	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate)")
 	f.StringVar(&o.servers, "servers", "postgres,mariadb", "servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb")
 	f.StringVar(&o.strategies, "strategies", "single-user,alternating-users", "ways to rotate")
 	f.StringVar(&o.policies, "policies", strings.Join(policyNames(), ","), "clients to run")
@@ -83,37 +90,51 @@ func soak(ctx context.Context, o *settings) error {
 	servers, err1 := pick(backends, func(b *backend) string { return b.name }, o.servers)
 	strategies, err2 := pick(strategies, func(s *strategy) string { return s.name }, o.strategies)
 	policies, err3 := pick(policies, func(p *policy) string { return p.name }, o.policies)
-	if err := errors.Join(err1, err2, err3); err != nil {
+	ways, err4 := pick(ways, func(w *way) string { return w.name }, o.ways)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
 	var errs []error
-	for _, b := range servers {
-		for _, s := range strategies {
-			for _, p := range policies {
-				r, err := newRun(o, b, s, p).do(ctx)
-				if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
-					fmt.Fprintf(os.Stderr, "soak %s: LEFT OUT: %v\n", b.name, err)
-					continue
-				}
-				if err != nil {
-					errs = append(errs, fmt.Errorf("%s: %w", r.title, err))
-					continue
-				}
-				fmt.Println(r)
-				if o.verbose {
-					fmt.Print(r.details())
-				}
-				if err := p.check(o, s, r); err != nil {
-					fmt.Fprint(os.Stderr, r.details())
-					errs = append(errs, fmt.Errorf("%s: %w", r.title, err))
-				}
-				if ctx.Err() != nil {
-					return errors.Join(append(errs, ctx.Err())...)
+	for _, w := range ways {
+		for _, b := range servers {
+			for _, s := range strategies {
+				for _, p := range policies {
+					if p.promises == nil && w.prefix != "" && len(ways) > 1 {
+						continue // it shows by hand what it is worth
+					}
+					if err := o.runOne(ctx, newRun(o, w, b, s, p)); err != nil {
+						errs = append(errs, err)
+					}
+					if ctx.Err() != nil {
+						return errors.Join(append(errs, ctx.Err())...)
+					}
 				}
 			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// runOne does one run, prints its report, and returns what was wrong with it.
+func (o *settings) runOne(ctx context.Context, run *run) error {
+	r, err := run.do(ctx)
+	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+		fmt.Fprintf(os.Stderr, "soak %s: LEFT OUT: %v\n", r.title, err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.title, err)
+	}
+	fmt.Println(r)
+	err = run.policy.check(o, run.strategy, r)
+	switch {
+	case err != nil:
+		fmt.Fprint(os.Stderr, r.details())
+		return fmt.Errorf("%s: %w", r.title, err)
+	case o.verbose:
+		fmt.Print(r.details())
+	}
+	return nil
 }
 
 // pick returns those of all that a list names.

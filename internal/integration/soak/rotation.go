@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
 // strategy is a way to rotate.
@@ -38,6 +39,7 @@ type login struct {
 	Password string `json:"password"`
 	DBName   string `json:"dbname"`
 	SSL      bool   `json:"ssl"`
+	Master   string `json:"masterarn,omitempty"`
 }
 
 func newLogin(s *dbserver.Server, user string) login {
@@ -57,22 +59,55 @@ func (l login) text() *string {
 
 const secretID = "prod/db"
 
-// rotator rotates the secret step by step, with the window of each rotation
-// held open.
-type rotator struct {
+// rotator rotates the secret.
+type rotator interface {
+	// create makes the users and the secret.
+	create(context.Context) error
+	// rotate does one rotation.
+	rotate(context.Context) error
+	// wrongLogins is how many logins of the rotations themselves were refused.
+	wrongLogins() int
+}
+
+// site is what a rotation works on.
+type site struct {
+	fake     *secretstest.Server
 	api      *secretsmanager.Client
 	server   *dbserver.Server
 	admin    *sql.DB
 	backend  *backend
 	strategy *strategy
-	window   time.Duration // of the longest rotation
+	window   time.Duration // between setSecret and finishSecret, at most
+}
 
+func (s *site) createUser(ctx context.Context, l login) error {
+	if _, err := s.admin.ExecContext(ctx, fmt.Sprintf(s.backend.createUser, l.Username, l.Password)); err != nil {
+		return err
+	}
+	if s.backend.grant == "" {
+		return nil
+	}
+	_, err := s.admin.ExecContext(ctx, fmt.Sprintf(s.backend.grant, l.Username))
+	return err
+}
+
+func (s *site) createSecret(ctx context.Context, name string, l login) (*secretsmanager.CreateSecretOutput, error) {
+	return s.api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{Name: aws.String(name), SecretString: l.text()})
+}
+
+// holdOpen lets the window be open for a while.
+func (s *site) holdOpen(ctx context.Context) error { return sleep(ctx, mrand.N(s.window+1)) }
+
+// byHand rotates step by step, with statements and calls of its own.
+type byHand struct {
+	*site
 	turn    int    // which user's password was made last
 	current string // version id
 }
 
-// create makes the users, and the secret with the login of the first.
-func (r *rotator) create(ctx context.Context) error {
+func newByHand(s *site) rotator { return &byHand{site: s} }
+
+func (r *byHand) create(ctx context.Context) error {
 	for _, user := range r.strategy.users[1:] {
 		if err := r.createUser(ctx, newLogin(r.server, user)); err != nil {
 			return err
@@ -82,57 +117,46 @@ func (r *rotator) create(ctx context.Context) error {
 	if err := r.createUser(ctx, l); err != nil {
 		return err
 	}
-	out, err := r.api.CreateSecret(ctx, &secretsmanager.CreateSecretInput{
-		Name: aws.String(secretID), SecretString: l.text(),
-	})
-	if err != nil {
-		return err
+	out, err := r.createSecret(ctx, secretID, l)
+	if err == nil {
+		r.current = *out.VersionId
 	}
-	r.current = *out.VersionId
-	return nil
-}
-
-func (r *rotator) createUser(ctx context.Context, l login) error {
-	if _, err := r.admin.ExecContext(ctx, fmt.Sprintf(r.backend.createUser, l.Username, l.Password)); err != nil {
-		return err
-	}
-	if r.backend.grant == "" {
-		return nil
-	}
-	_, err := r.admin.ExecContext(ctx, fmt.Sprintf(r.backend.grant, l.Username))
 	return err
 }
 
-// rotate does one rotation.
-func (r *rotator) rotate(ctx context.Context) error {
-	// createSecret
+func (r *byHand) rotate(ctx context.Context) error {
+	// The service makes the version first; its value comes with createSecret.
+	pending := r.fake.PutEmptyPending(secretID)
+	if err := sleep(ctx, mrand.N(10*time.Millisecond)); err != nil {
+		return err
+	}
 	r.turn = (r.turn + 1) % len(r.strategy.users)
 	next := newLogin(r.server, r.strategy.users[r.turn])
-	out, err := r.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
-		SecretId: aws.String(secretID), SecretString: next.text(), VersionStages: []string{"AWSPENDING"},
+	_, err := r.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId: aws.String(secretID), ClientRequestToken: aws.String(pending),
+		SecretString: next.text(), VersionStages: []string{"AWSPENDING"},
 	})
 	if err != nil {
 		return fmt.Errorf("createSecret: %w", err)
 	}
-	// setSecret
 	if _, err := r.admin.ExecContext(ctx, fmt.Sprintf(r.backend.setPassword, next.Username, next.Password)); err != nil {
 		return fmt.Errorf("setSecret: %w", err)
 	}
-	// testSecret takes no time here. The window is open.
-	if err := sleep(ctx, mrand.N(r.window+1)); err != nil {
+	if err := r.holdOpen(ctx); err != nil {
 		return err
 	}
-	// finishSecret
 	_, err = r.api.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: aws.String(secretID), VersionStage: aws.String("AWSCURRENT"),
-		MoveToVersionId: out.VersionId, RemoveFromVersionId: aws.String(r.current),
+		MoveToVersionId: aws.String(pending), RemoveFromVersionId: aws.String(r.current),
 	})
 	if err != nil {
 		return fmt.Errorf("finishSecret: %w", err)
 	}
-	r.current = *out.VersionId
+	r.current = pending
 	return nil
 }
+
+func (r *byHand) wrongLogins() int { return 0 }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	select {

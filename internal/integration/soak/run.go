@@ -11,21 +11,35 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// run is one server, one strategy and one policy.
+// way is what carries the rotations out.
+type way struct {
+	name   string
+	prefix string // of the title
+	new    func(*site) rotator
+}
+
+var ways = []way{
+	{name: "hand", new: newByHand},
+	{name: "rotate", prefix: "rotate ", new: newByFunction},
+}
+
+// run is one way to rotate, one server, one strategy and one policy.
 type run struct {
 	*settings
+	way      *way
 	backend  *backend
 	strategy *strategy
 	policy   *policy
 	report   report
 
-	server *dbserver.Server
-	fake   *secretstest.Server
-	wrong  int // refused logins up to now
+	server  *dbserver.Server
+	fake    *secretstest.Server
+	rotator rotator
+	wrong   int // the client's refused logins up to now
 }
 
-func newRun(o *settings, b *backend, s *strategy, p *policy) *run {
-	title := b.name + " " + s.name
+func newRun(o *settings, w *way, b *backend, s *strategy, p *policy) *run {
+	title := w.prefix + b.name + " " + s.name
 	if p.suffix != "" {
 		title += " " + p.suffix
 	}
@@ -38,11 +52,14 @@ func newRun(o *settings, b *backend, s *strategy, p *policy) *run {
 	if o.faults {
 		title += " with faults"
 	}
-	r := &run{settings: o, backend: b, strategy: s, policy: p}
+	r := &run{settings: o, way: w, backend: b, strategy: s, policy: p}
 	r.report.title = title
 	r.report.rotations = o.rotations
 	if p.promises == nil {
-		r.report.rotations = min(o.rotations, o.naiveRotations)
+		r.report.rotations = min(r.report.rotations, o.naiveRotations)
+	}
+	if w.prefix != "" {
+		r.report.rotations = min(r.report.rotations, o.functionRotations)
 	}
 	return r
 }
@@ -76,11 +93,11 @@ func (r *run) soak(ctx context.Context) error {
 	}
 	admin := sql.OpenDB(connector)
 	defer admin.Close()
-	rot := &rotator{
-		api:    r.fake.ClientFor(secretstest.Identity{ARN: rotatorARN}),
+	r.rotator = r.way.new(&site{
+		fake: r.fake, api: r.fake.ClientFor(secretstest.Identity{ARN: rotatorARN}),
 		server: r.server, admin: admin, backend: r.backend, strategy: r.strategy, window: r.window,
-	}
-	if err := rot.create(ctx); err != nil {
+	})
+	if err := r.rotator.create(ctx); err != nil {
 		return err
 	}
 	if r.faults {
@@ -92,7 +109,7 @@ func (r *run) soak(ctx context.Context) error {
 	}
 	start := time.Now()
 	load := startLoad(ctx, connector, r.workers)
-	err = r.rotateAll(ctx, rot, load)
+	err = r.rotateAll(ctx, load)
 	r.report.elapsed = time.Since(start)
 	err = errors.Join(err, load.close(), closeClient())
 	r.count(load)
@@ -100,24 +117,15 @@ func (r *run) soak(ctx context.Context) error {
 }
 
 // rotateAll does the rotations, with a gap before and after each.
-//
-// With alternating users a login may have the password of the rotation before,
-// and take as long as it likes if that is less than the time to the next
-// rotation: hours in earnest, but here it has to be waited for.
-func (r *run) rotateAll(ctx context.Context, rot *rotator, l *load) error {
+func (r *run) rotateAll(ctx context.Context, l *load) error {
 	if err := sleep(ctx, r.gap); err != nil {
 		return err
 	}
 	for i := range r.report.rotations {
-		if r.strategy.overlaps {
-			l.settle()
-		}
-		if err := rot.rotate(ctx); err != nil {
+		if err := r.rotator.rotate(ctx); err != nil {
 			return fmt.Errorf("rotation %d: %w", i+1, err)
 		}
-		// The old password may be tried for the first time when the
-		// rotation is over.
-		if err := sleep(ctx, r.gap); err != nil {
+		if err := r.betweenRotations(ctx, l); err != nil {
 			return err
 		}
 		if err := r.countWrong(); err != nil {
@@ -127,9 +135,36 @@ func (r *run) rotateAll(ctx context.Context, rot *rotator, l *load) error {
 	return nil
 }
 
-// countWrong counts the wrong logins of a rotation and of the gap after it.
+// betweenRotations lets the gap pass, in which the old password may be tried
+// for the first time.
+//
+// With alternating users it stands for hours: the client has asked for the
+// secret again by the end of them, and logins with the old version are over.
+// On a slow machine both may take longer than the gap.
+func (r *run) betweenRotations(ctx context.Context, l *load) error {
+	if r.strategy.overlaps && r.policy.promises != nil {
+		for over := time.Now(); !r.askedSince(over); {
+			if err := sleep(ctx, 10*time.Millisecond); err != nil {
+				return fmt.Errorf("the client does not ask for the secret: %w", err)
+			}
+		}
+		defer l.settle()
+	}
+	return sleep(ctx, r.gap)
+}
+
+// askedSince reports whether the client has had an answer to a call that it
+// made after a point in time.
+func (r *run) askedSince(t time.Time) bool {
+	calls := r.fake.Calls(secretstest.Call{Identity: appARN, Outcome: secretstest.OutcomeOK})
+	return len(calls) > 0 && calls[len(calls)-1].Time.After(t)
+}
+
+// countWrong counts the client's wrong logins in a rotation and in the gap
+// after it.
 func (r *run) countWrong() error {
 	n, err := r.server.RefusedLogins()
+	n -= r.rotator.wrongLogins()
 	r.report.mostWrong = max(r.report.mostWrong, n-r.wrong)
 	r.wrong = n
 	return err

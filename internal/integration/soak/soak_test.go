@@ -13,12 +13,12 @@ import (
 // short are settings for a run of a second or two.
 func short(rotations int) *settings {
 	return &settings{
-		rotations: rotations, naiveRotations: rotations, workers: 20,
+		rotations: rotations, naiveRotations: rotations, functionRotations: rotations, workers: 10,
 		window: 300 * time.Millisecond, gap: 200 * time.Millisecond, ttl: 50 * time.Millisecond,
 	}
 }
 
-var form = regexp.MustCompile(`^soak (postgres|postgres-pq|mariadb) (single-user|alternating-users)( [a-z0-9 ]+)?: ` +
+var form = regexp.MustCompile(`^soak (rotate )?(postgres|postgres-pq|mariadb) (single-user|alternating-users)( [a-z0-9 ]+)?: ` +
 	`rotations \d+, queries \d+, failed queries \d+, failed connects \d+, wrong logins \d+, ` +
 	`api calls per rotation \d+\.\d, slowest connect \d+ms$`)
 
@@ -27,8 +27,9 @@ var form = regexp.MustCompile(`^soak (postgres|postgres-pq|mariadb) (single-user
 func TestNaivePolicyFails(t *testing.T) {
 	for i := range backends {
 		t.Run(backends[i].name, func(t *testing.T) {
+			t.Parallel()
 			for j := range strategies {
-				r := runShort(t, short(3), &backends[i], &strategies[j], naivePolicy(t))
+				r := runShort(t, newRun(short(3), &ways[0], &backends[i], &strategies[j], naivePolicy(t)))
 				if !form.MatchString(r.String()) {
 					t.Errorf("got %q, want the form %v", r, form)
 				}
@@ -60,20 +61,23 @@ func naivePolicy(t *testing.T) *policy {
 func TestNoFailureUnderRotation(t *testing.T) {
 	for i := range backends {
 		t.Run(backends[i].name, func(t *testing.T) {
+			t.Parallel()
 			for j := range strategies {
-				o := short(5)
-				r := runShort(t, o, &backends[i], &strategies[j], &policies[0])
-				if err := policies[0].check(o, &strategies[j], r); err != nil {
-					t.Error(err)
+				for k := range ways {
+					o := short(5)
+					r := runShort(t, newRun(o, &ways[k], &backends[i], &strategies[j], &policies[0]))
+					if err := policies[0].check(o, &strategies[j], r); err != nil {
+						t.Error(err)
+					}
 				}
 			}
 		})
 	}
 }
 
-func runShort(t *testing.T, o *settings, b *backend, s *strategy, p *policy) *report {
+func runShort(t *testing.T, run *run) *report {
 	t.Helper()
-	r, err := newRun(o, b, s, p).do(t.Context())
+	r, err := run.do(t.Context())
 	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
 		t.Skipf("LEFT OUT: %v", err)
 	}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs every soak, with the arguments as further flags: all servers, strategies
+# and clients; then package sqlcred with fewer logins at a time, with an
+# account that is blocked after three wrong passwords in a row, and with a
+# Secrets Manager that throttles, fails and lags. About 25 minutes; less with
+# -rotations 20.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+internal/tools/install-databases.sh || { [ -z "${CI:-}" ] || exit 1; }
+
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+(cd internal/integration && go build -o "$bin/soak" ./soak) || exit 1
+
+single="-policies sqlcred -ways hand -strategies single-user"
+status=0
+while read -r flags; do
+	# shellcheck disable=SC2086
+	"$bin/soak" $flags "$@" </dev/null || status=1
+done <<EOT
+
+$single -maxlogins 2
+$single -maxlogins 1 -max-password-errors 3
+-policies sqlcred -ways hand -faults
+EOT
+exit $status
