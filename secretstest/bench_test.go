@@ -95,3 +95,20 @@ func BenchmarkList100000(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkGetSecretValueSDKParallel reads on every core.
+func BenchmarkGetSecretValueSDKParallel(b *testing.B) {
+	srv := secretstest.New(b, secretstest.Secrets{"prod/db": `{"username":"app","password":"hunter2"}`})
+	c := srv.Client()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		ctx, in := context.Background(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("prod/db")}
+		for pb.Next() {
+			if _, err := c.GetSecretValue(ctx, in); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+}

@@ -257,17 +257,6 @@ func (c *content) tagMap() map[string]string {
 	return m
 }
 
-// setTag adds a tag or replaces the value of the one with its key.
-func (c *content) setTag(t tag) {
-	for i := range c.tags {
-		if c.tags[i].Key == t.Key {
-			c.tags[i].Value = t.Value
-			return
-		}
-	}
-	c.tags = append(c.tags, t)
-}
-
 // newContent returns an empty secret.
 func newContent(name string, now time.Time) *content {
 	return &content{

@@ -40,7 +40,7 @@ type Fault struct {
 	// Message is the error's text. It defaults to AWS's for the known codes.
 	Message string
 	// Status is the HTTP status. It defaults to 400, or to 500 for
-	// InternalServiceError and when there is no Code.
+	// InternalServiceError. Without a Code it makes one of InternalFailure.
 	Status int
 	// Latency passes before the call is carried out, or fails. The caller's
 	// context ends it.

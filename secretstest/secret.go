@@ -53,6 +53,11 @@ func createSecret(c *call) (any, error) {
 	if len(c.realm.names) >= maxSecrets {
 		return nil, limitExceeded("You have reached the limit of %d secrets in the region.", maxSecrets)
 	}
+	return c.create(name, token, val, tags), nil
+}
+
+// create makes the secret that CreateSecret asks for.
+func (c *call) create(name, token string, val value, tags []tag) *secretAnswer {
 	d := newContent(name, c.now)
 	d.description = c.in.str("Description")
 	d.kind = c.in.str("Type")
@@ -70,7 +75,7 @@ func createSecret(c *call) (any, error) {
 		c.replicate(regions)
 		out.ReplicationStatus = c.srv.replicationStatus(s, d)
 	}
-	return out, nil
+	return out
 }
 
 // authorizeCreate checks the permissions that the making of a secret needs.

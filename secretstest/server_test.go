@@ -246,7 +246,7 @@ func TestDeleteAndRestore(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"s": "one"})
 		c, ctx, id := srv.Client(), t.Context(), aws.String("s")
 		out, err := c.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: id, RecoveryWindowInDays: aws.Int64(7)})
-		if err != nil || out.DeletionDate.Sub(time.Now()) != 7*24*time.Hour {
+		if err != nil || time.Until(*out.DeletionDate) != 7*24*time.Hour {
 			t.Fatalf("got %v, %v, want a week", out, err)
 		}
 		_, err = c.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: id})
