@@ -11,12 +11,12 @@ func (a agenda) Less(i, j int) bool { return a[i].due < a[j].due }
 
 func (a agenda) Swap(i, j int) {
 	a[i], a[j] = a[j], a[i]
-	a[i].place, a[j].place = i, j
+	a[i].place, a[j].place = int32(i), int32(j)
 }
 
 func (a *agenda) Push(x any) {
 	e := x.(*entry)
-	e.place = len(*a)
+	e.place = int32(len(*a))
 	*a = append(*a, e)
 }
 
@@ -37,7 +37,7 @@ func (c *cache) scheduleLocked(e *entry, at instant) {
 	e.due = at
 	switch {
 	case e.place >= 0:
-		heap.Fix(&c.agenda, e.place)
+		heap.Fix(&c.agenda, int(e.place))
 	default:
 		heap.Push(&c.agenda, e)
 	}
@@ -46,7 +46,7 @@ func (c *cache) scheduleLocked(e *entry, at instant) {
 
 func (c *cache) unscheduleLocked(e *entry) {
 	if e.place >= 0 {
-		heap.Remove(&c.agenda, e.place)
+		heap.Remove(&c.agenda, int(e.place))
 	}
 	e.due = never
 }
@@ -85,16 +85,17 @@ func (c *cache) tick() {
 // refreshed, one that is not is left to expire and, in the end, to go.
 func (c *cache) dueLocked(e *entry, now instant) {
 	e.gatherLocked()
+	trouble := e.seldom().trouble
 	hot := e.forced || e.holds > 0 || e.flags.Load()&readSinceLook != 0
 	switch {
 	case e.inflight != nil:
 		c.hideLocked(e) // its last moment has come; the refresh's end will schedule it
-	case e.cur != nil && now >= c.lastMoment(e) && (e.trouble != nil || !hot):
+	case e.cur != nil && now >= c.lastMoment(e) && (trouble != nil || !hot):
 		c.expireForGoodLocked(e, now)
-	case hot && (e.trouble == nil || now >= e.trouble.retry):
+	case hot && (trouble == nil || now >= trouble.retry):
 		c.refreshLocked(e, false)
-	case e.trouble != nil && now < e.trouble.retry:
-		c.scheduleLocked(e, min(e.trouble.retry, c.lastMoment(e)))
+	case trouble != nil && now < trouble.retry:
+		c.scheduleLocked(e, min(trouble.retry, c.lastMoment(e)))
 	case now < e.expires:
 		c.scheduleLocked(e, e.expires)
 	default:
@@ -106,8 +107,9 @@ func (c *cache) dueLocked(e *entry, now instant) {
 // expireForGoodLocked ends the service of a value that was not confirmed for
 // Options.MaxStale. A secret that somebody watches stays, without a value.
 func (c *cache) expireForGoodLocked(e *entry, now instant) {
-	if e.trouble != nil {
-		c.log.Error("secrets: value too old to be served any longer", "secret", e.id, "error", e.trouble.err)
+	trouble := e.seldom().trouble
+	if trouble != nil {
+		c.log.Error("secrets: value too old to be served any longer", "secret", e.id, "error", trouble.err)
 	}
 	if e.holds == 0 {
 		c.removeLocked(e)
@@ -117,10 +119,10 @@ func (c *cache) expireForGoodLocked(e *entry, now instant) {
 	for _, s := range e.slotsLocked() {
 		s.emptyLocked()
 	}
-	e.cur, e.others = nil, nil
+	e.cur, e.mayBe().others = nil, nil
 	e.announceLocked()
-	if e.trouble != nil {
-		c.scheduleLocked(e, e.trouble.retry)
+	if trouble != nil {
+		c.scheduleLocked(e, trouble.retry)
 	} else {
 		c.scheduleLocked(e, now.add(c.minBackoff))
 	}

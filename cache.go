@@ -45,9 +45,8 @@ type cache struct {
 
 	mu                       sync.Mutex // guards the fields below and those of entries and slots that say so
 	closed                   bool
-	seq                      uint64 // counts looks at the service, in the order in which they began
-	byKey                    map[key]*entry
-	lru                      *simplelru.LRU[*entry, struct{}] // every entry; the bound is kept by makeRoomLocked
+	seq                      uint64                         // counts looks at the service, in the order in which they began
+	lru                      *simplelru.LRU[string, *entry] // every entry by its key; the bound is kept by makeRoomLocked
 	forgotten                *simplelru.LRU[question, *refusal]
 	agenda                   agenda // entries by the moment at which they are due
 	timer                    *time.Timer
@@ -79,50 +78,53 @@ func (c *cache) now() instant {
 func (i instant) add(d time.Duration) instant { return i + instant(d) }
 func (i instant) sub(j instant) time.Duration { return time.Duration(i - j) }
 
-// A key identifies a secret: its ARN without the region, which differs between
-// replicas. Both parts lie in the ARN's own memory.
-type key struct{ before, after string }
-
-// keyOf returns the key of a secret by what the service says its ARN is. An
-// endpoint that says none gets a key of the id asked for.
-func keyOf(arn, asked string) key {
+// keyOf returns what identifies a secret in the cache, by what the service says
+// its ARN is: the part after the region, in which replicas differ. It lies in
+// the ARN's own memory. An endpoint that says no ARN gets the id asked for.
+func keyOf(arn, asked string) string {
 	rest, ok := strings.CutPrefix(arn, "arn:")
-	if !ok {
-		return key{before: asked}
+	for range 3 { // partition, service, region
+		_, rest, _ = strings.Cut(rest, ":")
 	}
-	partition, rest, _ := strings.Cut(rest, ":")
-	service, rest, _ := strings.Cut(rest, ":")
-	before := arn[:len("arn:")+len(partition)+1+len(service)]
-	_, after, _ := strings.Cut(rest, ":")
-	return key{before, after}
+	if !ok || rest == "" {
+		return asked
+	}
+	return rest
 }
 
-// An entry is one cached secret.
+// An entry is one cached secret. There may be many thousands: what most of them
+// never need is in rare.
 type entry struct {
 	// Read by hits, without a lock; written under cache.mu.
 	fast     atomic.Pointer[Secret]    // nil: not to be served without a look at the clock
-	typed    atomic.Pointer[[]slot]    // one for each type it was read as
+	typed    atomic.Pointer[slotHead]  // one slot for each type it was read as
 	all      atomic.Pointer[[]*Secret] // what Versions returns
 	flags    atomic.Uint32             // readSinceLook, readSinceScan, allRead: also set by hits
 	rotating atomic.Bool               // a rotation is known to be outstanding
 
 	// Guarded by cache.mu.
-	key           key
-	aliases       []string      // the ids by which index knows it
-	id            string        // the id that last worked
-	cur           *Secret       // the last adopted current version; nil: none
-	curSeq        uint64        // the look that cur, or its confirmation, comes from
-	confirmed     instant       // when the service last said that cur is current
-	fetched       instant       // when the service last gave cur's value
-	expires       instant       // cur's TTL
-	due           instant       // when the agenda next looks at it
-	place         int           // in the agenda, -1: not there
+	gone      bool    // dropped or evicted
+	forced    bool    // look when due, read or not
+	place     int32   // in the agenda, -1: not there
+	holds     int32   // watchers and pins: while there are any it is hot and stays
+	key       string  // see keyOf
+	id        string  // the id that last worked, by which index knows it
+	cur       *Secret // the last adopted current version; nil: none
+	curSeq    uint64  // the look that cur, or its confirmation, comes from
+	confirmed instant // when the service last said that cur is current
+	fetched   instant // when the service last gave cur's value
+	expires   instant // cur's TTL
+	due       instant // when the agenda next looks at it
+	inflight  *flight // a refresh that waits or runs
+	rare      *rare   // nil: all zero
+}
+
+// rare is the part of an entry that most never need. Guarded by cache.mu.
+type rare struct {
+	aliases       []string      // the ids, beside entry.id, by which index knows it
 	trouble       *trouble      // nil: the last look went well
-	inflight      *flight       // a refresh that waits or runs
-	holds         int           // watchers and pins: while there are any it is hot and stays
-	gone          bool          // dropped or evicted
-	forced        bool          // look when due, read or not
 	looks         time.Duration // the interval of looks while a rotation is outstanding
+	looksFor      string        // the version that it makes
 	past          []string      // version ids that were current before cur, newest last
 	suspect       string        // a version that one look saw as current again
 	describeAfter instant       // DescribeSecret was denied: not asked until then
@@ -130,6 +132,24 @@ type entry struct {
 	bound         []boundSlot   // of BindFunc handles
 	others        *others       // versions other than cur; nil: none was asked for
 	changed       chan struct{} // closed when cur changes or the entry goes; nil: nobody waits
+}
+
+var nothingRare rare
+
+// seldom returns e's rare part to be read.
+func (e *entry) seldom() *rare {
+	if e.rare == nil {
+		return &nothingRare
+	}
+	return e.rare
+}
+
+// mayBe returns e's rare part to be written, and makes it where there is none.
+func (e *entry) mayBe() *rare {
+	if e.rare == nil {
+		e.rare = &rare{}
+	}
+	return e.rare
 }
 
 // The bits of entry.flags.
@@ -217,7 +237,7 @@ func (c *cache) serve(id string) (e *entry, s *Secret, f *flight, err error) {
 		c.counts.hits.add()
 	case !c.servableLocked(e, now):
 		return nil, nil, nil, c.rememberedLocked(question{id: id})
-	case e.trouble != nil && now < e.trouble.retry:
+	case e.seldom().trouble != nil && now < e.rare.trouble.retry:
 		c.counts.stale.Add(1)
 	default:
 		e.touch()
@@ -234,8 +254,8 @@ func (c *cache) knownLocked(id string) *entry {
 	if v, ok := c.index.Load(id); ok {
 		return v.(*entry)
 	}
-	e := c.byKey[keyOf(id, "")]
-	if e == nil || e.cur == nil || e.cur.v.arn != id {
+	e, ok := c.lru.Peek(keyOf(id, ""))
+	if !ok || e.cur == nil || e.cur.v.arn != id {
 		return nil
 	}
 	c.aliasLocked(e, id)
@@ -287,8 +307,8 @@ func (c *cache) showLocked(e *entry, now instant) {
 		c.scheduleLocked(e, min(now.add(c.ttl), c.lastMoment(e)))
 	}
 	e.fast.Store(e.cur)
-	if e.others != nil && e.others.all != nil {
-		e.all.Store(&e.others.all)
+	if o := e.seldom().others; o != nil && o.all != nil {
+		e.all.Store(&o.all)
 	}
 	for _, s := range e.slotsLocked() {
 		s.showLocked(e)
@@ -306,18 +326,17 @@ func (c *cache) hideLocked(e *entry) {
 
 // placeLocked finds or makes the entry of the secret that the service says id
 // is. One secret has one entry, whatever it is called.
-func (c *cache) placeLocked(id string, k key) *entry {
+func (c *cache) placeLocked(id string, k string) *entry {
 	var named *entry
 	if v, ok := c.index.Load(id); ok {
 		named = v.(*entry)
 	}
-	e := c.byKey[k]
+	e, _ := c.lru.Peek(k)
 	switch {
 	case e == nil && named == nil:
 		e = &entry{key: k, place: -1, due: never}
 		c.makeRoomLocked()
-		c.byKey[k] = e
-		c.lru.Add(e, struct{}{})
+		c.lru.Add(k, e)
 		c.aliasLocked(e, id)
 	case e == nil:
 		e = named // deleted and made again: another ARN under the old name
@@ -327,7 +346,7 @@ func (c *cache) placeLocked(id string, k key) *entry {
 	case named != e:
 		c.unaliasLocked(named, id)
 		c.retireSlotsLocked(named)
-		if len(named.aliases) == 0 {
+		if named.id == "" {
 			c.removeLocked(named)
 		}
 		c.aliasLocked(e, id)
@@ -336,26 +355,62 @@ func (c *cache) placeLocked(id string, k key) *entry {
 }
 
 func (c *cache) aliasLocked(e *entry, id string) {
-	e.aliases = append(slices.Clip(e.aliases), id)
-	c.index.Store(strings.Clone(id), e)
+	if e.id == "" {
+		e.id = id
+	} else {
+		r := e.mayBe()
+		r.aliases = append(slices.Clip(r.aliases), id)
+	}
+	c.index.Store(id, e)
 }
 
 func (c *cache) unaliasLocked(e *entry, id string) {
-	e.aliases = slices.DeleteFunc(e.aliases, func(a string) bool { return a == id })
 	c.index.CompareAndDelete(id, e)
+	if e.rare != nil {
+		e.rare.aliases = slices.DeleteFunc(e.rare.aliases, func(a string) bool { return a == id })
+	}
+	if e.id != id {
+		return
+	}
+	if e.id = ""; len(e.seldom().aliases) > 0 {
+		c.workedLocked(e, e.rare.aliases[0])
+	}
+}
+
+// workedLocked makes id, one of e's names, the one that e is refreshed by.
+func (c *cache) workedLocked(e *entry, id string) {
+	if e.id == id {
+		return
+	}
+	r := e.mayBe()
+	r.aliases = slices.DeleteFunc(slices.Clone(r.aliases), func(a string) bool { return a == id })
+	if e.id != "" {
+		r.aliases = append(r.aliases, e.id)
+	}
+	e.id = id
+}
+
+// namesLocked returns every id by which index knows e.
+func (e *entry) namesLocked() []string {
+	if e.id == "" {
+		return nil
+	}
+	return append([]string{e.id}, e.seldom().aliases...)
 }
 
 // rekeyLocked makes e the entry of another secret that has taken over the
 // name id. What the other aliases name now, the service has to say.
-func (c *cache) rekeyLocked(e *entry, id string, k key) {
-	delete(c.byKey, e.key)
-	for _, a := range slices.Clone(e.aliases) {
+func (c *cache) rekeyLocked(e *entry, id string, k string) {
+	c.lru.Remove(e.key)
+	for _, a := range e.namesLocked() {
 		if a != id {
 			c.unaliasLocked(e, a)
 		}
 	}
-	e.key, e.past, e.suspect, e.others, e.rotation = k, nil, "", nil, nil
-	c.byKey[k] = e
+	r := e.mayBe()
+	r.past, r.suspect, r.others, r.rotation = nil, "", nil, nil
+	e.key = k
+	c.lru.Add(k, e)
 	c.retireSlotsLocked(e)
 	c.log.Info("secrets: secret was made again under its old name", "secret", id)
 }
@@ -367,12 +422,12 @@ func (c *cache) rekeyLocked(e *entry, id string, k key) {
 func (c *cache) makeRoomLocked() {
 	scanned := 0
 	for n := c.lru.Len(); n > 0 && c.lru.Len() >= c.size; n-- {
-		e, _, _ := c.lru.GetOldest()
+		_, e, _ := c.lru.GetOldest()
 		e.gatherLocked()
 		read := e.flags.And(^uint32(readSinceScan))&readSinceScan != 0
 		if e.holds > 0 || read && scanned < 64 {
 			scanned++
-			c.lru.Get(e) // to the other end
+			c.lru.Get(e.key) // to the other end
 			continue
 		}
 		c.removeLocked(e)
@@ -384,27 +439,26 @@ func (c *cache) makeRoomLocked() {
 func (c *cache) removeLocked(e *entry) {
 	e.gone = true
 	c.hideLocked(e)
-	for _, a := range e.aliases {
+	for _, a := range e.namesLocked() {
 		c.index.CompareAndDelete(a, e)
 	}
 	for _, s := range e.slotsLocked() {
 		s.emptyLocked()
 	}
-	if c.byKey[e.key] == e {
-		delete(c.byKey, e.key)
+	if have, _ := c.lru.Peek(e.key); have == e {
+		c.lru.Remove(e.key)
 	}
-	c.lru.Remove(e)
 	delete(c.failing, e)
 	c.unscheduleLocked(e)
-	e.cur, e.others, e.aliases = nil, nil, nil
 	e.announceLocked()
+	e.cur, e.id, e.rare = nil, "", nil
 }
 
 // announceLocked wakes those who wait for a change of e.
 func (e *entry) announceLocked() {
-	if e.changed != nil {
-		close(e.changed)
-		e.changed = nil
+	if r := e.rare; r != nil && r.changed != nil {
+		close(r.changed)
+		r.changed = nil
 	}
 }
 
@@ -431,7 +485,7 @@ func (c *cache) close() {
 		c.closed = true
 		c.stop()
 		c.timer.Stop()
-		for _, e := range c.lru.Keys() {
+		for _, e := range c.lru.Values() {
 			c.removeLocked(e)
 		}
 		for _, e := range c.queue {

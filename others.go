@@ -66,10 +66,11 @@ func (o *others) labelsMovedLocked(lk *look, now, expires instant) {
 }
 
 func (c *cache) othersLocked(e *entry) *others {
-	if e.others == nil {
-		e.others = &others{byName: map[Selector]*other{}}
+	r := e.mayBe()
+	if r.others == nil {
+		r.others = &others{byName: map[Selector]*other{}}
 	}
-	return e.others
+	return r.others
 }
 
 // version returns the version that sel names, from memory or the service.
@@ -112,8 +113,8 @@ func (c *cache) serveVersion(id string, sel Selector) (s *Secret, fresh bool, er
 	if x, ok := c.index.Load(id); ok {
 		e := x.(*entry)
 		e.touch()
-		if e.others != nil && e.others.byName[sel] != nil {
-			v, now := e.others.byName[sel], c.now()
+		if o := e.seldom().others; o != nil && o.byName[sel] != nil {
+			v, now := o.byName[sel], c.now()
 			switch {
 			case now >= v.confirmed && now < v.expires:
 				c.counts.hits.add()
@@ -146,8 +147,8 @@ func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector) (*Sec
 		if a := answerOf(err); a == gone || a == denied {
 			if x, ok := c.index.Load(id); ok {
 				e := x.(*entry)
-				if e.others != nil {
-					delete(e.others.byName, sel)
+				if o := e.seldom().others; o != nil {
+					delete(o.byName, sel)
 				}
 			}
 		}
@@ -160,9 +161,6 @@ func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector) (*Sec
 
 func (c *cache) keepVersionLocked(e *entry, sel Selector, s *Secret) {
 	o, now := c.othersLocked(e), c.now()
-	if e.id == "" {
-		e.id = e.aliases[0]
-	}
 	for len(o.byName) >= maxOthers && o.byName[sel] == nil {
 		oldest := slices.MinFunc(slices.Collect(maps.Keys(o.byName)), func(a, b Selector) int {
 			return int(min(1, max(-1, o.byName[a].confirmed-o.byName[b].confirmed)))
@@ -215,10 +213,11 @@ func (c *cache) versions(ctx context.Context, id string) ([]*Secret, error) {
 func (c *cache) serveAll(e *entry) (all []*Secret, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.others == nil || e.others.all == nil {
+	o := e.seldom().others
+	if o == nil || o.all == nil {
 		return nil, false
 	}
-	now, o := c.now(), e.others
+	now := c.now()
 	if now < o.allMade || now >= max(o.allExpires, o.allMade.add(c.maxStale)) {
 		return nil, false
 	}
@@ -233,7 +232,7 @@ func (c *cache) serveAll(e *entry) (all []*Secret, fresh bool) {
 // service, if it was read since the look before.
 func (c *cache) refreshAll(ctx context.Context, e *entry, lk *look) {
 	c.mu.Lock()
-	o := e.others
+	o := e.seldom().others
 	read := e.flags.And(^uint32(allRead))&allRead != 0
 	if o == nil || o.all == nil || e.gone {
 		c.mu.Unlock()
@@ -290,8 +289,9 @@ func (c *cache) makeAll(ctx context.Context, e *entry, id string, lk *look, opts
 // value, and one that may not be read, is nil and no error.
 func (c *cache) oneOfAll(ctx context.Context, e *entry, id, stage string, lk *look, opts callOpts) (*Secret, error) {
 	c.mu.Lock()
-	cur, known := e.cur, e.others.valueLocked(lk.labels[stage])
-	stale := e.others != nil && c.now().sub(e.others.allMade) >= fetchAtLeast
+	o := e.seldom().others
+	cur, known := e.cur, o.valueLocked(lk.labels[stage])
+	stale := o != nil && c.now().sub(o.allMade) >= fetchAtLeast
 	c.mu.Unlock()
 	switch {
 	case stage == Current && cur != nil && (!lk.described || lk.labels[Current] == cur.v.id):
@@ -322,16 +322,16 @@ func (c *cache) oneOfAll(ctx context.Context, e *entry, id, stage string, lk *lo
 // newCurrentLocked puts a new current version in front of what Versions
 // returns, until the next look has brought it up to date.
 func (c *cache) newCurrentLocked(e *entry) {
-	if e.others == nil || e.others.all == nil {
+	o := e.seldom().others
+	if o == nil || o.all == nil {
 		return
 	}
 	all := []*Secret{e.cur}
-	for _, s := range e.others.all {
+	for _, s := range o.all {
 		if s.v.id != e.cur.v.id {
 			all = append(all, s)
 		}
 	}
-	e.others.all = all
-	e.others.allLabels = nil
-	e.others.allExpires = min(e.others.allExpires, c.now().add(time.Second))
+	o.all, o.allLabels = all, nil
+	o.allExpires = min(o.allExpires, c.now().add(time.Second))
 }

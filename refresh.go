@@ -101,7 +101,7 @@ func (c *cache) look(ctx context.Context, e *entry, opts callOpts) (*look, error
 	lk := &look{seq: c.seq}
 	id, cur, now := e.id, e.cur, c.now()
 	e.forced = false
-	describe := c.describer != nil && !c.noDescribe && now >= e.describeAfter && (e.trouble == nil || !e.trouble.skipDescribe)
+	describe := c.describer != nil && !c.noDescribe && now >= e.seldom().describeAfter && (e.seldom().trouble == nil || !e.rare.trouble.skipDescribe)
 	fetch := cur == nil || now.sub(e.fetched) >= fetchAtLeast || now < e.fetched
 	c.mu.Unlock()
 
@@ -138,12 +138,12 @@ func (c *cache) decided(ctx context.Context, e *entry, cur *Secret, lk *look, fe
 // version that is seen to go back.
 func (c *cache) takeKnown(e *entry, id string, lk *look) bool {
 	c.mu.Lock()
-	if lk.seq >= e.curSeq && c.goesBackLocked(e, id, time.Time{}) {
+	if lk.seq >= e.curSeq && c.goesBackLocked(e, id, 0) {
 		c.putOffLocked(e, lk)
 		c.mu.Unlock()
 		return true
 	}
-	s := e.others.valueLocked(id)
+	s := e.seldom().others.valueLocked(id)
 	asked := e.id
 	c.mu.Unlock()
 	if s == nil {
@@ -200,10 +200,10 @@ func (c *cache) withoutDescribe(e *entry, err error) bool {
 		c.noDescribe = true
 		return true
 	case answerOf(err) == denied:
-		if e.describeAfter == 0 {
+		if e.seldom().describeAfter == 0 {
 			c.log.Warn("secrets: DescribeSecret is denied: every refresh fetches the value", "secret", e.id, "error", err)
 		}
-		e.describeAfter = c.now().add(describeAgain)
+		e.mayBe().describeAfter = c.now().add(describeAgain)
 		return true
 	}
 	return answerOf(err) == gone
@@ -230,7 +230,8 @@ func (c *cache) adopt(id string, s *Secret, lk *look, fetched bool) (*entry, *Se
 		defer c.mu.Unlock()
 		return e, firstOf(e.cur, s), nil // a later look has spoken
 	}
-	e.curSeq, e.id = lk.seq, id
+	e.curSeq = lk.seq
+	c.workedLocked(e, id)
 	c.forgotten.Remove(question{id: id})
 	if fetched {
 		e.fetched = c.now()
@@ -275,8 +276,9 @@ func firstOf(s, t *Secret) *Secret {
 func (c *cache) replaceLocked(e *entry, s *Secret, lk *look) {
 	if old := e.cur; old != nil {
 		c.counts.newVersions.Add(1)
-		e.past = append(e.past, old.v.id)
-		e.past = e.past[max(0, len(e.past)-4):]
+		r := e.mayBe()
+		r.past = append(r.past, old.v.id)
+		r.past = r.past[max(0, len(r.past)-4):]
 		c.log.Info("secrets: new current version", "secret", s.v.name, "version", s.v.id, "was", old.v.id)
 	}
 	e.cur = s
@@ -301,12 +303,18 @@ func (c *cache) confirm(e *entry, cur *Secret, lk *look) error {
 
 func (c *cache) confirmLocked(e *entry, lk *look) {
 	now := c.now()
-	e.confirmed, e.suspect = now, ""
+	e.confirmed = now
+	if e.rare != nil {
+		e.rare.suspect = ""
+	}
 	c.succeededLocked(e, lk, now)
 	life := jitter(c.ttl)
 	e.expires = now.add(life)
-	e.others.labelsMovedLocked(lk, now, e.expires)
+	e.seldom().others.labelsMovedLocked(lk, now, e.expires)
 	next := e.nextLookLocked(lk, life)
+	if c.onRead && next < ahead(life) {
+		e.expires = now.add(next) // no other look comes sooner
+	}
 	c.scheduleLocked(e, now.add(next))
 	c.showLocked(e, now)
 }
@@ -318,12 +326,16 @@ func (c *cache) succeededLocked(e *entry, lk *look, now instant) {
 	e.flags.And(^uint32(readSinceLook))
 	c.counts.refreshes.Add(1)
 	if lk.described {
-		e.rotation = lk.rotation
+		if lk.rotation.planned() {
+			e.mayBe().rotation = lk.rotation
+		} else if e.rare != nil {
+			e.rare.rotation = nil
+		}
 		e.rotating.Store(lk.labels.outstanding() != "")
 	}
-	if e.trouble != nil {
-		c.log.Info("secrets: refreshed again", "secret", e.id, "failures", e.trouble.n)
-		e.trouble = nil
+	if t := e.seldom().trouble; t != nil {
+		c.log.Info("secrets: refreshed again", "secret", e.id, "failures", t.n)
+		e.rare.trouble = nil
 		delete(c.failing, e)
 	}
 	if c.lastTrouble > c.lastSuccess {
@@ -336,8 +348,9 @@ func (c *cache) succeededLocked(e *entry, lk *look, now instant) {
 // last success: it may be over.
 func (c *cache) retrySoonLocked(now instant) {
 	for f := range c.failing {
-		if soon := now.add(rand.N(recovered)); f.trouble.since > c.lastSuccess && soon < f.trouble.retry {
-			f.trouble.retry = soon
+		t := f.seldom().trouble
+		if soon := now.add(rand.N(recovered)); t.since > c.lastSuccess && soon < t.retry {
+			t.retry = soon
 			if f.inflight == nil {
 				c.scheduleLocked(f, soon)
 			}
@@ -348,16 +361,16 @@ func (c *cache) retrySoonLocked(now instant) {
 // goesBackLocked reports whether id, made at the given time, is a version from
 // before e's, seen for the first time. One look may be a lagging replica's;
 // two that agree are a rollback.
-func (c *cache) goesBackLocked(e *entry, id string, created time.Time) bool {
+func (c *cache) goesBackLocked(e *entry, id string, created int64) bool {
 	cur := e.cur
 	if cur == nil || id == cur.v.id {
 		return false
 	}
-	older := !created.IsZero() && created.Before(cur.v.created)
-	if !older && !slices.Contains(e.past, id) || e.suspect == id {
+	older := created != 0 && created < cur.v.created
+	if !older && !slices.Contains(e.seldom().past, id) || e.seldom().suspect == id {
 		return false
 	}
-	e.suspect = id
+	e.mayBe().suspect = id
 	return true
 }
 
@@ -387,13 +400,14 @@ func (c *cache) failed(ctx context.Context, e *entry, lk *look, err error, descr
 		return err // overtaken, or given up by the caller, which says nothing of the service
 	}
 	now := c.now()
-	if e.trouble == nil {
-		e.trouble = &trouble{since: now}
+	r := e.mayBe()
+	if r.trouble == nil {
+		r.trouble = &trouble{since: now}
 		c.lastTrouble = now
 		c.failing[e] = struct{}{}
 		c.log.Warn("secrets: refresh failed: the old value stays in service", "secret", e.id, "error", err)
 	}
-	t := e.trouble
+	t := r.trouble
 	t.n++
 	t.err = err
 	t.skipDescribe = described
@@ -423,7 +437,7 @@ func (c *cache) drop(e *entry, lk *look, err error) {
 	if c.closed || e.gone || lk.seq < e.curSeq {
 		return
 	}
-	for _, id := range e.aliases {
+	for _, id := range e.namesLocked() {
 		c.rememberLocked(question{id: id}, err)
 	}
 	c.counts.denials.Add(1)

@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -19,14 +20,20 @@ type schedule struct {
 	pending string        // the version that a rotation is making
 }
 
-// scheduleOf reads the rotation out of a description, nil if there is none.
+// scheduleOf reads the rotation out of a description.
 func scheduleOf(out *secretsmanager.DescribeSecretOutput) *schedule {
-	pending := labelsOf(out.VersionIdsToStages).outstanding()
-	enabled := out.RotationEnabled != nil && *out.RotationEnabled
-	if !enabled && pending == "" {
-		return nil
+	s := &schedule{
+		enabled: out.RotationEnabled != nil && *out.RotationEnabled,
+		pending: labelsOf(out.VersionIdsToStages).outstanding(),
+		last:    when(out.LastRotatedDate),
+		changed: when(out.LastChangedDate),
 	}
-	s := &schedule{enabled: enabled, pending: pending, last: when(out.LastRotatedDate), next: when(out.NextRotationDate), changed: when(out.LastChangedDate)}
+	if s.enabled {
+		s.next = when(out.NextRotationDate)
+	}
+	if s.next.IsZero() {
+		return s
+	}
 	s.window = 24 * time.Hour // where no duration is set it lasts to the end of the day
 	if r := out.RotationRules; r != nil {
 		if d, err := time.ParseDuration(str(r.Duration)); err == nil && d > 0 {
@@ -37,6 +44,9 @@ func scheduleOf(out *secretsmanager.DescribeSecretOutput) *schedule {
 	}
 	return s
 }
+
+// planned reports whether it is known when the secret is rotated next.
+func (s *schedule) planned() bool { return s != nil && !s.next.IsZero() }
 
 func when(t *time.Time) time.Time {
 	if t == nil {
@@ -49,25 +59,47 @@ func when(t *time.Time) time.Time {
 // be outstanding; the interval doubles with every look that finds it so still.
 const firstLook = 2 * time.Second
 
+// ahead returns how long after a look the next one is due, of a secret that is
+// served for life, when nothing is known of a rotation.
+func ahead(life time.Duration) time.Duration { return life - life/10 }
+
 // nextLookLocked returns how long after a look the next one is due: ahead of
 // the TTL, within seconds while a rotation is outstanding, and within a
 // quarter of the TTL while one may begin.
 func (e *entry) nextLookLocked(lk *look, life time.Duration) time.Duration {
-	ahead := life - life/10
+	late := ahead(life)
 	if lk.described && lk.labels.outstanding() != "" {
-		e.looks = min(ahead, max(firstLook, 2*e.looks))
-		return min(ahead, jitter(e.looks))
+		r := e.mayBe()
+		if id := lk.labels.outstanding(); r.looksFor != id {
+			r.looks, r.looksFor = 0, id
+		}
+		r.looks = min(late, max(firstLook, 2*r.looks))
+		return min(late, jitter(r.looks))
 	}
-	e.looks = 0
-	if e.rotation == nil || e.rotation.next.IsZero() {
-		return ahead
+	if e.rare == nil {
+		return late
 	}
-	begins := time.Until(e.rotation.next.Add(-e.rotation.window))
-	ends := time.Until(e.rotation.next)
-	if begins < ahead && ends > -ahead {
-		return min(ahead, max(begins, life/4))
+	e.rare.looks, e.rare.looksFor = 0, ""
+	if !e.rare.rotation.planned() {
+		return late
 	}
-	return ahead
+	begins := time.Until(e.rare.rotation.next.Add(-e.rare.rotation.window))
+	ends := time.Until(e.rare.rotation.next)
+	if begins < late && ends > -late {
+		// Windows begin on the hour, for many secrets and processes at once.
+		return min(late, max(begins+rand.N(life/8+1), life/4))
+	}
+	return late
+}
+
+// lookSoonLocked makes the next look of e due as soon as if the rotation had
+// just been noticed: a version other than the current one was found to work.
+func (c *cache) lookSoonLocked(e *entry) {
+	if e.gone || !e.rotating.Load() {
+		return
+	}
+	e.mayBe().looks = firstLook
+	c.scheduleLocked(e, c.now().add(jitter(firstLook)))
 }
 
 // A RotationPhase is a phase of a secret's rotation.
@@ -124,35 +156,58 @@ func (s RotationState) String() string {
 const failedAfter = 24 * time.Hour
 
 // RotationState asks the service how the rotation of a secret stands. It
-// blocks for one DescribeSecret, and a GetSecretValue of the pending version if
-// there is one. It fails where DescribeSecret is not to be had.
+// blocks for one DescribeSecret and, if there is a pending version whose value
+// is not in memory, a GetSecretValue of that, or until ctx ends. It fails where
+// DescribeSecret is not to be had. After Close it returns [ErrClosed].
 func (c *Client) RotationState(ctx context.Context, id string) (RotationState, error) {
 	if !c.enter() {
 		return RotationState{}, ErrClosed
 	}
 	defer c.wg.Done()
+	asked := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.base, cancel)()
 	lk := &look{}
 	if err := c.describe(ctx, id, lk, c.opts); err != nil {
+		switch {
+		case c.base.Err() != nil:
+			return RotationState{}, ErrClosed
+		case asked.Err() != nil:
+			err = asked.Err()
+		}
 		return RotationState{}, opError("rotation state", id, err)
-	}
-	if lk.rotation == nil {
-		return RotationState{}, nil
 	}
 	r := lk.rotation
 	st := RotationState{Enabled: r.enabled, LastRotated: r.last, NextRotation: r.next, Window: r.window, PendingVersion: r.pending}
 	now := time.Now()
 	switch {
 	case r.pending != "":
-		st.Since = r.changed
-		if s, err := c.version(ctx, id, Stage(Pending)); err == nil && s.v.id == r.pending && !s.v.created.IsZero() {
-			st.Since = s.v.created
-		}
+		st.Since = c.pendingSince(ctx, id, r)
 		st.Phase = RotationInProgress
 		if !st.Since.IsZero() && now.Sub(st.Since) > failedAfter {
 			st.Phase = RotationFailed
 		}
-	case r.enabled && !r.next.IsZero() && !now.Before(r.next.Add(-r.window)):
+	case r.planned() && !now.Before(r.next.Add(-r.window)):
 		st.Phase = RotationDue
 	}
 	return st, nil
+}
+
+// pendingSince returns when the pending version was made, or when the secret
+// last changed if that is not to be known.
+func (c *cache) pendingSince(ctx context.Context, id string, r *schedule) time.Time {
+	var s *Secret
+	c.mu.Lock()
+	if e := c.knownLocked(id); e != nil {
+		s = e.seldom().others.valueLocked(r.pending)
+	}
+	c.mu.Unlock()
+	if s == nil {
+		s, _ = c.fetchVersion(ctx, id, Stage(Pending))
+	}
+	if s == nil || s.v.id != r.pending || s.CreatedDate().IsZero() {
+		return r.changed
+	}
+	return s.CreatedDate()
 }

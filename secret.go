@@ -28,10 +28,10 @@ type version struct {
 	name    string
 	arn     string
 	id      string
-	stages  []string
-	created time.Time
-	text    string // of a text secret
-	bin     []byte // of a binary one; nil in a text secret
+	value   string
+	stages  *[]string // often shared; never changed
+	created int64     // in nanoseconds since 1970, 0 if it is not known
+	binary  bool      // value is a SecretBinary
 }
 
 // Name returns the secret's name.
@@ -45,14 +45,19 @@ func (s *Secret) VersionID() string { return s.v.id }
 
 // Stages returns the staging labels that were on the version when it was
 // fetched; they may have moved since.
-func (s *Secret) Stages() []string { return slices.Clone(s.v.stages) }
+func (s *Secret) Stages() []string { return slices.Clone(*s.v.stages) }
 
 // CreatedDate returns when the version was made, the zero time if the service
 // did not say.
-func (s *Secret) CreatedDate() time.Time { return s.v.created }
+func (s *Secret) CreatedDate() time.Time {
+	if s.v.created == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, s.v.created)
+}
 
 // IsBinary reports whether the value is a SecretBinary.
-func (s *Secret) IsBinary() bool { return s.v.bin != nil }
+func (s *Secret) IsBinary() bool { return s.v.binary }
 
 // Text returns the value of a text secret, the SecretString. For a binary
 // secret it returns an error.
@@ -60,15 +65,12 @@ func (s *Secret) Text() (string, error) {
 	if s.IsBinary() {
 		return "", fmt.Errorf("secrets: %q version %s is binary, not text", s.v.name, s.v.id)
 	}
-	return s.v.text, nil
+	return s.v.value, nil
 }
 
 // Bytes returns a copy of the value, of a text secret as well as of a binary one.
 func (s *Secret) Bytes() []byte {
-	if s.IsBinary() {
-		return slices.Clone(s.v.bin)
-	}
-	return []byte(s.v.text)
+	return []byte(s.v.value)
 }
 
 // String returns the secret's name and version id.
@@ -99,13 +101,13 @@ func (s *Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 
 // sameValue reports whether s and t are the same version with the same value.
 func (s *Secret) sameValue(t *Secret) bool {
-	return s.v.id == t.v.id && s.v.text == t.v.text && slices.Equal(s.v.bin, t.v.bin) && s.IsBinary() == t.IsBinary()
+	return s.v.id == t.v.id && s.v.value == t.v.value && s.v.binary == t.v.binary
 }
 
 // withStages returns s with other labels.
 func (s *Secret) withStages(stages []string) *Secret {
 	v := *s.v
-	v.stages = stages
+	v.stages = internStages(stages)
 	return &Secret{&v}
 }
 
@@ -128,16 +130,16 @@ func newSecret(asked string, name, arn, id *string, stages []string, created *ti
 		return nil, errEmptyAnswer
 	}
 	v := &version{name: str(name), arn: str(arn), id: str(id), stages: internStages(stages)}
-	if v.name == "" {
-		v.name = asked
+	if v.name == "" || v.name == asked {
+		v.name = asked // the index has it too
 	}
-	if created != nil {
-		v.created = *created
+	if created != nil && !created.IsZero() {
+		v.created = created.UnixNano()
 	}
 	if text != nil {
-		v.text = *text
+		v.value = *text
 	} else {
-		v.bin = slices.Clone(bin)
+		v.value, v.binary = string(bin), true
 	}
 	return &Secret{v}, nil
 }

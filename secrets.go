@@ -39,14 +39,13 @@ func New(api API, opts *Options) (*Client, error) {
 		log:          opts.logger(),
 		start:        time.Now(),
 		opts:         callOptions(opts),
-		byKey:        map[key]*entry{},
 		failing:      map[*entry]struct{}{},
 	}}
 	c.describer, _ = api.(describer)
 	c.batcher, _ = api.(batcher)
 	c.quickOpt = append(slices.Clone(c.opts), withoutRetries)
 	c.base, c.stop = context.WithCancel(context.Background())
-	c.lru, _ = simplelru.NewLRU[*entry, struct{}](1<<30, nil)
+	c.lru, _ = simplelru.NewLRU[string, *entry](1<<30, nil)
 	c.forgotten, _ = simplelru.NewLRU[question, *refusal](c.size, nil)
 	c.timer = time.AfterFunc(time.Hour, c.tick)
 	c.timer.Stop()

@@ -13,8 +13,16 @@ type slot interface {
 	showLocked(e *entry)         // lets hits have the value
 	hideLocked()                 // takes it from them
 	emptyLocked()                // lets go of it
-	retireLocked() slot          // ends the slot; its successor has what it held
-	wasRead() bool               // reports whether hits got it since it was last asked
+	// retireLocked ends the slot, and links one that has what it held before next.
+	retireLocked(next *slotHead) *slotHead
+	wasRead() bool // reports whether hits got it since it was last asked
+}
+
+// slotHead links the slots of an entry. It lies in the slot itself, so that the
+// list costs nothing but the links. It never changes once it is linked.
+type slotHead struct {
+	slot slot
+	next *slotHead
 }
 
 // typedSlot is the slot of one type.
@@ -30,6 +38,7 @@ type typedSlot[T any] struct {
 	doing  *Secret       // the version being decoded
 
 	kind *kind[T]
+	head slotHead
 }
 
 // held is a decoded version.
@@ -54,53 +63,52 @@ func weakly[T any](s *typedSlot[T]) boundSlot {
 // slotsLocked returns e's slots.
 func (e *entry) slotsLocked() []slot {
 	typed := e.typed.Load()
-	if len(e.bound) == 0 {
-		if typed == nil {
-			return nil
-		}
-		return *typed
+	if typed == nil && len(e.seldom().bound) == 0 {
+		return nil
 	}
 	var all []slot
-	if typed != nil {
-		all = append(all, *typed...)
+	for h := typed; h != nil; h = h.next {
+		all = append(all, h.slot)
 	}
-	live := e.bound[:0]
-	for _, b := range e.bound {
+	r := e.seldom()
+	if len(r.bound) == 0 {
+		return all
+	}
+	live := r.bound[:0]
+	for _, b := range r.bound {
 		if s := b(); s != nil {
 			live = append(live, b)
 			all = append(all, s)
 		}
 	}
-	clear(e.bound[len(live):])
-	e.bound = live
+	clear(r.bound[len(live):])
+	r.bound = live
 	return all
 }
 
 // retireSlotsLocked ends what handles hold of e, so that they ask again what
 // their id names. The types keep their last good versions.
 func (c *cache) retireSlotsLocked(e *entry) {
-	if typed := e.typed.Load(); typed != nil {
-		next := make([]slot, len(*typed))
-		for i, s := range *typed {
-			next[i] = s.retireLocked()
-		}
-		e.typed.Store(&next)
+	var next *slotHead
+	for h := e.typed.Load(); h != nil; h = h.next {
+		next = h.slot.retireLocked(next)
 	}
-	for _, b := range e.bound {
+	e.typed.Store(next)
+	for _, b := range e.seldom().bound {
 		if s := b(); s != nil {
 			s.hideLocked()
 		}
 	}
-	e.bound = nil
+	if e.rare != nil {
+		e.rare.bound = nil
+	}
 }
 
 // slotFor returns e's slot for JSON and the like of type T, nil if there is none.
 func slotFor[T any](e *entry) *typedSlot[T] {
-	if typed := e.typed.Load(); typed != nil {
-		for _, s := range *typed {
-			if s, ok := s.(*typedSlot[T]); ok {
-				return s
-			}
+	for h := e.typed.Load(); h != nil; h = h.next {
+		if s, ok := h.slot.(*typedSlot[T]); ok {
+			return s
 		}
 	}
 	return nil
@@ -114,14 +122,16 @@ func slotOf[T any](c *cache, e *entry, k *kind[T]) *typedSlot[T] {
 		return s
 	}
 	s := &typedSlot[T]{kind: k}
-	next := []slot{s}
-	if typed := e.typed.Load(); typed != nil {
-		next = append(next, *typed...)
-	}
 	if !e.gone {
-		e.typed.Store(&next)
+		e.typed.Store(s.linkLocked(e.typed.Load()))
 	}
 	return s
+}
+
+// linkLocked puts sl before next.
+func (sl *typedSlot[T]) linkLocked(next *slotHead) *slotHead {
+	sl.head = slotHead{sl, next}
+	return &sl.head
 }
 
 // bind registers a handle's own slot with e.
@@ -134,7 +144,8 @@ func (c *cache) bind(e *entry, s slot, b boundSlot) {
 		}
 	}
 	if !e.gone {
-		e.bound = append(e.bound, b)
+		r := e.mayBe()
+		r.bound = append(r.bound, b)
 	}
 }
 
@@ -240,7 +251,8 @@ func (sl *typedSlot[T]) emptyLocked() {
 	sl.good, sl.bad, sl.badErr = nil, nil, nil
 }
 
-func (sl *typedSlot[T]) retireLocked() slot {
+func (sl *typedSlot[T]) retireLocked(next *slotHead) *slotHead {
 	sl.shown.Store(nil)
-	return &typedSlot[T]{kind: sl.kind, good: sl.good, bad: sl.bad, badErr: sl.badErr}
+	heir := &typedSlot[T]{kind: sl.kind, good: sl.good, bad: sl.bad, badErr: sl.badErr}
+	return heir.linkLocked(next)
 }

@@ -119,20 +119,21 @@ func intern(name string) string {
 	return name
 }
 
-var onlyCurrent = []string{Current}
+var onlyCurrent, noStages = []string{Current}, []string{}
 
-func internStages(stages []string) []string {
+// internStages returns stages in little memory: most secrets have the same.
+func internStages(stages []string) *[]string {
 	if len(stages) == 0 {
-		return nil
+		return &noStages
 	}
 	if len(stages) == 1 && stages[0] == Current {
-		return onlyCurrent // shared: Stages hands out copies
+		return &onlyCurrent
 	}
 	s := make([]string, len(stages))
 	for i, name := range stages {
 		s[i] = intern(name)
 	}
-	return s
+	return &s
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

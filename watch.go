@@ -128,10 +128,11 @@ func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 		return nil, nil, false
 	}
 	e.holds++
-	if e.changed == nil {
-		e.changed = make(chan struct{})
+	r := e.mayBe()
+	if r.changed == nil {
+		r.changed = make(chan struct{})
 	}
-	return e.cur, e.changed, true
+	return e.cur, r.changed, true
 }
 
 func (c *cache) release(e *entry) {

@@ -33,7 +33,7 @@ const (
 
 func arnOf(id string) (arn, name string) {
 	name = strings.TrimSuffix(strings.TrimPrefix(id, prefix), "-AbCdEf")
-	return prefix + name + "-AbCdEf", name
+	return prefix + name + "-AbCdEf", strings.Clone(name)
 }
 
 func (s *service) GetSecretValue(_ context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
