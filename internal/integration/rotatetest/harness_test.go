@@ -1,0 +1,367 @@
+// Package rotatetest runs package rotate against real database servers.
+package rotatetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver/dbtest"
+	"github.com/seed-74dc7b3e/secrets/rotate"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+)
+
+// A database is a server that logs its statements, behind a proxy that can cut
+// it off.
+type database struct {
+	*dbserver.Server
+	driver string
+	admin  *sql.DB // not through the proxy
+	proxy  *proxy
+	users  atomic.Int32 // how many were made
+}
+
+func newDatabase(t *testing.T, driver string) *database {
+	t.Helper()
+	db := &database{driver: driver}
+	o := &dbserver.Options{LogStatements: true}
+	if driver == "mysql" {
+		db.Server = dbtest.MariaDB(t, o)
+	} else {
+		db.Server = dbtest.Postgres(t, o)
+	}
+	l := rotate.Login{Engine: db.Engine, Host: db.Host, Port: db.Port, Username: db.AdminUser, Database: db.Database, NoTLS: true}
+	c, err := rotate.Driver(driver, nil)(l.WithPassword(db.AdminPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.admin = sql.OpenDB(c)
+	t.Cleanup(func() { db.admin.Close() })
+	db.proxy = newProxy(t, db.Addr())
+	return db
+}
+
+func (db *database) isMariaDB() bool { return db.Engine == "mariadb" }
+
+// rotator returns the rotator for the server.
+func rotator(engine string, open rotate.OpenFunc, opts rotate.SQLOptions) rotate.Rotator {
+	if engine == "mariadb" {
+		return rotate.MySQL(open, &opts)
+	}
+	return rotate.Postgres(open, &opts)
+}
+
+// login returns the login of a user through the proxy.
+func (db *database) login(user, password string) rotate.Login {
+	host, port := db.proxy.host, db.proxy.port
+	return rotate.Login{Engine: db.Engine, Host: host, Port: port, Username: user, Database: db.Database, NoTLS: true}.WithPassword(password)
+}
+
+// try logs in and runs a query.
+func (db *database) try(ctx context.Context, user, password string) error {
+	c, err := rotate.Driver(db.driver, nil)(db.login(user, password))
+	if err != nil {
+		return err
+	}
+	pool := sql.OpenDB(c)
+	defer pool.Close()
+	var one int
+	return pool.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+func (db *database) exec(t *testing.T, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := db.admin.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// A strategy is one way to rotate a user.
+type strategy struct {
+	name   string
+	opts   rotate.SQLOptions
+	master bool // the secret names a master
+	twice  bool // the secret was rotated before, so the clone is there
+}
+
+var (
+	single      = strategy{name: "single"}
+	alternating = strategy{name: "alternating", opts: rotate.SQLOptions{Alternating: true}, master: true}
+	back        = strategy{name: "alternating back", opts: rotate.SQLOptions{Alternating: true}, master: true, twice: true}
+	two         = strategy{name: "two passwords", opts: rotate.SQLOptions{TwoPasswords: true}, master: true, twice: true}
+)
+
+// strategies returns what the server can do.
+func (db *database) strategies() []strategy {
+	if db.isMariaDB() {
+		return []strategy{single, alternating, back, two}
+	}
+	return []strategy{single, alternating, back}
+}
+
+// A world is one user of a database, and the secret of that user.
+type world struct {
+	*testing.T
+	db    *database
+	srv   *secretstest.Server
+	api   *secretsmanager.Client
+	strat strategy
+	user  string
+}
+
+const (
+	secretID = "prod/db"
+	masterID = "prod/master"
+)
+
+// newWorld makes a user with the password "first".
+func newWorld(t *testing.T, db *database, strat strategy) *world {
+	t.Helper()
+	w := &world{T: t, db: db, strat: strat}
+	w.user = fmt.Sprintf("App %d", db.users.Add(1)) // a name that needs quoting
+	if db.isMariaDB() {
+		db.exec(t, fmt.Sprintf("CREATE USER `%s`@`%%` IDENTIFIED BY 'first'", w.user),
+			fmt.Sprintf("GRANT SELECT, INSERT ON `%s`.* TO `%s`@`%%`", db.Database, w.user))
+	} else {
+		db.exec(t, fmt.Sprintf(`CREATE ROLE "%s" LOGIN PASSWORD 'first'`, w.user))
+	}
+	master := ""
+	if strat.master {
+		master = fmt.Sprintf(` "masterarn": %q,`, masterID)
+	}
+	w.srv = secretstest.New(t, secretstest.Secrets{
+		secretID: w.secret(w.user, "first", master),
+		masterID: w.secret(db.AdminUser, db.AdminPassword, ""),
+	})
+	w.api = w.srv.Client(noRetry)
+	if strat.twice {
+		w.run()
+	}
+	return w
+}
+
+func noRetry(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 }
+
+// secret returns the text of a secret, with things in it that have to stay.
+func (w *world) secret(user, password, extra string) string {
+	return fmt.Sprintf("{\"engine\": %q, \"host\" :%q,\n\t\"port\": \"%d\",%s \"username\": %q, \"n\": 1.50e3, \"password\" : %q, \"ssl\":false, \"dbname\":%q, \"u\":\"\\u00e9\"}\n",
+		w.db.Engine, w.db.proxy.host, w.db.proxy.port, extra, user, password, w.db.Database)
+}
+
+func (w *world) handler(api rotate.API, open rotate.OpenFunc) rotate.Handler {
+	return rotate.Handler{API: api, Rotator: rotator(w.db.Engine, open, w.strat.opts), MaxLag: -1, ResumeAfter: -1}
+}
+
+// run rotates the secret.
+func (w *world) run() {
+	w.Helper()
+	if _, err := w.handler(w.api, rotate.Driver(w.db.driver, nil)).Run(w.Context(), secretID); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// credentials returns user and password of a version, or "" if there is none.
+func (w *world) credentials(stage string) (user, password string) {
+	w.Helper()
+	w.srv.ClearFaults()
+	out, err := w.api.GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID), VersionStage: &stage})
+	if err != nil {
+		return "", ""
+	}
+	v := rotate.Text(*out.SecretString)
+	if user, err = v.Field("username"); err == nil {
+		password, err = v.Field("password")
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	return user, password
+}
+
+// logsIn says which of some labelled versions log in.
+func (w *world) logsIn(stages ...string) []string {
+	w.Helper()
+	var ok []string
+	for _, s := range stages {
+		user, password := w.credentials(s)
+		if user == "" {
+			continue
+		}
+		err := w.db.try(w.Context(), user, password)
+		if err == nil {
+			ok = append(ok, s)
+		} else if !rotate.IsRejected(err) {
+			w.Errorf("%s: %v", s, err)
+		}
+	}
+	return ok
+}
+
+// checkRotated checks the secret after a rotation that made version id.
+func (w *world) checkRotated(id string) {
+	w.Helper()
+	if got := w.srv.VersionID(secretID, "AWSCURRENT"); got != id {
+		w.Errorf("AWSCURRENT is %s, want %s", got, id)
+	}
+	want := []string{"AWSCURRENT"}
+	if w.strat.opts.Alternating || w.strat.opts.TwoPasswords {
+		want = append(want, "AWSPREVIOUS")
+	}
+	if got := w.logsIn("AWSCURRENT", "AWSPREVIOUS"); !slices.Equal(got, want) {
+		w.Errorf("%v log in, want %v", got, want)
+	}
+	user, password := w.credentials("AWSCURRENT")
+	out, err := w.api.GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(secretID)})
+	if err != nil {
+		w.Fatal(err)
+	}
+	master := ""
+	if w.strat.master {
+		master = fmt.Sprintf(` "masterarn": %q,`, masterID)
+	}
+	if want := w.secret(user, "x", master); replacePassword(*out.SecretString, password) != want {
+		w.Errorf("got %s, want %s", replacePassword(*out.SecretString, password), want)
+	}
+}
+
+// replacePassword returns the text of a secret with "x" for its password.
+func replacePassword(text, password string) string {
+	v, err := rotate.Text(text).WithField("password", "x")
+	if err != nil || password == "" {
+		return "no password"
+	}
+	s, _ := v.Text()
+	return s
+}
+
+// checkLog looks for passwords in what the server has logged.
+func (db *database) checkLog(t *testing.T, passwords []string) {
+	t.Helper()
+	for _, name := range []string{db.LogFile, db.StatementLog} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hits := 0
+		for _, p := range passwords {
+			if strings.Contains(string(b), p) {
+				hits++
+			}
+		}
+		if hits > 0 {
+			t.Errorf("%d of %d new passwords are in %s", hits, len(passwords), name)
+		}
+		t.Logf("%s: %d of %d new passwords found in %d bytes of log", db.Engine, hits, len(passwords), len(b))
+	}
+}
+
+// A proxy forwards connections to a server, or cuts them off.
+type proxy struct {
+	host string
+	port int
+	to   string
+
+	mu    sync.Mutex // guards l and conns
+	l     net.Listener
+	conns map[net.Conn]bool
+}
+
+func newProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	p := &proxy{to: to, conns: make(map[net.Conn]bool)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := l.Addr().(*net.TCPAddr)
+	p.host, p.port, p.l = a.IP.String(), a.Port, l
+	go p.serve(l)
+	t.Cleanup(p.down)
+	return p
+}
+
+// down closes all connections; new ones are refused.
+func (p *proxy) down() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.l != nil {
+		p.l.Close()
+		p.l = nil
+	}
+	for c := range p.conns {
+		c.Close()
+	}
+	clear(p.conns)
+}
+
+// up undoes down.
+func (p *proxy) up() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.l != nil {
+		return nil
+	}
+	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", p.host, p.port))
+	if err != nil {
+		return err
+	}
+	p.l = l
+	go p.serve(l)
+	return nil
+}
+
+func (p *proxy) serve(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go p.forward(l, c)
+	}
+}
+
+func (p *proxy) forward(l net.Listener, c net.Conn) {
+	defer c.Close()
+	s, err := net.Dial("tcp", p.to)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	p.mu.Lock()
+	if p.l != l {
+		p.mu.Unlock()
+		return
+	}
+	p.conns[c], p.conns[s] = true, true
+	p.mu.Unlock()
+	go func() {
+		io.Copy(s, c)
+		s.Close()
+		c.Close()
+	}()
+	io.Copy(c, s)
+	p.mu.Lock()
+	delete(p.conns, c)
+	delete(p.conns, s)
+	p.mu.Unlock()
+}
+
+var errCut = errors.New("cut off by the test")

@@ -1,0 +1,443 @@
+package rotatetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/seed-74dc7b3e/secrets/rotate"
+)
+
+// TestRotateSecret has the fake Secrets Manager run the handler: RotateSecret,
+// four steps, and the new password works. It looks at who logs in at each
+// moment.
+func TestRotateSecret(t *testing.T) {
+	for _, driver := range []string{"pgx", "postgres", "mysql"} {
+		t.Run(driver, func(t *testing.T) {
+			db := newDatabase(t, driver)
+			for _, strat := range db.strategies() {
+				t.Run(strat.name, func(t *testing.T) { rotateSecret(t, newWorld(t, db, strat)) })
+			}
+		})
+	}
+}
+
+func rotateSecret(t *testing.T, w *world) {
+	h := w.handler(w.api, rotate.Driver(w.db.driver, nil))
+	arn := w.srv.SetRotation(secretID, h.Handle, nil)
+
+	// By itself.
+	id := secretID
+	out, err := w.api.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: &id, RotationLambdaARN: &arn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.srv.Rotation(secretID).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	w.checkRotated(*out.VersionId)
+
+	// Step by step, each step twice.
+	r := w.srv.Rotation(secretID)
+	version := r.Start()
+	labels := []string{"AWSCURRENT", "AWSPENDING"}
+	before, after := []string{"AWSCURRENT"}, []string{"AWSPENDING"}
+	if w.strat.opts.Alternating || w.strat.opts.TwoPasswords {
+		after = labels
+	}
+	for _, tt := range []struct {
+		step rotate.Step
+		want []string
+	}{{rotate.CreateSecret, before}, {rotate.SetSecret, after}, {rotate.TestSecret, after}} {
+		for range 2 {
+			if err := r.Redeliver(tt.step); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := w.logsIn(labels...); !slices.Equal(got, tt.want) {
+			t.Errorf("after %s: %v log in, want %v", tt.step, got, tt.want)
+		}
+	}
+	for range 2 {
+		if err := r.Redeliver(rotate.FinishSecret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.checkRotated(version)
+}
+
+// TestPasswords sets passwords of every length from 4 to 128 and of every
+// class of printable characters.
+func TestPasswords(t *testing.T) {
+	var options []rotate.Password
+	for n := 4; n <= 128; n++ {
+		options = append(options, rotate.Password{Length: n, ExcludeCharacters: rotate.ExcludeNone, IncludeSpace: true})
+	}
+	for _, n := range []int{4, 31, 128} {
+		only := rotate.Password{Length: n, ExcludeCharacters: rotate.ExcludeNone, ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true}
+		for _, p := range []*bool{&only.ExcludeLowercase, &only.ExcludeUppercase, &only.ExcludeNumbers, &only.ExcludePunctuation} {
+			*p = false
+			options = append(options, only)
+			*p = true
+		}
+		only.IncludeSpace = true // nothing but spaces
+		options = append(options, only)
+	}
+	for _, driver := range []string{"pgx", "postgres", "mysql"} {
+		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
+			db := newDatabase(t, driver)
+			for _, strat := range []strategy{single, alternating} {
+				t.Run(strat.name, func(t *testing.T) {
+					w := newWorld(t, db, strat)
+					seen := make(map[rune]bool)
+					var long []string
+					for _, o := range options {
+						w.strat.opts.Password = o
+						w.run()
+						user, password := w.credentials("AWSCURRENT")
+						if err := db.try(t.Context(), user, password); err != nil || len(password) != o.Length {
+							t.Errorf("%+v: password %q: %v", o, password, err)
+						}
+						for _, r := range password {
+							seen[r] = true
+						}
+						if len(password) >= 8 && strings.TrimSpace(password) != "" {
+							long = append(long, password)
+						}
+					}
+					if len(seen) != 95 {
+						t.Errorf("got %d of the 95 printable characters", len(seen))
+					}
+					t.Logf("%d passwords, %d different characters", len(options), len(seen))
+					db.checkLog(t, long)
+				})
+			}
+		})
+	}
+}
+
+// TestNoWindow logs in with AWSCURRENT, over and over, while the password is
+// rotated, with two passwords at once and with alternating users.
+func TestNoWindow(t *testing.T) {
+	for _, driver := range []string{"pgx", "mysql"} {
+		t.Run(driver, func(t *testing.T) {
+			db := newDatabase(t, driver)
+			for _, strat := range []strategy{alternating, two} {
+				if strat.opts.TwoPasswords && !db.isMariaDB() {
+					continue
+				}
+				t.Run(strat.name, func(t *testing.T) {
+					w := newWorld(t, db, strat)
+					const rotations, clients = 40, 4
+					logins, refused := hammer(w, clients, func(turn func()) {
+						for range rotations {
+							w.run()
+							turn() // a client may hold what was AWSCURRENT a moment ago, but not for two rotations
+						}
+					})
+					t.Logf("%d rotations, %d logins with AWSCURRENT by %d clients, %d refused", rotations, logins, clients, refused)
+					if refused > 0 || logins < rotations*clients {
+						t.Errorf("got %d logins and %d refused, want at least %d and 0", logins, refused, rotations*clients)
+					}
+				})
+			}
+		})
+	}
+}
+
+// hammer has clients log in with AWSCURRENT until f returns. turn, which f is
+// given, waits until each client has begun another login.
+func hammer(w *world, clients int, f func(turn func())) (logins, refused int) {
+	ctx, stop := context.WithCancel(w.Context())
+	var mu sync.Mutex // guards logins, refused and turns
+	turns := make([]int, clients)
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				user, password := w.credentials("AWSCURRENT")
+				err := w.db.try(ctx, user, password)
+				mu.Lock()
+				turns[i]++
+				if err == nil {
+					logins++
+				} else if ctx.Err() == nil {
+					refused++
+					w.Errorf("refused: %v", err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	f(func() {
+		mu.Lock()
+		from := slices.Clone(turns)
+		mu.Unlock()
+		for done := false; !done; time.Sleep(time.Millisecond) {
+			mu.Lock()
+			done = true
+			for i := range turns {
+				done = done && turns[i] >= from[i]+2
+			}
+			mu.Unlock()
+		}
+	})
+	stop()
+	wg.Wait()
+	return logins, refused
+}
+
+// TestTwoPasswordsOwn has the user change the own password with CREATE USER as
+// a privilege, and without it.
+func TestTwoPasswordsOwn(t *testing.T) {
+	db := newDatabase(t, "mysql")
+	strat := strategy{name: "two passwords", opts: rotate.SQLOptions{TwoPasswords: true}}
+	w := newWorld(t, db, strat)
+	_, err := w.handler(w.api, rotate.Driver("mysql", nil)).Run(t.Context(), secretID)
+	if err == nil || !strings.Contains(err.Error(), "CREATE USER") {
+		t.Errorf("got %v, want an error that names the missing privilege", err)
+	}
+	if got := w.logsIn("AWSCURRENT", "AWSPENDING"); !slices.Equal(got, []string{"AWSCURRENT"}) {
+		t.Errorf("%v log in, want AWSCURRENT only", got)
+	}
+	db.exec(t, fmt.Sprintf("GRANT CREATE USER ON *.* TO `%s`@`%%`", w.user))
+	for range 3 {
+		w.run() // the first goes on with what failed
+		if got := w.logsIn("AWSCURRENT", "AWSPREVIOUS"); len(got) != 2 {
+			t.Errorf("%v log in, want both", got)
+		}
+	}
+	// From two passwords back to one: the second is not forgotten by SET PASSWORD.
+	w.strat.opts.TwoPasswords = false
+	w.run()
+	if got := w.logsIn("AWSCURRENT"); len(got) != 1 {
+		t.Errorf("%v log in, want AWSCURRENT", got)
+	}
+}
+
+// TestConcurrentDeliveries delivers each step many times at once.
+func TestConcurrentDeliveries(t *testing.T) {
+	for _, driver := range []string{"pgx", "mysql"} {
+		t.Run(driver, func(t *testing.T) {
+			db := newDatabase(t, driver)
+			for _, strat := range db.strategies() {
+				t.Run(strat.name, func(t *testing.T) {
+					w := newWorld(t, db, strat)
+					for range 5 {
+						id := w.srv.PutEmptyPending(secretID)
+						failed := 0
+						for _, step := range rotate.Steps() {
+							var mu sync.Mutex // guards failed
+							var wg sync.WaitGroup
+							for range 6 {
+								wg.Go(func() {
+									if err := w.deliver(t.Context(), count(), step, id); err != nil {
+										mu.Lock()
+										failed++
+										mu.Unlock()
+									}
+								})
+							}
+							wg.Wait()
+							if err := w.deliver(t.Context(), count(), step, id); err != nil {
+								t.Fatalf("delivered again: %v", err)
+							}
+						}
+						w.checkRotated(id)
+						t.Logf("%d of 24 deliveries failed, and succeeded later", failed)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestRunAtOnce starts runs from the same version at the same time.
+func TestRunAtOnce(t *testing.T) {
+	db := newDatabase(t, "pgx")
+	w := newWorld(t, db, single)
+	for range 10 {
+		before := w.srv.VersionID(secretID, "AWSCURRENT")
+		var mu sync.Mutex // guards won
+		won := 0
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				err := rotate.Run(t.Context(), w.api, secretID, rotate.Postgres(rotate.Driver("pgx", nil), nil))
+				if _, busy := errors.AsType[*rotate.InProgressError](err); err != nil && !busy {
+					t.Error(err)
+				}
+				if err == nil {
+					mu.Lock()
+					won++
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		// One that looked only after the first had finished made a rotation of its own.
+		if won == 0 || before == w.srv.VersionID(secretID, "AWSCURRENT") {
+			t.Errorf("%d of 8 runs went on, want at least one", won)
+		}
+		if got := w.logsIn("AWSCURRENT"); len(got) != 1 {
+			t.Error("AWSCURRENT does not log in")
+		}
+	}
+}
+
+// TestOnlyPreviousWorks has a database that was set back to an older password.
+func TestOnlyPreviousWorks(t *testing.T) {
+	for _, driver := range []string{"pgx", "mysql"} {
+		t.Run(driver, func(t *testing.T) {
+			db := newDatabase(t, driver)
+			w := newWorld(t, db, single)
+			w.run()
+			if db.isMariaDB() {
+				db.exec(t, fmt.Sprintf("SET PASSWORD FOR `%s`@`%%` = PASSWORD('first')", w.user))
+			} else {
+				db.exec(t, fmt.Sprintf(`ALTER ROLE "%s" PASSWORD 'first'`, w.user))
+			}
+			if got := w.logsIn("AWSCURRENT", "AWSPREVIOUS"); !slices.Equal(got, []string{"AWSPREVIOUS"}) {
+				t.Fatalf("%v log in, want AWSPREVIOUS", got)
+			}
+			w.run()
+			if got := w.logsIn("AWSCURRENT"); len(got) != 1 {
+				t.Error("AWSCURRENT does not log in")
+			}
+
+			// And one that no version fits any more.
+			if db.isMariaDB() {
+				db.exec(t, fmt.Sprintf("SET PASSWORD FOR `%s`@`%%` = PASSWORD('lost')", w.user))
+			} else {
+				db.exec(t, fmt.Sprintf(`ALTER ROLE "%s" PASSWORD 'lost'`, w.user))
+			}
+			refused, err := db.RefusedLogins()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = w.handler(w.api, rotate.Driver(driver, nil)).Run(t.Context(), secretID)
+			if !errors.Is(err, rotate.ErrRefused) {
+				t.Errorf("got %v, want ErrRefused", err)
+			}
+			after, err := db.RefusedLogins()
+			if err != nil || after-refused != 3 {
+				t.Errorf("got %d wrong logins, %v, want one for each of the three versions", after-refused, err)
+			}
+		})
+	}
+}
+
+// TestPostgresClone looks at the rights of a clone.
+func TestPostgresClone(t *testing.T) {
+	db := newDatabase(t, "pgx")
+	for _, setRole := range []bool{false, true} {
+		strat := alternating
+		strat.opts.SetRole = setRole
+		w := newWorld(t, db, strat)
+		table := fmt.Sprintf("t%t", setRole)
+		db.exec(t, "CREATE TABLE "+table+" (a int)", fmt.Sprintf(`GRANT SELECT ON %s TO "%s"`, table, w.user),
+			fmt.Sprintf(`GRANT CREATE ON SCHEMA public TO "%s"`, w.user))
+		w.run()
+		pool := w.pool("AWSCURRENT")
+		mustExec(t, pool, "SELECT * FROM "+table)
+		mustExec(t, pool, "CREATE TABLE made_"+table+" (a int)")
+		var owner string
+		if err := pool.QueryRowContext(t.Context(), "SELECT tableowner FROM pg_tables WHERE tablename = $1", "made_"+table).Scan(&owner); err != nil {
+			t.Fatal(err)
+		}
+		want := w.user + "_clone"
+		if setRole {
+			want = w.user
+		}
+		if owner != want {
+			t.Errorf("SetRole %t: the clone's table belongs to %q, want %q", setRole, owner, want)
+		}
+		w.run()
+		w.run()
+		w.checkRotated(w.srv.VersionID(secretID, "AWSCURRENT"))
+	}
+}
+
+// TestMariaDBClone compares the grants of a clone with those of the original.
+func TestMariaDBClone(t *testing.T) {
+	db := newDatabase(t, "mysql")
+	w := newWorld(t, db, alternating)
+	acct := fmt.Sprintf("`%s`@`%%`", w.user)
+	db.exec(t, "CREATE TABLE "+db.Database+".t (a int, b int)", "CREATE ROLE `the role`", "GRANT DELETE ON "+db.Database+".t TO `the role`",
+		"GRANT `the role` TO "+acct, "SET DEFAULT ROLE `the role` FOR "+acct,
+		"GRANT UPDATE (a, b), SELECT (a) ON "+db.Database+".t TO "+acct, "GRANT PROCESS ON *.* TO "+acct,
+		"GRANT CREATE ON "+db.Database+".* TO "+acct+" WITH GRANT OPTION",
+		"ALTER USER "+acct+" WITH MAX_USER_CONNECTIONS 7 MAX_QUERIES_PER_HOUR 100000")
+	w.run()
+	clone := fmt.Sprintf("`%s_clone`@`%%`", w.user)
+	if got, want := grantsOf(t, db, clone, w.user+"_clone", w.user), grantsOf(t, db, acct, "", ""); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	mustExec(t, w.pool("AWSCURRENT"), "DELETE FROM "+db.Database+".t")
+
+	// What is granted to one later, the other has after the next rotation.
+	db.exec(t, "GRANT INDEX ON "+db.Database+".* TO "+clone)
+	w.run()
+	if got := strings.Join(grantsOf(t, db, acct, "", ""), "\n"); !strings.Contains(got, "INDEX") {
+		t.Errorf("got\n%s\nwant INDEX in it", got)
+	}
+}
+
+// grantsOf returns what the server says of an account, without passwords, and
+// with one name in place of another.
+func grantsOf(t *testing.T, db *database, acct, name, as string) []string {
+	t.Helper()
+	rows, err := db.admin.QueryContext(t.Context(), "SHOW GRANTS FOR "+acct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var g string
+		if err := rows.Scan(&g); err != nil {
+			t.Fatal(err)
+		}
+		if before, after, ok := strings.Cut(g, " IDENTIFIED BY PASSWORD '"); ok {
+			_, after, _ = strings.Cut(after, "'")
+			g = before + after
+		}
+		if name != "" {
+			g = strings.ReplaceAll(g, "`"+name+"`", "`"+as+"`")
+		}
+		out = append(out, g)
+	}
+	if err := rows.Err(); err != nil || len(out) == 0 {
+		t.Fatalf("no grants of %s: %v", acct, err)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// pool returns connections with the credentials of a labelled version.
+func (w *world) pool(stage string) *sql.DB {
+	w.Helper()
+	c, err := rotate.Driver(w.db.driver, nil)(w.db.login(w.credentials(stage)))
+	if err != nil {
+		w.Fatal(err)
+	}
+	pool := sql.OpenDB(c)
+	w.Cleanup(func() { pool.Close() })
+	return pool
+}
+
+func mustExec(t *testing.T, pool *sql.DB, statement string) {
+	t.Helper()
+	if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
+}
