@@ -205,6 +205,9 @@ func (c *cache) lookup(id string) (*entry, *Secret) {
 // current returns the current version and its entry, from memory or, at the
 // caller's leisure, from the service.
 func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error) {
+	if id == "" {
+		return nil, nil, errNoID
+	}
 	for range 8 {
 		e, s, f, err := c.serve(id)
 		if err != nil || s != nil && f == nil {

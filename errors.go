@@ -18,6 +18,8 @@ var ErrClosed = errors.New("secrets: client is closed")
 var (
 	errEmptyAnswer  = errors.New("the answer held no secret value")
 	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
+	errGone         = errors.New("the secret left the cache in the meantime")
+	errNoID         = errors.New("the secret id is empty")
 	errNoDescribe   = errors.New("DescribeSecret is not to be had")
 	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may hold the value)")
 	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)

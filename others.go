@@ -75,6 +75,9 @@ func (c *cache) othersLocked(e *entry) *others {
 
 // version returns the version that sel names, from memory or the service.
 func (c *cache) version(ctx context.Context, id string, sel Selector) (*Secret, error) {
+	if id == "" {
+		return nil, errNoID
+	}
 	old, fresh, err := c.serveVersion(id, sel)
 	if err != nil || fresh {
 		return old, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,9 @@ func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 		return ErrClosed
 	}
 	defer c.wg.Done()
+	if slices.Contains(ids, "") {
+		return fmt.Errorf("secrets: prefetch: %w", errNoID)
+	}
 	if n := distinct(ids); n > c.size {
 		return fmt.Errorf("secrets: prefetch: %d secrets do not fit in Options.Size %d", n, c.size)
 	}

@@ -97,6 +97,10 @@ func (c *cache) look(ctx context.Context, e *entry, opts callOpts) (*look, error
 		c.mu.Unlock()
 		return nil, ErrClosed
 	}
+	if e.gone {
+		c.mu.Unlock()
+		return nil, errGone
+	}
 	c.seq++
 	lk := &look{seq: c.seq}
 	id, cur, now := e.id, e.cur, c.now()

@@ -106,6 +106,9 @@ func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secr
 	if sel.isCurrent() {
 		return c.Get(ctx, id)
 	}
+	if err := sel.check(); err != nil {
+		return nil, opError("get", id, err)
+	}
 	s, err := c.version(ctx, id, sel)
 	if err != nil {
 		return nil, opError("get", id, fmt.Errorf("%s: %w", sel, err))
@@ -169,7 +172,12 @@ func (c *cache) refreshNow(ctx context.Context, id string) error {
 		if err == nil {
 			c.refreshAll(ctx, e, lk)
 		}
-		return err
+		if err != errGone {
+			return err
+		}
+	}
+	if id == "" {
+		return errNoID
 	}
 	lk := c.newLook()
 	s, err := c.fetch(ctx, id, Selector{}, c.opts)

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -15,13 +16,35 @@ const (
 
 // A Selector names a version of a secret, by a staging label or by its id. The
 // zero Selector means [Current]. Make one with [Stage] or [VersionID].
-type Selector struct{ stage, id string }
+type Selector struct {
+	stage, id string
+	empty     string // what was given as an empty string
+}
 
 // Stage selects the version that has a staging label.
-func Stage(label string) Selector { return Selector{stage: label} }
+func Stage(label string) Selector {
+	if label == "" {
+		return Selector{empty: "staging label"}
+	}
+	return Selector{stage: label}
+}
 
 // VersionID selects a version by its id.
-func VersionID(id string) Selector { return Selector{id: id} }
+func VersionID(id string) Selector {
+	if id == "" {
+		return Selector{empty: "version id"}
+	}
+	return Selector{id: id}
+}
+
+// check returns an error for a selector that was made of an empty string,
+// lest a variable that was never set reads the current version.
+func (s Selector) check() error {
+	if s.empty != "" {
+		return fmt.Errorf("the %s is empty", s.empty)
+	}
+	return nil
+}
 
 // String returns the label, or "version" and the id.
 func (s Selector) String() string {
@@ -30,11 +53,13 @@ func (s Selector) String() string {
 		return "version " + s.id
 	case s.stage != "":
 		return s.stage
+	case s.empty != "":
+		return "empty " + s.empty
 	}
 	return Current
 }
 
-func (s Selector) isCurrent() bool { return s.id == "" && (s.stage == "" || s.stage == Current) }
+func (s Selector) isCurrent() bool { return s == Selector{} || s == Selector{stage: Current} }
 
 // labels says which version id each staging label names.
 type labels map[string]string

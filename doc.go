@@ -1,0 +1,71 @@
+// Package secrets reads AWS Secrets Manager from services.
+//
+// A [Client] caches what it reads: a secret that is in use costs nanoseconds to
+// read, is refreshed in the background before it expires, and stays in service
+// for hours while Secrets Manager cannot be asked.
+//
+//	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
+//	...
+//	defer client.Close()
+//
+//	key, err := secrets.Get[string](ctx, client, "prod/api-key")
+//
+// [Get] and [Bind] decode a secret into a type of the program's own, once for
+// each version and not once for each read. What does not decode is not adopted:
+// a bad new version does not take the good old one's place.
+//
+//	type Login struct {
+//		Username string `json:"username"`
+//		Password string `json:"password"`
+//	}
+//
+//	ref := secrets.Bind[Login](client, "prod/db") // keep it: it is the fast way
+//	login, err := ref.Get(ctx)
+//
+// # Rotation
+//
+// While a password is being rotated there are moments in which the database
+// takes only a version that is not current yet, or not current any more. [Try]
+// lives through them: when what it is used for rejects the current version it
+// offers the pending and the previous one, once for the whole process.
+//
+//	conn, err := secrets.Try(ctx, ref, func(ctx context.Context, l Login) (*Conn, error) {
+//		c, err := dial(ctx, l)
+//		return c, secrets.RejectedIf(err, isAuthError)
+//	})
+//
+// Package sqlcred does that for database/sql.
+//
+// # Identity
+//
+// A secret may be asked for by its name, its ARN, or its ARN without the random
+// suffix. All share one entry of the cache, by what the service says the ARN
+// is. A name under which the service shows another ARN than before was deleted
+// and made again; it follows the new secret.
+//
+// # Failures
+//
+// What the cache does with an error of the service is decided by its code.
+// Answers that mean no (not found, scheduled for deletion, access denied, the
+// key refused) to a request for the current version take the secret out of the
+// cache, and reads return the error. Everything else (timeouts, connections,
+// throttling, server errors, credentials, codes not known here) leaves the old
+// version in service for up to Options.MaxStale, 36 hours unless set otherwise,
+// while it is tried again with a random delay that grows to 15 minutes. When
+// the service is seen to answer again everything that failed is tried within a
+// minute.
+//
+// # Values do not leak
+//
+// No value is ever in an error, a log record, or what package fmt, log/slog or
+// encoding/json make of any type of this package. A type of the program's own,
+// that a secret was decoded into, is the program's own to keep from logs.
+//
+// # Permissions
+//
+// secretsmanager:GetSecretValue is enough, and kms:Decrypt where the secret has
+// a key of its own. With secretsmanager:DescribeSecret a refresh does not
+// decrypt, rotation schedules are known, and custom labels are seen by
+// [Client.Versions]. With secretsmanager:BatchGetSecretValue [Client.Prefetch]
+// reads 20 secrets a request.
+package secrets
