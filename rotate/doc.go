@@ -22,11 +22,13 @@
 //
 // # Delivered twice, or not at all
 //
-// A Handler keeps nothing between two events, and each step may be repeated:
-// after a failure, at the same time in two processes, or after the rotation
-// is over. What a step finds done it does not do again. Wherever a step was
-// cut short, delivering the steps again from the one that failed ends with a
-// secret whose AWSCURRENT version logs in.
+// A Handler keeps nothing between two events, and each step may be repeated,
+// after a failure or after a success, also when the rotation is long over.
+// What a step finds done it does not do again. Where one step is carried out
+// twice at the same time, one of the two may fail: the other has changed the
+// password under it. Wherever a step failed or was cut short, delivering it
+// again, or all the steps in order, ends with a secret whose AWSCURRENT
+// version logs in.
 //
 // # Database secrets
 //

@@ -123,8 +123,8 @@ func apiError(op string, err error) error {
 	return fmt.Errorf("%s: %w", op, err)
 }
 
-// scrub returns err, or an error that says nothing if err's message has one
-// of the secrets in it, as it is or escaped for a URL.
+// scrub returns err, or if err's message has one of the secrets in it, as it is
+// or escaped for a URL, an error that does not say so but is what err is.
 func scrub(err error, secrets ...string) error {
 	if err == nil {
 		return nil
@@ -136,9 +136,17 @@ func scrub(err error, secrets ...string) error {
 		}
 		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), url.UserPassword("", s).String()[1:]} {
 			if strings.Contains(msg, form) {
-				return errors.New("the error's message holds the password and is left out")
+				return scrubbed{func(target error) bool { return errors.Is(err, target) }}
 			}
 		}
 	}
 	return err
 }
+
+// A scrubbed error has neither the message nor the tree of another one.
+type scrubbed struct{ is func(error) bool }
+
+func (scrubbed) Error() string {
+	return "an error whose message is left out, for it has the password in it"
+}
+func (e scrubbed) Is(target error) bool { return e.is(target) }

@@ -58,8 +58,8 @@ type SQLOptions struct {
 	Rejected func(error) bool
 
 	// Complete, if not nil, is given each secret's login and returns it with
-	// what the secret lacks, such as the host in one that RDS manages. It is
-	// not to look at the password. Its errors end the step.
+	// what the secret lacks, such as the host in one that RDS manages. The
+	// password cannot be replaced. An error ends the step.
 	Complete func(ctx context.Context, secretID string, l Login) (Login, error)
 
 	// SameServer is asked where host or port of the master's secret differ

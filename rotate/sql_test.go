@@ -388,3 +388,19 @@ func TestConnectionStrings(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// TestScrubbedErrorIs keeps what an error is where its message is left out.
+func TestScrubbedErrorIs(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"s": secret})
+	db := newPostgresDB(nil)
+	db.refuse = errors.Join(stateError("28P01"), errors.New("for app with "+canary))
+	err := step(t, srv, rotate.TestSecret, with(t, secret, "password", canary), rotate.Postgres(db.open, nil))
+	if !errors.Is(err, rotate.ErrRefused) || strings.Contains(err.Error(), canary) {
+		t.Errorf("got %v, want ErrRefused without the password", err)
+	}
+	db.dialErr = errors.Join(context.Canceled, errors.New(canary))
+	err = step(t, srv, rotate.TestSecret, with(t, secret, "password", canary), rotate.Postgres(db.open, nil))
+	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), canary) {
+		t.Errorf("got %v, want context.Canceled without the password", err)
+	}
+}

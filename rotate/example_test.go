@@ -1,0 +1,116 @@
+package rotate_test
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/seed-74dc7b3e/secrets/rotate"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+)
+
+// A rotation function for a PostgreSQL user. In a Lambda function the last
+// line of main is lambda.Start(handler.Handle).
+func Example() {
+	var client *secretsmanager.Client // secretsmanager.NewFromConfig(cfg)
+
+	rotator := rotate.Postgres(rotate.Driver("pgx", url.Values{"sslrootcert": {"rds-ca.pem"}}), nil)
+	handler := rotate.Handler{API: client, Rotator: rotator}
+
+	_ = handler.Handle
+}
+
+// Two users take turns, so the password that was current goes on working.
+func ExampleSQLOptions_alternating() {
+	rotator := rotate.MySQL(rotate.Driver("mysql", nil), &rotate.SQLOptions{
+		Alternating: true,
+		Password:    rotate.Password{Length: 48, ExcludePunctuation: true},
+	})
+	_ = rotate.Handler{Rotator: rotator}
+}
+
+// With a driver's own connector instead of a registered driver's name.
+func ExampleOpenFunc() {
+	open := func(l rotate.Login) (driver.Connector, error) {
+		// cfg, err := pgx.ParseConfig(l.PostgresURL(nil))
+		// if err != nil {
+		// 	return nil, err
+		// }
+		// cfg.ConnectTimeout = 5 * time.Second
+		// return stdlib.GetConnector(*cfg), nil
+		return nil, nil
+	}
+	_ = rotate.Postgres(open, nil)
+}
+
+// A key that somebody's API makes and checks, rotated by hand.
+func ExampleAPIKey() {
+	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{
+		"billing": `{"endpoint": "https://api.example.com", "key": "k-1", "limit": 1.50}`,
+	}})
+	defer srv.Close()
+
+	issue := func(context.Context) (string, error) { return "k-2", nil } // asks the other side
+	check := func(_ context.Context, key string) (int, error) { return http.StatusOK, nil }
+
+	rotator := rotate.APIKey{
+		Make: func(ctx context.Context, current rotate.Value) (rotate.Value, error) {
+			key, err := issue(ctx)
+			if err != nil {
+				return rotate.Value{}, err
+			}
+			return current.WithField("key", key)
+		},
+		Check: func(ctx context.Context, pending rotate.Value) error {
+			key, err := pending.Field("key")
+			if err != nil {
+				return err
+			}
+			status, err := check(ctx, key)
+			if err == nil && status != http.StatusOK {
+				err = fmt.Errorf("status %d", status)
+			}
+			return err
+		},
+	}
+	ctx := context.Background()
+	if err := rotate.Run(ctx, srv.Client(), "billing", rotator); err != nil {
+		fmt.Println(err)
+	}
+
+	id := "billing"
+	out, err := srv.Client().GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(*out.SecretString)
+	// Output: {"endpoint": "https://api.example.com", "key": "k-2", "limit": 1.50}
+}
+
+// One field of a secret is replaced where it stands.
+func ExampleValue_WithField() {
+	v := rotate.Text(`{ "port": 5432.0, "password": "old", "tags": ["a" , "b"] }`)
+	v, err := v.WithField("password", "new")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(v) // a Value does not print
+	text, _ := v.Text()
+	fmt.Println(text)
+	// Output:
+	// [redacted]
+	// { "port": 5432.0, "password": "new", "tags": ["a" , "b"] }
+}
+
+func ExamplePassword() {
+	p := rotate.Password{Length: 20, ExcludePunctuation: true}
+	s, err := p.Generate()
+	fmt.Println(len(s), err)
+	// Output: 20 <nil>
+}
