@@ -64,10 +64,10 @@ func (c *cache) describe(ctx context.Context, id string, lk *look, opts callOpts
 		return c.finish(ctx, err)
 	}
 	lk.deleted = out.DeletedDate != nil
+	lk.rotation = scheduleOf(out)
 	// Endpoints that say nothing of labels leave it to GetSecretValue.
 	if lk.described = len(out.VersionIdsToStages) > 0; lk.described {
 		lk.labels = labelsOf(out.VersionIdsToStages)
-		lk.rotation = scheduleOf(out)
 	}
 	return nil
 }

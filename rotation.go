@@ -1,84 +1,16 @@
 package secrets
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"maps"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/seed-74dc7b3e/secrets/internal/probe"
 )
-
-// Rejected marks err as the answer of a resource that refused the credentials
-// it was offered, so that [Try] goes on to the next version. A nil err stays
-// nil.
-func Rejected(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &rejection{err}
-}
-
-// RejectedIf is [Rejected] if is(err) holds, and err otherwise. A nil err stays
-// nil and is not asked about.
-func RejectedIf(err error, is func(error) bool) error {
-	if err != nil && is(err) {
-		return Rejected(err)
-	}
-	return err
-}
-
-type rejection struct{ err error }
-
-func (r *rejection) Error() string { return "rejected: " + r.err.Error() }
-func (r *rejection) Unwrap() error { return r.err }
-
-// An Attempt is a version that a use rejected.
-type Attempt struct {
-	VersionID string
-	Stage     string // the label by which it was offered
-}
-
-// A RejectedError says that no version of a secret was accepted. errors.Is and
-// errors.As find the last rejection, as the use returned it, and the error of
-// the context that ended; neither is part of the message.
-type RejectedError struct {
-	SecretID string
-	Attempts []Attempt // the versions that were rejected, in order
-
-	causes *[]error // behind a pointer, so that nothing prints what a use returned
-}
-
-func (e *RejectedError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "secrets: every version of %q that could be offered was rejected", e.SecretID)
-	for i, a := range e.Attempts {
-		sep := ", "
-		if i == 0 {
-			sep = ": "
-		}
-		fmt.Fprintf(&b, "%s%s (version %s)", sep, a.Stage, a.VersionID)
-	}
-	return b.String()
-}
-
-// Unwrap returns the last rejection and the context's error.
-func (e *RejectedError) Unwrap() []error {
-	if e.causes == nil {
-		return nil
-	}
-	return *e.causes
-}
-
-// Format writes the error's message, whatever the verb.
-func (e *RejectedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
 // TryOptions are the options of a handle that [Try] is used with. A nil
 // *TryOptions and every zero field mean the default.
@@ -126,41 +58,43 @@ func (r *Ref[T]) Rotating() bool {
 // by this handle alone, until it is rejected or has become current. When a
 // version was rejected one caller offers the others, each once, while the
 // callers that share the handle wait for what it finds. A rejected version is
-// not offered again until the labels have moved or, at the earliest, a minute
-// later. So a rotation costs one rejection, or as many as uses of the old
-// version were under way; Try does not limit those.
+// not offered again until it has come to another label, a version that worked
+// in its place is rejected, or, at the earliest, a minute has passed. So a
+// rotation costs one rejection, or as many as uses of the old version were
+// under way; Try does not limit those.
 //
 // When every version was rejected Try asks the service, not the resource,
 // until there is another; it ends with ctx, or after TryOptions.Wait, with a
 // [*RejectedError].
 //
 // use may be called several times, with different versions; never again with
-// one that it rejected a moment ago. It must not keep the ctx it is given.
+// one that it rejected a moment ago.
 func Try[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, T) (R, error)) (R, error) {
 	var zero R
 	var patience context.Context // how long to wait for another version
+	w := walker[T, R]{r: r, use: use}
 	for {
 		o, err := r.offer(ctx)
 		if err != nil {
 			return zero, err
 		}
-		if !o.rejected {
+		if !o.wait && w.mayUse(o.held.secret) {
 			res, err := use(ctx, r.own(o.held))
-			if !r.noteUse(o.held.secret, o.stage, err) {
+			if !w.note(o.held.secret, o.stage, err, o.gen) {
 				return res, err
 			}
+			continue // there may be another by now
 		}
 		if patience == nil {
 			var cancel context.CancelFunc
 			patience, cancel = r.try.patience(ctx)
 			defer cancel()
 		}
-		res, err, state := tryOthers(ctx, patience, r, o.held.secret.v.id, use)
-		if state == settled {
-			return res, err
-		}
 		if err := patience.Err(); err != nil {
-			return zero, r.rejectedError(err)
+			return zero, w.rejected(err)
+		}
+		if res, err, settled := w.tryOthers(ctx, patience, o); settled {
+			return res, err
 		}
 	}
 }
@@ -187,44 +121,39 @@ type trial[T any] struct {
 
 	busy atomic.Bool // there is a pin, a rejection or a prober; false lets uses pass without a lock
 
-	mu       sync.Mutex // guards the fields below
-	pin      *pin[T]    // the version that worked in place of the current one
-	rejected map[string]*refused
-	labels   labels        // as the last walk saw them
-	seen     time.Time     // when
-	probing  chan struct{} // closed when the prober ends; nil: there is none
+	mu       sync.Mutex          // guards the fields below; cache.mu may be taken while it is held
+	pin      *pin[T]             // the version that worked in place of the current one
+	rejected map[string]*refused // by version id
+	gen      uint64              // counts rejections
+
+	probing bool          // there is a prober
+	walking bool          // and it is offering versions, not waiting for the service
+	changed chan struct{} // closed, and replaced, when those who wait should look again; nil: nobody waits
+
+	// The prober's view of the service. It outlives the prober, so that the
+	// next one does not ask sooner than the last one would have.
+	labels labels        // as last seen, nil: not known
+	seen   time.Time     // when
+	news   bool          // a version was rejected since
+	delay  time.Duration // the last between two looks
+	next   time.Time     // when there may be another without news
+	failed error         // why the last one failed
 }
 
 // pin is a version that is used before the current one.
 type pin[T any] struct {
 	held  *held[T]
 	stage string
-	free  func() // lets the cache evict the secret again
-}
-
-// refused is the memory of a rejection.
-type refused struct {
-	stage string
-	at    time.Time
-	n     int // in a row
-	err   error
-}
-
-const (
-	minRefused = time.Minute
-	maxRefused = 15 * time.Minute
-)
-
-// again returns when the version may be offered again, the labels unmoved.
-func (f *refused) again() time.Time {
-	return f.at.Add(min(maxRefused, minRefused<<min(f.n-1, 10)))
+	e     *entry // the secret's
+	free  func() // lets the cache evict e again
 }
 
 // offered is the version that a use gets first.
 type offered[T any] struct {
-	held     *held[T]
-	stage    string
-	rejected bool // it was, and only the prober may offer it again
+	held  *held[T]
+	stage string
+	gen   uint64 // how many rejections there were, 0: there was no trouble
+	wait  bool   // only the prober may offer it
 }
 
 // offer returns the pinned version, or the current one.
@@ -233,24 +162,55 @@ func (r *Ref[T]) offer(ctx context.Context) (offered[T], error) {
 	if !r.try.busy.Load() {
 		return offered[T]{held: h, stage: Current}, err
 	}
+	var undecodable *DecodeError
+	if err != nil && !errors.As(err, &undecodable) {
+		return offered[T]{}, err
+	}
 	t := &r.try
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err == nil {
+		r.checkPinLocked(h.secret)
+	}
 	if p := t.pin; p != nil {
-		a := answerOf(err)
-		switch {
-		case err == nil && h.secret.v.id == p.held.secret.v.id:
-			t.unpinLocked()
-			clear(t.rejected)
-			t.restLocked()
-		case err == nil || a == transient:
-			return offered[T]{held: p.held, stage: p.stage}, nil
-		}
+		return offered[T]{held: p.held, stage: p.stage, gen: t.gen}, nil
 	}
 	if err != nil {
 		return offered[T]{}, err
 	}
-	return offered[T]{held: h, stage: Current, rejected: t.rejected[h.secret.v.id] != nil}, nil
+	wait := t.walking || t.rejected[h.secret.v.id] != nil
+	return offered[T]{held: h, stage: Current, gen: t.gen, wait: wait}, nil
+}
+
+// checkPinLocked lets the pin go if it has become current, or belongs to a
+// secret that was deleted and made again. It holds on to the entry that the
+// cache now has, should the secret have left it in between.
+func (r *Ref[T]) checkPinLocked(cur *Secret) {
+	t := &r.try
+	if t.pin == nil {
+		return
+	}
+	v := t.pin.held.secret.v
+	if cur.v.id == v.id || keyOf(cur.v.arn, r.id) != keyOf(v.arn, r.id) {
+		t.unpinLocked()
+		t.settledLocked()
+		return
+	}
+	if e, _ := r.c.lookup(r.id); e != nil && e != t.pin.e {
+		t.pin.free()
+		t.pin.e, t.pin.free = e, r.hold(e)
+	}
+}
+
+// hold keeps e in the cache and hot. The function it returns ends that; so
+// does the collection of a handle that is dropped without being used again.
+func (r *Ref[T]) hold(e *entry) (free func()) {
+	c := &r.c.cache
+	c.mu.Lock()
+	e.holds++
+	c.mu.Unlock()
+	let := runtime.AddCleanup(r, func(e *entry) { c.release(e) }, e)
+	return func() { let.Stop(); c.release(e) }
 }
 
 // heldCurrent returns the current version with its value.
@@ -269,52 +229,94 @@ func (r *Ref[T]) heldCurrent(ctx context.Context) (*held[T], error) {
 	return h, nil
 }
 
-// noteUse takes note of how the use of a version ended, and reports whether
-// it was rejected.
-func (r *Ref[T]) noteUse(s *Secret, stage string, err error) bool {
-	var rej *rejection
-	if !errors.As(err, &rej) {
-		if err == nil && r.try.busy.Load() {
-			r.try.accepted(s)
-		}
-		return false
-	}
-	r.c.counts.rejections.Add(1)
-	t := &r.try
+// noteRejected takes note of a rejection, and returns it by itself. prober says
+// that the version was offered because of the label that the service shows.
+func (t *trial[T]) noteRejected(s *Secret, stage string, err error, prober bool) refused {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.busy.Store(true)
+	t.gen++
+	id, now := s.v.id, time.Now()
+	if t.pin != nil && t.pin.held.secret.v.id == id {
+		t.unpinLocked()
+		for _, f := range t.rejected {
+			f.open = true // times have changed
+		}
+	}
+	f, known := t.rejected[id], false
+	switch {
+	case f == nil:
+		f = &refused{n: 1}
+		t.rememberLocked(id, f)
+	case f.open:
+		f.n = 1
+	case f.mayOffer(now):
+		f.n++
+	default:
+		known = true // this use was under way when another was rejected
+	}
+	f.stage, f.at, f.seq, f.err, f.open = stage, now, t.gen, err, false
+	switch {
+	case known:
+	case prober:
+		f.under = append(f.under, stage)
+	default:
+		f.fresh, t.news = true, true
+	}
+	return refused{stage: stage, at: now, seq: t.gen, n: 1, err: err}
+}
+
+// maxRejected bounds how many rejections a handle remembers.
+const maxRejected = 32
+
+func (t *trial[T]) rememberLocked(id string, f *refused) {
 	if t.rejected == nil {
 		t.rejected = map[string]*refused{}
 	}
-	id := s.v.id
-	if t.pin != nil && t.pin.held.secret.v.id == id {
-		t.unpinLocked()
-		clear(t.rejected)
+	if len(t.rejected) >= maxRejected {
+		delete(t.rejected, slices.MinFunc(slices.Collect(maps.Keys(t.rejected)), func(a, b string) int {
+			return cmp.Compare(t.rejected[a].seq, t.rejected[b].seq)
+		}))
 	}
-	f := t.rejected[id]
-	if f == nil {
-		f = &refused{stage: stage}
-		t.rejected[id] = f
-	}
-	f.at, f.err = time.Now(), rej.err
-	f.n++
-	t.busy.Store(true)
-	return true
+	t.rejected[id] = f
 }
 
-// accepted ends the trouble when a version that nobody rejected works and
-// there is nothing else to be remembered.
-func (t *trial[T]) accepted(s *Secret) {
+// noteAccepted ends the trouble if a version works that nobody rejected and
+// whose use began after the last rejection.
+func (t *trial[T]) noteAccepted(s *Secret, gen uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.pin == nil && t.rejected[s.v.id] == nil {
-		clear(t.rejected)
+	if t.pin == nil && gen == t.gen && t.rejected[s.v.id] == nil {
+		t.settledLocked()
 	}
+}
+
+// settledLocked forgets the trouble.
+func (t *trial[T]) settledLocked() {
+	clear(t.rejected)
+	t.news, t.delay, t.next, t.failed = false, 0, time.Time{}, nil
 	t.restLocked()
+	t.wakeLocked()
 }
 
 func (t *trial[T]) restLocked() {
-	t.busy.Store(t.pin != nil || len(t.rejected) > 0 || t.probing != nil)
+	t.busy.Store(t.pin != nil || len(t.rejected) > 0 || t.probing)
+}
+
+// wakeLocked makes those who wait look again.
+func (t *trial[T]) wakeLocked() {
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
+}
+
+// waitLocked returns what is closed by the next wakeLocked.
+func (t *trial[T]) waitLocked() <-chan struct{} {
+	if t.changed == nil {
+		t.changed = make(chan struct{})
+	}
+	return t.changed
 }
 
 func (t *trial[T]) unpinLocked() {
@@ -323,293 +325,5 @@ func (t *trial[T]) unpinLocked() {
 }
 
 func (t *trial[T]) allows(stage string) bool {
-	if stage == Current || t.stages == nil {
-		return true
-	}
-	return slices.Contains(t.stages, stage)
-}
-
-// rejectedError returns the error that names what was rejected.
-func (r *Ref[T]) rejectedError(end error) error {
-	t := &r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := &RejectedError{SecretID: r.id}
-	ids := sortedKeys(t.rejected)
-	slices.SortStableFunc(ids, func(a, b string) int { return t.rejected[a].at.Compare(t.rejected[b].at) })
-	var causes []error
-	for _, id := range ids {
-		e.Attempts = append(e.Attempts, Attempt{VersionID: id, Stage: t.rejected[id].stage})
-		causes = []error{t.rejected[id].err}
-	}
-	if end != nil {
-		causes = append(causes, end)
-	}
-	e.causes = &causes
-	return e
-}
-
-// The outcomes of tryOthers.
-type outcome int
-
-const (
-	settled   outcome = iota // the caller has its answer
-	lookAgain                // something was found out: see what is on offer
-)
-
-// tryOthers makes the caller the prober, or lets it wait for the one there is.
-// id is the version that was rejected.
-func tryOthers[T, R any](ctx, patience context.Context, r *Ref[T], id string, use func(context.Context, T) (R, error)) (res R, err error, _ outcome) {
-	t := &r.try
-	t.mu.Lock()
-	if t.rejected[id] == nil || t.pin != nil && t.pin.held.secret.v.id != id {
-		t.mu.Unlock()
-		return res, nil, lookAgain
-	}
-	if ch := t.probing; ch != nil {
-		t.mu.Unlock()
-		select {
-		case <-ch:
-		case <-patience.Done():
-		case <-r.c.base.Done():
-			return res, ErrClosed, settled
-		}
-		return res, nil, lookAgain
-	}
-	t.probing = make(chan struct{})
-	t.mu.Unlock()
-	defer func() {
-		t.mu.Lock()
-		close(t.probing)
-		t.probing = nil
-		t.restLocked()
-		t.mu.Unlock()
-	}()
-	res, err = walk(ctx, patience, r, use)
-	return res, err, settled
-}
-
-const (
-	minPoll = 250 * time.Millisecond
-	maxPoll = 5 * time.Second
-)
-
-// walk is the prober's work: round after round of versions, until one is
-// accepted.
-func walk[T, R any](ctx, patience context.Context, r *Ref[T], use func(context.Context, T) (R, error)) (R, error) {
-	var zero R
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(r.c.base, cancel)()
-	w := &walker[T, R]{r: r, use: use}
-	for delay := minPoll; ; delay = min(maxPoll, delay+delay/2) {
-		done, err := w.round(ctx)
-		switch {
-		case r.c.base.Err() != nil:
-			return zero, ErrClosed
-		case done:
-			return w.res, err
-		}
-		pause := time.NewTimer(jitter(delay))
-		select {
-		case <-pause.C:
-		case <-r.c.base.Done():
-			return zero, ErrClosed
-		case <-patience.Done():
-			return zero, r.rejectedError(patience.Err())
-		}
-	}
-}
-
-// walker offers versions to one use.
-type walker[T, R any] struct {
-	r   *Ref[T]
-	use func(context.Context, T) (R, error)
-	e   *entry
-	res R
-
-	looked bool // this walk has seen the labels
-	moved  bool // and seen them move since the round began
-}
-
-// round offers each version that may be, once. It reports whether there is an
-// answer for the caller.
-func (w *walker[T, R]) round(ctx context.Context) (bool, error) {
-	lk, err := w.look(ctx)
-	if err != nil {
-		return w.lookFailed(ctx, err)
-	}
-	w.forget()
-	if done, _, err := w.offer(ctx, lk, Current); done {
-		return true, err
-	}
-	done, tried, err := w.offer(ctx, lk, Pending)
-	if done {
-		return true, err
-	}
-	if tried {
-		// finishSecret may have moved the labels in the meantime.
-		if lk, err = w.look(ctx); err != nil {
-			return w.lookFailed(ctx, err)
-		}
-		if done, _, err := w.offer(ctx, lk, Current); done {
-			return true, err
-		}
-	}
-	done, _, err = w.offer(ctx, lk, Previous)
-	if done {
-		return true, err
-	}
-	for _, stage := range w.r.try.stages {
-		if stage != Current && stage != Pending && stage != Previous {
-			if done, _, err := w.offer(ctx, lk, stage); done {
-				return true, err
-			}
-		}
-	}
-	return false, nil
-}
-
-// lookFailed decides whether a failed look ends the walk: only a secret that
-// is not to be had does.
-func (w *walker[T, R]) lookFailed(ctx context.Context, err error) (bool, error) {
-	if a := answerOf(err); ctx.Err() == nil && (a == gone || a == denied) {
-		if _, s := w.r.c.lookup(w.r.id); s == nil {
-			return true, opError("try", w.r.id, err)
-		}
-	}
-	return false, nil
-}
-
-// forget lets what was rejected under other labels be offered again. It is for
-// the beginning of a round: within one, each version is offered once.
-func (w *walker[T, R]) forget() {
-	if w.moved {
-		t := &w.r.try
-		t.mu.Lock()
-		clear(t.rejected)
-		t.mu.Unlock()
-	}
-	w.moved = false
-}
-
-// look asks the service which labels there are. The first look of a walk
-// forgets rejections from before the last one of the walk before it if the
-// labels have moved in between; the rejection that began the walk is younger.
-func (w *walker[T, R]) look(ctx context.Context) (*look, error) {
-	c := &w.r.c.cache
-	e, _, err := w.r.fresh(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w.e = e
-	lk, err := c.look(ctx, e, c.quickOpt)
-	if err != nil {
-		return nil, err
-	}
-	if !lk.described {
-		return lk, nil
-	}
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.labels != nil && !lk.labels.sameRotation(t.labels) {
-		w.moved = w.moved || w.looked
-		maps.DeleteFunc(t.rejected, func(_ string, f *refused) bool { return !w.looked && !f.at.After(t.seen) })
-	}
-	t.labels, t.seen, w.looked = lk.labels, time.Now(), true
-	return lk, nil
-}
-
-// offer offers the version that a label names, unless it was rejected. tried
-// says that there was something to offer, or seemed to be.
-func (w *walker[T, R]) offer(ctx context.Context, lk *look, stage string) (done, tried bool, err error) {
-	t := &w.r.try
-	if !t.allows(stage) || lk.described && !w.mayOffer(lk.labels[stage]) {
-		return false, false, nil
-	}
-	s, err := w.version(ctx, lk, stage)
-	if err != nil || !w.mayOffer(s.v.id) {
-		return false, err != nil, nil // without a value, denied, or out of reach: wait
-	}
-	v, derr := w.r.kind.decode(s)
-	if derr != nil {
-		w.r.c.counts.decodeErrors.Add(1)
-		return false, true, nil
-	}
-	h := &held[T]{value: v, secret: s}
-	w.res, err = w.use(probe.With(ctx), w.r.own(h))
-	if w.r.noteUse(s, stage, err) {
-		return false, true, nil
-	}
-	if err == nil {
-		w.found(h, stage)
-	}
-	return true, true, err
-}
-
-// mayOffer reports whether the version exists and is not to be left alone.
-func (w *walker[T, R]) mayOffer(id string) bool {
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	f := t.rejected[id]
-	return id != "" && (f == nil || !time.Now().Before(f.again()))
-}
-
-// version returns the version that a label names.
-func (w *walker[T, R]) version(ctx context.Context, lk *look, stage string) (*Secret, error) {
-	c := &w.r.c.cache
-	c.mu.Lock()
-	cur, known := w.e.cur, w.e.others.valueLocked(lk.labels[stage])
-	c.mu.Unlock()
-	switch {
-	case cur != nil && (cur.v.id == lk.labels[stage] || !lk.described && stage == Current):
-		return cur, nil
-	case lk.described && known != nil:
-		return known, nil
-	}
-	s, err := c.fetch(ctx, w.r.id, Stage(stage), c.quickOpt)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !w.e.gone && stage != Current {
-		c.keepVersionLocked(w.e, Stage(stage), s)
-	}
-	return s, nil
-}
-
-// found pins the version that was accepted, unless it is the current one.
-func (w *walker[T, R]) found(h *held[T], stage string) {
-	c := &w.r.c.cache
-	c.mu.Lock()
-	current := w.e.cur != nil && w.e.cur.v.id == h.secret.v.id
-	if !current && !w.e.gone {
-		w.e.holds++
-	}
-	e, gone := w.e, w.e.gone
-	c.mu.Unlock()
-
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.pin != nil {
-		t.unpinLocked()
-	}
-	delete(t.rejected, h.secret.v.id)
-	if current {
-		clear(t.rejected)
-		return
-	}
-	p := &pin[T]{held: h, stage: stage, free: func() {}}
-	if !gone {
-		// A handle that is dropped without ever being used again lets go too.
-		let := runtime.AddCleanup(w.r, func(e *entry) { c.release(e) }, e)
-		p.free = func() { let.Stop(); c.release(e) }
-	}
-	t.pin = p
-	t.busy.Store(true)
-	c.log.Info("secrets: a version other than the current one is in use", "secret", w.r.id, "version", h.secret.v.id, "stage", stage)
+	return stage == Current || len(t.stages) == 0 || slices.Contains(t.stages, stage)
 }

@@ -204,7 +204,7 @@ func (c *cache) pendingSince(ctx context.Context, id string, r *schedule) time.T
 	}
 	c.mu.Unlock()
 	if s == nil {
-		s, _ = c.fetchVersion(ctx, id, Stage(Pending))
+		s, _ = c.fetch(ctx, id, Stage(Pending), c.opts)
 	}
 	if s == nil || s.v.id != r.pending || s.CreatedDate().IsZero() {
 		return r.changed
