@@ -68,14 +68,14 @@ func (k *kind[T]) text(s *Secret) (v T, de *DecodeError) {
 	if s.IsBinary() {
 		return v, k.undecodable(s, "it is binary, not text")
 	}
-	reflect.ValueOf(&v).Elem().SetString(s.v.value)
+	reflect.ValueOf(&v).Elem().SetString(*s.v.value)
 	defer k.recover(s, &de)
 	return v, k.validate(s, &v)
 }
 
 func (k *kind[T]) json(s *Secret) (v T, de *DecodeError) {
 	defer k.recover(s, &de)
-	data := []byte(s.v.value)
+	data := []byte(*s.v.value)
 	if string(bytes.TrimSpace(data)) == "null" {
 		return v, k.undecodable(s, "it is the JSON null")
 	}

@@ -19,7 +19,8 @@ import (
 // where the Secret is part of something else.
 type Secret struct {
 	// A pointer, because fmt prints the fields of a struct that it meets in
-	// another type's unexported field as they are, and follows no pointer there.
+	// another type's unexported field as they are, and follows no pointer there,
+	// or one only where the verb does not fit. So the value is behind two.
 	v *version
 }
 
@@ -28,7 +29,7 @@ type version struct {
 	name    string
 	arn     string
 	id      string
-	value   string
+	value   *string
 	stages  *[]string // often shared; never changed
 	created int64     // in nanoseconds since 1970, 0 if it is not known
 	binary  bool      // value is a SecretBinary
@@ -65,12 +66,12 @@ func (s *Secret) Text() (string, error) {
 	if s.IsBinary() {
 		return "", fmt.Errorf("secrets: %q version %s is binary, not text", s.v.name, s.v.id)
 	}
-	return s.v.value, nil
+	return *s.v.value, nil
 }
 
 // Bytes returns a copy of the value, of a text secret as well as of a binary one.
 func (s *Secret) Bytes() []byte {
-	return []byte(s.v.value)
+	return []byte(*s.v.value)
 }
 
 // String returns the secret's name and version id.
@@ -101,7 +102,7 @@ func (s *Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 
 // sameValue reports whether s and t are the same version with the same value.
 func (s *Secret) sameValue(t *Secret) bool {
-	return s.v.id == t.v.id && s.v.value == t.v.value && s.v.binary == t.v.binary
+	return s.v.id == t.v.id && *s.v.value == *t.v.value && s.v.binary == t.v.binary
 }
 
 // withStages returns s with other labels.
@@ -136,11 +137,13 @@ func newSecret(asked string, name, arn, id *string, stages []string, created *ti
 	if created != nil && !created.IsZero() {
 		v.created = created.UnixNano()
 	}
+	var value string
 	if text != nil {
-		v.value = *text
+		value = *text
 	} else {
-		v.value, v.binary = string(bin), true
+		value, v.binary = string(bin), true
 	}
+	v.value = &value
 	return &Secret{v}, nil
 }
 
