@@ -77,8 +77,15 @@ func runOnce(ctx context.Context, s *Server, path string, args ...string) error 
 	cmd := newCommand(ctx, s, path, args)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = time.Second
-	if err := cmd.Run(); err != nil {
+	// A script has children, which hold the other end of the output's pipe:
+	// Run returns when they are gone too.
+	cmd.Cancel = func() error { return killGroup(cmd.Process) }
+	cmd.WaitDelay = 10 * time.Second
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), context.Cause(ctx))
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w: %s", filepath.Base(path), err, tail(out.Bytes()))
 	}
 	return nil

@@ -22,6 +22,9 @@ func attributes(engine string) *syscall.SysProcAttr {
 	return a
 }
 
+// killGroup kills a process and its children.
+func killGroup(p *os.Process) error { return syscall.Kill(-p.Pid, syscall.SIGKILL) }
+
 // serverUser is whom a server runs as when we are root, which both refuse to
 // run as: the user its package made, or nobody. ok is false when we are not
 // root and the server runs as the current user.
