@@ -92,8 +92,8 @@ func (e *PrefetchError) Unwrap() []error {
 
 // opError says what was being done to which secret.
 func opError(op, id string, err error) error {
-	if err == ErrClosed {
-		return err
+	if errors.Is(err, ErrClosed) {
+		return ErrClosed
 	}
 	return fmt.Errorf("secrets: %s %q: %w", op, id, err)
 }
