@@ -51,7 +51,10 @@
 // # Logins
 //
 // A step logs in with AWSPENDING, then AWSCURRENT, then AWSPREVIOUS, each
-// distinct password once. Only a refused login leads to the next one (see
+// distinct password once; when all are refused, with AWSPENDING a second time,
+// since an earlier delivery of the step may have taken effect in the meantime.
+// Nothing else that was refused is tried again. Only a refused login leads to
+// the next one (see
 // [IsRejected]); a network failure, a failed TLS handshake or a blocked
 // account ends the step. Nothing is dialled before user, host, port and
 // engine of the AWSPENDING version were found equal to those of AWSCURRENT,

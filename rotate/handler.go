@@ -136,8 +136,21 @@ func (h Handler) step(ctx context.Context, r *Rotation) error {
 	case TestSecret:
 		return h.Rotator.Test(ctx, r)
 	default:
-		return r.finish(ctx)
+		return h.finish(ctx, r)
 	}
+}
+
+// finish moves AWSCURRENT to the pending version.
+func (h Handler) finish(ctx context.Context, r *Rotation) error {
+	err := r.finish(ctx)
+	if err == nil {
+		return nil
+	}
+	// Another delivery may have moved it first, or this one without hearing so.
+	if out, e := h.describe(ctx, r.event.SecretID); e == nil && slices.Contains(out.VersionIdsToStages[r.VersionID()], current) {
+		return nil
+	}
+	return err
 }
 
 // create makes the value of the pending version, unless it has one.

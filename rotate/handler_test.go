@@ -316,6 +316,19 @@ func TestConcurrentCreate(t *testing.T) {
 	}
 }
 
+// TestFinishTwice moves the label although the answer is lost, and fails to.
+func TestFinishTwice(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
+		id := srv.PutPending("s", "new")
+		srv.Fail(secretstest.Fault{Op: "UpdateSecretVersionStage", Code: "InvalidRequestException", Late: late})
+		err := rotate.Handler{API: srv.Client(), Rotator: &recorder{}}.Handle(t.Context(), event(srv, rotate.FinishSecret, id))
+		if (err == nil) != late || slices.Contains(srv.Stages("s")[id], "AWSCURRENT") != late {
+			t.Errorf("carried out %t: got error %v, labels %v", late, err, srv.Stages("s")[id])
+		}
+	}
+}
+
 // TestRotationToken checks what PutSecretValue is given.
 func TestRotationToken(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "old"})

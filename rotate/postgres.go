@@ -3,7 +3,9 @@ package rotate
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -32,11 +34,9 @@ func (p postgres) setOwn(ctx context.Context, ses *session, c change) error {
 	if err != nil {
 		return err
 	}
-	_, err = ses.conn.ExecContext(ctx, "ALTER ROLE "+quoteIdent(c.user)+" PASSWORD "+verifier)
-	if err != nil {
-		return fmt.Errorf("ALTER ROLE: %w", err)
-	}
-	return nil
+	return locked(ctx, ses, c.user, func(tx *sql.Tx) error {
+		return run(ctx, tx, "ALTER ROLE "+quoteIdent(c.user)+" PASSWORD "+verifier)
+	})
 }
 
 // setOther makes the role and its membership in one transaction, so a role
@@ -46,36 +46,57 @@ func (p postgres) setOther(ctx context.Context, _, master *session, like string,
 	if err != nil {
 		return err
 	}
-	tx, err := master.conn.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("BEGIN: %w", err)
-	}
-	defer tx.Rollback() // after Commit it does nothing
-	var one int
-	err = tx.QueryRowContext(ctx, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", c.user).Scan(&one)
-	var statements []string
-	switch {
-	case err == nil:
-		statements = []string{"ALTER ROLE " + quoteIdent(c.user) + " PASSWORD " + verifier}
-	case errors.Is(err, sql.ErrNoRows):
-		statements = []string{
+	return locked(ctx, master, c.user, func(tx *sql.Tx) error {
+		var one int
+		err := tx.QueryRowContext(ctx, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", c.user).Scan(&one)
+		if err == nil {
+			return run(ctx, tx, "ALTER ROLE "+quoteIdent(c.user)+" PASSWORD "+verifier)
+		}
+		if !errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("find the role: %w", err)
+		}
+		statements := []string{
 			"CREATE ROLE " + quoteIdent(c.user) + " LOGIN PASSWORD " + verifier,
 			"GRANT " + quoteIdent(like) + " TO " + quoteIdent(c.user),
 		}
 		if c.opts.SetRole {
 			statements = append(statements, "ALTER ROLE "+quoteIdent(c.user)+" SET role TO "+quoteIdent(like))
 		}
-	default:
-		return fmt.Errorf("find the role: %w", err)
+		return run(ctx, tx, statements...)
+	})
+}
+
+// locked calls f in a transaction that holds a lock for the user, and commits
+// it. Two sessions that change a role at the same time fail otherwise ("tuple
+// concurrently updated"), and a step that was cut off may still be at it.
+func locked(ctx context.Context, ses *session, user string, f func(*sql.Tx) error) error {
+	tx, err := ses.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("BEGIN: %w", err)
 	}
+	defer tx.Rollback() // after Commit it does nothing
+	sum := sha256.Sum256([]byte("rotate\x00" + user))
+	key := int64(binary.BigEndian.Uint64(sum[:]))
+	if _, err := tx.ExecContext(ctx, "SELECT pg_catalog.pg_advisory_xact_lock($1)", key); err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("COMMIT: %w", err)
+	}
+	return nil
+}
+
+// run executes statements. An error names one by its first word, for its text
+// holds a verifier.
+func run(ctx context.Context, tx *sql.Tx, statements ...string) error {
 	for _, s := range statements {
 		if _, err := tx.ExecContext(ctx, s); err != nil {
 			verb, _, _ := strings.Cut(s, " ")
 			return fmt.Errorf("%s: %w", verb, err)
 		}
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("COMMIT: %w", err)
 	}
 	return nil
 }

@@ -87,6 +87,15 @@ func (s *SQL) works(ctx context.Context, pend Login) (bool, error) {
 // setOwn logs in with the current or the previous password and changes it.
 func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change) error {
 	ses, with, err := s.loginOld(ctx, r, cur, pend)
+	if errors.Is(err, ErrRefused) {
+		// An earlier delivery, cut off while the server was at it or under way
+		// at the same time, may have changed the password since works asked.
+		works, again := s.works(ctx, pend)
+		if works || again != nil {
+			return again
+		}
+		return fmt.Errorf("AWSPENDING is refused before and after, and: %w", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -107,7 +116,7 @@ func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change
 // loginOld logs in with the current password, or with the previous one if
 // that is refused. A password that equals one refused before is not tried.
 func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*session, Login, error) {
-	var refused error = ErrRefused
+	refused := fmt.Errorf("%s: %w", current, ErrRefused) // pending's password, and refused as that
 	if cur.Password() != pend.Password() {
 		ses, err := s.login(ctx, cur, current)
 		if err == nil || !errors.Is(err, ErrRefused) {
@@ -120,22 +129,22 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 		return nil, cur, err
 	}
 	if v.IsZero() {
-		return nil, cur, fmt.Errorf("AWSPENDING is refused too, there is no AWSPREVIOUS, and: %w", refused)
+		return nil, cur, fmt.Errorf("there is no AWSPREVIOUS, and: %w", refused)
 	}
 	old, err := s.complete(ctx, r.SecretID(), v)
 	if err != nil {
 		return nil, cur, fmt.Errorf("%s: %w", previous, err)
 	}
 	if old.Username != cur.Username || !sameServer(old, cur) {
-		return nil, cur, fmt.Errorf("AWSPENDING is refused too, AWSPREVIOUS is for another user or server, and: %w", refused)
+		return nil, cur, fmt.Errorf("AWSPREVIOUS is for another user or server, and: %w", refused)
 	}
 	if p := old.Password(); p == cur.Password() || p == pend.Password() {
-		return nil, cur, fmt.Errorf("AWSPENDING is refused too, AWSPREVIOUS has no other password, and: %w", refused)
+		return nil, cur, fmt.Errorf("AWSPREVIOUS has no other password, and: %w", refused)
 	}
 	old = cur.WithPassword(old.Password())
 	ses, err := s.login(ctx, old, previous)
 	if errors.Is(err, ErrRefused) {
-		err = fmt.Errorf("AWSPENDING and AWSCURRENT are refused too, and: %w", err)
+		err = fmt.Errorf("AWSCURRENT is refused, and: %w", err)
 	}
 	return ses, old, err
 }
@@ -184,8 +193,6 @@ func (s *SQL) master(ctx context.Context, r *Rotation, cur Login) (*session, err
 			return nil, errors.New("the master's secret is for another server than the secret that names it")
 		}
 	}
-	if cur.Database != "" {
-		m.Database = cur.Database
-	}
+	m.Database = cur.Database
 	return s.login(ctx, m, "the master's secret")
 }
