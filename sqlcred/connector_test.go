@@ -436,6 +436,32 @@ func TestDeafDriver(t *testing.T) {
 	})
 }
 
+// The same, when the driver's late answer is an error, and beside it a nil
+// pointer that is not a nil connection, as lib/pq has it; or a panic.
+func TestDeafDriverFails(t *testing.T) {
+	for _, panics := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			_, client := newClient(t, secretOf("app", "one"))
+			open := func(sqlcred.Login) (driver.Connector, error) {
+				return connectorFunc(func(context.Context) (driver.Conn, error) {
+					time.Sleep(time.Minute)
+					if panics {
+						panic("driver")
+					}
+					return (*fakeConn)(nil), errors.New("late")
+				}), nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			conn, err := sqlcred.New(client, secretName, open, nil).Connect(ctx)
+			if conn != nil || err != context.DeadlineExceeded {
+				t.Errorf("got %v, %v, want %v", conn, err, context.DeadlineExceeded)
+			}
+			time.Sleep(2 * time.Minute)
+		})
+	}
+}
+
 // What becomes of the context of a Connect is of no concern to the connection.
 func TestConnectionOutlivesContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,7 +58,8 @@ func dial(ctx context.Context, to driver.Connector, stop <-chan struct{}) (conn 
 	case <-linger.C:
 	}
 	go func() {
-		if r := <-done; r.conn != nil {
+		// With an error, lib/pq returns a nil pointer as a connection.
+		if r := <-done; r.err == nil && r.panicked == nil {
 			r.conn.Close()
 		}
 	}()
