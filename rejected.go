@@ -84,10 +84,13 @@ type refused struct {
 	under []string // the labels it was known to have when it was rejected
 	at    time.Time
 	seq   uint64 // its place among the handle's rejections
-	n     int // in a row, uses that were under way at once counted as one
+	n     int    // in a row, uses that were under way at once counted as one
 	err   error
 	fresh bool // the labels have not been looked at since
-	open  bool // what it was rejected for may be over: the prober may offer it
+
+	// What it was rejected for may be over, so the prober may offer it:
+	moved bool // it has come to another label
+	other bool // the version that worked in its place was rejected
 }
 
 // How long a rejected version is left alone while its labels stay the same.
@@ -104,18 +107,18 @@ func (f *refused) again() time.Time {
 // mayOffer reports whether the version may be offered. A nil f means that it
 // was not rejected.
 func (f *refused) mayOffer(now time.Time) bool {
-	return f == nil || f.open || !now.Before(f.again())
+	return f == nil || f.moved || f.other || !now.Before(f.again())
 }
 
-// relabel opens f if its version has come to another label than it was
-// rejected under. A version that has none is offered by nobody.
+// relabel notes the label that the version has now. One that has none is
+// offered by nobody.
 func (f *refused) relabel(stage string) {
 	switch {
 	case f.fresh:
 		f.fresh = false
 		f.under = append(f.under, stage)
 	case stage != "" && !slices.Contains(f.under, stage):
-		f.open = true
+		f.moved = true
 	}
 }
 

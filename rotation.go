@@ -229,9 +229,9 @@ func (r *Ref[T]) heldCurrent(ctx context.Context) (*held[T], error) {
 	return h, nil
 }
 
-// noteRejected takes note of a rejection, and returns it by itself. prober says
-// that the version was offered because of the label that the service shows.
-func (t *trial[T]) noteRejected(s *Secret, stage string, err error, prober bool) refused {
+// noteRejected takes note of a rejection, and returns it. prober says that the
+// version was offered because of the label that the service shows.
+func (t *trial[T]) noteRejected(s *Secret, stage string, err error, prober bool) *refused {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.busy.Store(true)
@@ -240,7 +240,7 @@ func (t *trial[T]) noteRejected(s *Secret, stage string, err error, prober bool)
 	if t.pin != nil && t.pin.held.secret.v.id == id {
 		t.unpinLocked()
 		for _, f := range t.rejected {
-			f.open = true // times have changed
+			f.other = true
 		}
 	}
 	f, known := t.rejected[id], false
@@ -248,14 +248,14 @@ func (t *trial[T]) noteRejected(s *Secret, stage string, err error, prober bool)
 	case f == nil:
 		f = &refused{n: 1}
 		t.rememberLocked(id, f)
-	case f.open:
+	case f.moved || f.other:
 		f.n = 1
 	case f.mayOffer(now):
 		f.n++
 	default:
 		known = true // this use was under way when another was rejected
 	}
-	f.stage, f.at, f.seq, f.err, f.open = stage, now, t.gen, err, false
+	f.stage, f.at, f.seq, f.err, f.moved, f.other = stage, now, t.gen, err, false, false
 	switch {
 	case known:
 	case prober:
@@ -263,7 +263,7 @@ func (t *trial[T]) noteRejected(s *Secret, stage string, err error, prober bool)
 	default:
 		f.fresh, t.news = true, true
 	}
-	return refused{stage: stage, at: now, seq: t.gen, n: 1, err: err}
+	return f
 }
 
 // maxRejected bounds how many rejections a handle remembers.

@@ -838,3 +838,23 @@ func TestRejectedIf(t *testing.T) {
 		t.Errorf("RejectedIf of a refusal = %v", err)
 	}
 }
+
+// rotHandler calls a function when a message is logged.
+type rotHandler struct {
+	slog.Handler
+	match  string
+	call   func()
+	called bool
+}
+
+func (h *rotHandler) logger() *slog.Logger { h.Handler = slog.DiscardHandler; return slog.New(h) }
+
+func (h *rotHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *rotHandler) Handle(_ context.Context, r slog.Record) error {
+	if h.match != "" && strings.Contains(r.Message, h.match) && !h.called {
+		h.called = true
+		h.call()
+	}
+	return nil
+}

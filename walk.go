@@ -15,7 +15,7 @@ type walker[T, R any] struct {
 	r    *Ref[T]
 	use  func(context.Context, T) (R, error)
 	res  R
-	mine map[string]*refused // what this call's own uses rejected
+	mine map[string]*refused // what this call's own uses rejected; trial.mu guards what it points to
 
 	e      *entry
 	atHand bool // this round makes do with what is in memory
@@ -44,35 +44,35 @@ func (w *walker[T, R]) noteError(s *Secret, stage string, err error, prober bool
 	if w.mine == nil {
 		w.mine = map[string]*refused{}
 	}
-	w.mine[s.v.id] = &f
+	w.mine[s.v.id] = f
 	return true
 }
 
 // mayUse reports whether this call may use the version: one that it rejected a
 // moment ago it may not, even if others found it to work.
 func (w *walker[T, R]) mayUse(s *Secret) bool {
-	return w.mine == nil || w.mine[s.v.id].mayOffer(time.Now())
+	if w.mine == nil {
+		return true
+	}
+	w.r.try.mu.Lock()
+	defer w.r.try.mu.Unlock()
+	return w.mayUseLocked(s.v.id)
+}
+
+func (w *walker[T, R]) mayUseLocked(id string) bool {
+	f := w.mine[id]
+	return f == nil || f.moved || !time.Now().Before(f.again())
 }
 
 // rejected returns the error that names what was rejected.
 func (w *walker[T, R]) rejected(end error) error {
 	t := &w.r.try
 	t.mu.Lock()
-	all, failed := maps.Clone(t.rejected), t.failed
-	for id, f := range all {
-		f := *f
-		all[id] = &f
-	}
-	t.mu.Unlock()
-	if all == nil {
-		all = map[string]*refused{}
-	}
-	for id, f := range w.mine {
-		if all[id] == nil {
-			all[id] = f
-		}
-	}
-	return rejectedError(w.r.id, all, end, failed)
+	defer t.mu.Unlock()
+	all := map[string]*refused{}
+	maps.Copy(all, w.mine)
+	maps.Copy(all, t.rejected)
+	return rejectedError(w.r.id, all, end, t.failed)
 }
 
 // tryOthers makes the caller the prober, or lets it wait until there is
@@ -113,10 +113,10 @@ func (w *walker[T, R]) tryOthers(ctx, patience context.Context, o offered[T]) (r
 func (w *walker[T, R]) betterLocked(o offered[T]) bool {
 	t := &w.r.try
 	if t.pin != nil {
-		return w.mayUse(t.pin.held.secret)
+		return w.mayUseLocked(t.pin.held.secret.v.id)
 	}
 	s := o.held.secret
-	return t.rejected[s.v.id] == nil && !t.walking && w.mayUse(s)
+	return t.rejected[s.v.id] == nil && !t.walking && w.mayUseLocked(s.v.id)
 }
 
 const (
@@ -339,8 +339,7 @@ func (w *walker[T, R]) mayOffer(id string) bool {
 	t := &w.r.try
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	return t.rejected[id].mayOffer(now) && w.mine[id].mayOffer(now)
+	return t.rejected[id].mayOffer(time.Now()) && w.mayUseLocked(id)
 }
 
 var errNotAtHand = errors.New("the version is not in memory")
