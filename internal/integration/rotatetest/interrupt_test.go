@@ -131,8 +131,8 @@ func (w *world) interrupted(m mode, id string, interrupt, at, from int) bool {
 	if !struck {
 		w.Error("the point was not reached")
 	}
-	if m == failing && err == nil {
-		w.Error("a failed call went unnoticed")
+	if m == failing && err == nil && w.srv.VersionID(secretID, "AWSCURRENT") != id {
+		w.Error("a failed call went unnoticed") // but finishSecret sees whether it succeeded after all
 	}
 	w.srv.ClearFaults()
 	if err := w.db.proxy.up(); err != nil {
