@@ -181,6 +181,16 @@ func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err er
 
 // take caches the secrets of one page and notes its errors.
 func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, lk *look, open map[string]bool) {
+	// Errors first: an id that has one is not a name of any value.
+	for _, e := range out.Errors {
+		if id := str(e.SecretId); open[id] {
+			err := batchError(str(e.ErrorCode), str(e.Message))
+			p.c.counts.errors.Add(1)
+			p.c.coldFailed(id, lk, err)
+			p.fail(id, opError("prefetch", id, err))
+			delete(open, id)
+		}
+	}
 	for i := range out.SecretValues {
 		s, err := fromEntry(&out.SecretValues[i])
 		if err != nil {
@@ -193,19 +203,10 @@ func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, lk *look,
 			delete(open, id)
 		}
 	}
-	for _, e := range out.Errors {
-		if id := str(e.SecretId); open[id] {
-			err := batchError(str(e.ErrorCode), str(e.Message))
-			p.c.counts.errors.Add(1)
-			p.c.coldFailed(id, lk, err)
-			p.fail(id, opError("prefetch", id, err))
-			delete(open, id)
-		}
-	}
 }
 
-// namesIn returns those of ids that certainly name s. A partial ARN does only
-// if no other of ids could be meant.
+// namesIn returns those of ids that name s. What could be a partial ARN of s is
+// one if the answer has no error for it: see take.
 func namesIn(ids map[string]bool, s *Secret) []string {
 	var names []string
 	for id := range ids {
