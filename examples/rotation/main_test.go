@@ -72,9 +72,11 @@ func TestFailedQueries(t *testing.T) {
 	if err := w.db.Halt(); err != nil {
 		t.Fatal(err)
 	}
-	if err := svc.query(); err == nil {
+	err = svc.query()
+	if err == nil {
 		t.Fatal("got no error of a query without a server")
 	}
+	svc.counters.query(err)
 	if err := w.db.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
