@@ -14,7 +14,7 @@ import (
 type schedule struct {
 	enabled bool
 	last    time.Time     // LastRotatedDate
-	next    time.Time     // NextRotationDate: the latest moment, the window's end
+	next    time.Time     // NextRotationDate: the latest moment, the window's last second
 	window  time.Duration // how long before next it may begin
 	changed time.Time     // LastChangedDate
 	pending string        // the version that a rotation is making
@@ -47,6 +47,9 @@ func scheduleOf(out *secretsmanager.DescribeSecretOutput) *schedule {
 
 // planned reports whether it is known when the secret is rotated next.
 func (s *schedule) planned() bool { return s != nil && !s.next.IsZero() }
+
+// opens returns when the rotation may begin.
+func (s *schedule) opens() time.Time { return s.next.Add(time.Second - s.window) }
 
 func when(t *time.Time) time.Time {
 	if t == nil {
@@ -83,7 +86,7 @@ func (e *entry) nextLookLocked(lk *look, life time.Duration) time.Duration {
 	if !e.rare.rotation.planned() {
 		return late
 	}
-	begins := time.Until(e.rare.rotation.next.Add(-e.rare.rotation.window))
+	begins := time.Until(e.rare.rotation.opens())
 	ends := time.Until(e.rare.rotation.next)
 	if begins < late && ends > -late {
 		// Windows begin on the hour, for many secrets and processes at once.
@@ -140,7 +143,7 @@ type RotationState struct {
 
 	LastRotated  time.Time     // zero: never
 	NextRotation time.Time     // the latest moment, zero: not scheduled
-	Window       time.Duration // how long before NextRotation it may begin
+	Window       time.Duration // how long the window is that ends with NextRotation
 }
 
 // String returns the phase and, where there is one, since when.
@@ -188,7 +191,7 @@ func (c *Client) RotationState(ctx context.Context, id string) (RotationState, e
 		if !st.Since.IsZero() && now.Sub(st.Since) > failedAfter {
 			st.Phase = RotationFailed
 		}
-	case r.planned() && !now.Before(r.next.Add(-r.window)):
+	case r.planned() && !now.Before(r.opens()):
 		st.Phase = RotationDue
 	}
 	return st, nil
