@@ -36,18 +36,37 @@
 // while a rotation is known to be outstanding. When one is refused, no other
 // login with that version begins, and those that have not sent their password
 // yet are given up. A rotation then costs at most MaxLogins wrong logins in a
-// process, usually two, and exactly one with a MaxLogins of 1. With
-// alternating users it costs none.
+// process, one or two where the server is near, and exactly one with a
+// MaxLogins of 1. With alternating users it costs none, if there is more time
+// between two rotations than the client takes to notice the first.
 //
 // That holds for one connector. No client can promise it for many processes
 // that share an account: each has to find out by itself. Where an account is
 // blocked after three strikes, rotate with alternating users, or let the server
 // accept two passwords at once (RETAIN CURRENT PASSWORD in MySQL 8).
 //
-// A login that is given up in its handshake counts as an interrupted connection
-// on MySQL and MariaDB, which block a client's host after max_connect_errors
-// (100) of them in a row. A rotation makes at most MaxLogins-1, and the login
-// that follows starts the count again.
+// A login that is given up before its password is sent costs nothing on
+// PostgreSQL. MySQL and MariaDB count an interrupted handshake, and block a
+// client's host after max_connect_errors (100) of them in a row. A rotation
+// makes at most MaxLogins-1 in a process, none with a MaxLogins of 1, and the
+// login that follows starts the count again.
+//
+// Giving up takes a driver that heeds the context of a login, as pgx and the
+// driver for MySQL do. lib/pq tells its dialer of the context
+// and no one else; the context that sqlcred gives to a driver does not end once
+// the connection is made, so a dialer may tie the connection to it, provided
+// that connect_timeout is not set:
+//
+//	func (d dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+//		conn, err := d.Dialer.DialContext(ctx, network, addr)
+//		if err == nil {
+//			context.AfterFunc(ctx, func() { conn.Close() })
+//		}
+//		return conn, err
+//	}
+//
+// A driver that heeds no context holds nobody up: it is left behind, and what
+// it returns in the end is closed.
 //
 // # Errors
 //
@@ -57,7 +76,7 @@
 // background without one. A login that is refused because of the account, and
 // not of the password, ends at once with an [*AccountError]: a blocked account
 // is not tried again. All other errors are the driver's own. Refusals are told
-// by the server's error codes, see [IsRefused]; Options.IsRefused adds to them.
+// by the server's error codes, see [IsRefused]; Options.IsRefused may judge in its place.
 //
 // # Open connections
 //
@@ -136,6 +155,7 @@
 // gives the current version, also when the server refuses that: with a single
 // user, logins fail from the moment the password changes until the label has
 // moved and the client has noticed, and nothing bounds how many of them there
-// are. It is enough where users alternate. For the rest, use a connector; pgx
+// are. A caller who sees an error that [IsRefused] can at least ask for a
+// [secrets.Client.Refresh]. It is enough where users alternate. For the rest, use a connector; pgx
 // has one in its package stdlib, and [secrets.Try] is for everything else.
 package sqlcred
