@@ -132,6 +132,7 @@ type conf struct {
 	endpoint    string
 	region      string
 	creds       aws.Credentials
+	sdk         *secretsmanager.Client
 	prefix      string // of the names of the fact's secrets
 	differences []string
 	made        []string // names of secrets
@@ -143,7 +144,9 @@ func newConf(endpoint, region string) *conf {
 	if creds.AccessKeyID == "" {
 		creds.AccessKeyID, creds.SecretAccessKey = "AKIAIOSFODNN7EXAMPLE", "secret"
 	}
-	return &conf{endpoint: endpoint, region: region, creds: creds, prefix: "conf" + strings.ToLower(rand.Text()[:8])}
+	c := &conf{endpoint: endpoint, region: region, creds: creds, prefix: "conf" + strings.ToLower(rand.Text()[:8])}
+	c.sdk = c.client()
+	return c
 }
 
 // Panics that end a fact early.
@@ -181,16 +184,30 @@ func (c *conf) in(region string) *conf {
 	d := *c
 	d.region = region
 	d.differences, d.made = nil, nil
+	d.sdk = d.client()
 	return &d
 }
 
 // join takes over the differences that were found in another region.
 func (c *conf) join(d *conf) { c.differences = append(c.differences, d.differences...) }
 
+// An httpClient sends requests for the SDK. It hides the WriteTo method of their
+// bodies, which in smithy-go v1.28.8 returns io.EOF once the body is closed. If
+// the answer comes before net/http has looked for the body's end, that is an
+// error to it, it closes the connection, and the rest of a long answer is lost.
+type httpClient struct{}
+
+func (httpClient) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return http.DefaultClient.Do(r)
+}
+
 // client returns an SDK client of the endpoint.
 func (c *conf) client() *secretsmanager.Client {
 	return secretsmanager.New(secretsmanager.Options{
-		Region: c.region, BaseEndpoint: &c.endpoint, RetryMaxAttempts: 1,
+		Region: c.region, BaseEndpoint: &c.endpoint, RetryMaxAttempts: 1, HTTPClient: httpClient{},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c.creds, nil }),
 	})
 }
@@ -201,7 +218,7 @@ type apiError struct{ code, message string }
 // call makes a call with the SDK. Input and answer are JSON to the caller; in
 // the answer, what is nil is absent.
 func (c *conf) call(op string, in m) (m, *apiError) {
-	method := reflect.ValueOf(c.client()).MethodByName(op)
+	method := reflect.ValueOf(c.sdk).MethodByName(op)
 	if !method.IsValid() {
 		panic("no operation " + op)
 	}
