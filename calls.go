@@ -2,10 +2,8 @@ package secrets
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
 // API is what a [Client] needs of the service; *secretsmanager.Client has it.
@@ -97,17 +95,4 @@ func (c *cache) finish(ctx context.Context, err error) error {
 		return errFetchTimeout
 	}
 	return clean(err)
-}
-
-// batchEntries turns a batch's answer into secrets.
-func batchEntries(vs []types.SecretValueEntry) ([]*Secret, error) {
-	secrets := make([]*Secret, 0, len(vs))
-	for i := range vs {
-		s, err := fromEntry(&vs[i])
-		if err != nil {
-			return secrets, fmt.Errorf("entry %d: %w", i, err)
-		}
-		secrets = append(secrets, s)
-	}
-	return secrets, nil
 }

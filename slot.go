@@ -35,7 +35,6 @@ type typedSlot[T any] struct {
 	bad    *Secret       // a version that did not
 	badErr *DecodeError  // why
 	busy   chan struct{} // closed when a decode ends; nil: none is under way
-	doing  *Secret       // the version being decoded
 
 	kind *kind[T]
 	head slotHead

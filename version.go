@@ -162,9 +162,3 @@ func internStages(stages []string) *[]string {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// sameRotation reports whether l and m agree about the labels that a rotation
-// moves.
-func (l labels) sameRotation(m labels) bool {
-	return l[Current] == m[Current] && l[Pending] == m[Pending] && l[Previous] == m[Previous]
-}
