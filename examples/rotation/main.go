@@ -134,7 +134,7 @@ func (s *settings) check() error {
 }
 
 // between is how long the service is left alone before and after a rotation.
-const between = 150 * time.Millisecond
+const between = 250 * time.Millisecond
 
 func pause(ctx context.Context, d time.Duration) error {
 	select {

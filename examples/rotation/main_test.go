@@ -27,9 +27,12 @@ func TestRotation(t *testing.T) {
 		{server: "mariadb", strategy: "alternating-users"},
 	} {
 		t.Run(s.server+" "+s.strategy, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
 			s.rotations, s.hold = 3, 100*time.Millisecond
 			var out bytes.Buffer
-			err := run(t.Context(), &out, s)
+			err := run(ctx, &out, s)
 			if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
 				t.Skipf("LEFT OUT: %v", err)
 			}

@@ -53,9 +53,9 @@ func newService(w *world) (*service, error) {
 	connector := sqlcred.New(client, secretID, w.connector, nil)
 	s.db = sql.OpenDB(&counted{connector, &s.counters})
 
-	// Connections last 200 ms, so that there is always somebody who logs in.
+	// Connections last half a second, so that somebody logs in at any moment.
 	s.db.SetMaxIdleConns(workers)
-	s.db.SetConnMaxLifetime(200 * time.Millisecond)
+	s.db.SetConnMaxLifetime(500 * time.Millisecond)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	for range workers {
