@@ -73,7 +73,10 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		bounded, cancel = context.WithTimeout(ctx, c.options.maxWait())
 		defer cancel()
 	}
-	conn, err := secrets.Try(bounded, c.ref, c.login)
+	ticket := c.gate.ticket()
+	conn, err := secrets.Try(bounded, c.ref, func(ctx context.Context, v *version) (driver.Conn, error) {
+		return c.login(ctx, v, ticket)
+	})
 	if err == nil {
 		return conn, nil
 	}
@@ -201,13 +204,13 @@ func (c *Connector) connector(v *version) (driver.Connector, error) {
 }
 
 // login offers one version to the server.
-func (c *Connector) login(ctx context.Context, v *version) (driver.Conn, error) {
+func (c *Connector) login(ctx context.Context, v *version, ticket uint64) (driver.Conn, error) {
 	connector, err := c.connector(v)
 	if err != nil {
 		return nil, err
 	}
 	current := c.currentVersion()
-	p, err := c.gate.enter(ctx, v.id, probe.Is(ctx))
+	p, err := c.gate.enter(ctx, ticket, v.id, probe.Is(ctx))
 	if err != nil {
 		var turned *turnedAway
 		return nil, secrets.RejectedIf(err, func(err error) bool { return errors.As(err, &turned) })

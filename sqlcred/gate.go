@@ -1,9 +1,11 @@
 package sqlcred
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,9 +21,11 @@ type gate struct {
 	max      int         // logins under way at a time; 0: any number
 	rotating func() bool // whether to let one through at a time; must not block
 
+	tickets atomic.Uint64
+
 	mu       sync.Mutex          // guards the fields below; nothing is called and nobody waited for while it is held
 	underWay []*passage          // logins let through that are not over
-	waiting  []*passage          // first come first
+	waiting  []*passage          // first come first, by ticket
 	refused  map[string]*refusal // by version id
 }
 
@@ -34,6 +38,7 @@ type refusal struct {
 // A passage is one login's way through a gate.
 type passage struct {
 	version string
+	ticket  uint64        // its place in the queue
 	probe   bool          // offers the version although it was refused
 	trial   bool          // let through in spite of an earlier refusal: a success undoes it
 	decided chan struct{} // closed, with gate.mu held, when the login is let through or turned away
@@ -49,14 +54,19 @@ type turnedAway struct{ refusal error }
 func (e *turnedAway) Error() string { return e.refusal.Error() }
 func (e *turnedAway) Unwrap() error { return e.refusal }
 
+// ticket returns a new place at the end of the queue. Who is turned away and
+// comes again with another version, with the same ticket, does not lose it.
+func (g *gate) ticket() uint64 { return g.tickets.Add(1) }
+
 // enter waits until a login with this version may begin. The error is a
 // *turnedAway if the version was refused, now or while waiting, and else the
 // context's. A passage that enter returns must be given to leave once.
 //
 // With probe the version is let through whether it was refused or not.
-func (g *gate) enter(ctx context.Context, version string, probe bool) (*passage, error) {
+func (g *gate) enter(ctx context.Context, ticket uint64, version string, probe bool) (*passage, error) {
 	p := &passage{
 		version: version,
+		ticket:  ticket,
 		probe:   probe,
 		decided: make(chan struct{}),
 		stop:    make(chan struct{}),
@@ -67,7 +77,8 @@ func (g *gate) enter(ctx context.Context, version string, probe bool) (*passage,
 		g.mu.Unlock()
 		return nil, &turnedAway{r.err}
 	}
-	g.waiting = append(g.waiting, p)
+	i, _ := slices.BinarySearchFunc(g.waiting, ticket, func(o *passage, ticket uint64) int { return cmp.Compare(o.ticket, ticket) })
+	g.waiting = slices.Insert(g.waiting, i, p)
 	g.admitLocked(limit)
 	g.mu.Unlock()
 

@@ -22,7 +22,7 @@ func mustEnter(t *testing.T, g *gate, version string, probe bool) *passage {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
-	p, err := g.enter(ctx, version, probe)
+	p, err := g.enter(ctx, g.ticket(), version, probe)
 	if err != nil {
 		t.Fatalf("enter(%q, %v): %v", version, probe, err)
 	}
@@ -32,7 +32,7 @@ func mustEnter(t *testing.T, g *gate, version string, probe bool) *passage {
 // turnedAwayAtOnce checks that a version is barred.
 func turnedAwayAtOnce(t *testing.T, g *gate, version string) {
 	t.Helper()
-	p, err := g.enter(t.Context(), version, false)
+	p, err := g.enter(t.Context(), g.ticket(), version, false)
 	var turned *turnedAway
 	if !errors.As(err, &turned) || !errors.Is(err, errRefused) {
 		t.Fatalf("enter(%q): got %v, %v, want it turned away with the driver's error", version, p, err)
@@ -61,7 +61,7 @@ func queue(ctx context.Context, g *gate, n int, version string) []chan queued {
 	for range n {
 		c := make(chan queued, 1)
 		go func() {
-			p, err := g.enter(ctx, version, false)
+			p, err := g.enter(ctx, g.ticket(), version, false)
 			c <- queued{p, err}
 		}()
 		synctest.Wait()
@@ -103,6 +103,39 @@ func TestGateLimitsAndKeepsOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who was turned away and comes again is not behind those who came later.
+func TestGateKeepsThePlaceOfTheTurnedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(1)
+		first := mustEnter(t, g, "v1", false)
+		early := g.ticket()
+		turned := make(chan error)
+		go func() {
+			_, err := g.enter(t.Context(), early, "v1", false)
+			turned <- err
+		}()
+		synctest.Wait()
+		late := queue(t.Context(), g, 3, "v2")
+		g.leave(first, false, errRefused)
+		if err := <-turned; !errors.Is(err, errRefused) {
+			t.Fatalf("got %v, want it turned away", err)
+		}
+		again := make(chan queued, 1)
+		go func() {
+			p, err := g.enter(t.Context(), early, "v2", false)
+			again <- queued{p, err}
+		}()
+		synctest.Wait()
+		if got := through(late); !slices.Equal(got, []int{0}) {
+			t.Fatalf("under way: got %v, want the first of v2", got)
+		}
+		g.leave((<-late[0]).p, true, nil)
+		if got := through(late); len(got) != 0 || len(through([]chan queued{again})) != 1 {
+			t.Errorf("the next is %v of those who came later", got)
+		}
+	})
 }
 
 func TestGateWithoutLimit(t *testing.T) {
@@ -148,7 +181,7 @@ func TestGateHeedsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("a cause"))
 		defer cancel()
 		start := time.Now()
-		_, err := g.enter(ctx, "v1", false)
+		_, err := g.enter(ctx, g.ticket(), "v1", false)
 		if err != context.DeadlineExceeded || time.Since(start) != time.Second {
 			t.Errorf("enter: got %v after %v, want %v after 1s", err, time.Since(start), context.DeadlineExceeded)
 		}
@@ -253,7 +286,7 @@ func TestGateProbe(t *testing.T) {
 		refused := mustEnter(t, g, "v1", false)
 		probing := make(chan *passage)
 		go func() {
-			p, err := g.enter(t.Context(), "v1", true)
+			p, err := g.enter(t.Context(), g.ticket(), "v1", true)
 			if err != nil {
 				t.Errorf("prober: %v", err)
 			}
@@ -332,7 +365,7 @@ func TestGateUnderLoad(t *testing.T) {
 			defer func() { done <- struct{}{} }()
 			for i := range 300 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%5)*50*time.Microsecond)
-				p, err := g.enter(ctx, fmt.Sprint("v", (worker+i)%3), i%7 == 0)
+				p, err := g.enter(ctx, g.ticket(), fmt.Sprint("v", (worker+i)%3), i%7 == 0)
 				cancel()
 				if err != nil {
 					continue
