@@ -41,12 +41,12 @@ type (
 func (c bareConn) Prepare(q string) (driver.Stmt, error) {
 	c.add("prepare %s", q)
 	if strings.Contains(q, "convert") {
-		return convertingStmt{bareStmt{c.trace}}, nil
+		return convertingStmt{bareStmt(c)}, nil
 	}
-	return bareStmt{c.trace}, nil
+	return bareStmt(c), nil
 }
 func (c bareConn) Close() error              { c.add("close"); return nil }
-func (c bareConn) Begin() (driver.Tx, error) { c.add("begin"); return bareTx{c.trace}, nil }
+func (c bareConn) Begin() (driver.Tx, error) { c.add("begin"); return bareTx(c), nil }
 
 type bareStmt struct{ *trace }
 

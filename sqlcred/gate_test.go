@@ -320,7 +320,7 @@ func TestGateTriesAgain(t *testing.T) {
 		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
 		time.Sleep(refusalMemory - 1)
 		turnedAwayAtOnce(t, g, "v1")
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 
 		trial := mustEnter(t, g, "v1", false)
 		turnedAwayAtOnce(t, g, "v1")

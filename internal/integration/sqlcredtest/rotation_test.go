@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/seed-74dc7b3e/secrets"
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
@@ -177,23 +178,21 @@ func TestAlternatingUsers(t *testing.T) {
 		r.addUser(users[1], "p0")
 		db := sql.OpenDB(r.connector(nil))
 		defer db.Close()
-		stop := r.load(db, 20)
 		for i := range 6 {
+			stop := r.load(db, 20)
 			next := users[(i+1)%2]
 			password := fmt.Sprint("p", i+1)
 			pending := r.fake.PutPending(secretID, r.secret(next, password))
 			r.exec(r.alter, next, password)
 			time.Sleep(50 * time.Millisecond)
-			r.fake.MoveStage(secretID, "AWSCURRENT", pending)
+			r.fake.MoveStage(secretID, secrets.Current, pending)
 			time.Sleep(50 * time.Millisecond)
-			// The next rotation is days later: the client has learnt of this
-			// one, and logins that began before that are over.
 			if err := r.client.Refresh(t.Context(), secretID); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(50 * time.Millisecond)
+			stop() // the next rotation is days later: no login that began before is still waiting
 		}
-		stop()
 		if got := r.wrongLogins(); got != 0 {
 			t.Errorf("wrong logins: got %d, want 0", got)
 		}
