@@ -123,6 +123,10 @@ const (
 	minPoll = 250 * time.Millisecond
 	maxPoll = 5 * time.Second
 
+	// maxRetry bounds the interval while the service does not answer: then
+	// nothing is known of whether there is a version to be had.
+	maxRetry = time.Second
+
 	// maxLabels is how old labels may be that are gone by when the service
 	// cannot be asked.
 	maxLabels = time.Minute
@@ -252,6 +256,8 @@ func (t *trial[T]) ask() bool {
 		t.delay = minPoll
 	case now.Before(t.next):
 		return false
+	case t.failed != nil:
+		t.delay = min(maxRetry, max(minPoll, t.delay+t.delay/2))
 	default:
 		t.delay = min(maxPoll, max(minPoll, t.delay+t.delay/2))
 	}
@@ -312,6 +318,7 @@ func (w *walker[T, R]) offer(ctx, asking context.Context, lk *look, stage string
 	s, err := w.version(asking, lk, stage)
 	switch {
 	case err != nil: // it has no value yet, is denied, or out of reach: wait
+		w.r.try.noteFailed(err)
 		return false, w.first, nil
 	case !w.mayOffer(s.v.id):
 		return false, false, nil
@@ -332,6 +339,16 @@ func (w *walker[T, R]) offer(ctx, asking context.Context, lk *look, stage string
 		return false, true, nil
 	}
 	return true, false, err
+}
+
+// noteFailed takes note of the failure to get a version that seems to be there.
+func (t *trial[T]) noteFailed(err error) {
+	if answerOf(err) != transient || err == errNotAtHand {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed = err
 }
 
 // mayOffer reports whether a version is not to be left alone.
