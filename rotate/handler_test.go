@@ -284,7 +284,7 @@ type valuesLag struct {
 }
 
 func (l valuesLag) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, o ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
-	return lagging{l.API, l.until}.GetSecretValue(ctx, in, o...)
+	return lagging(l).GetSecretValue(ctx, in, o...)
 }
 
 // TestConcurrentCreate delivers createSecret many times at once: one value

@@ -275,14 +275,15 @@ func (db *database) checkLog(t *testing.T, passwords []string) {
 	}
 }
 
-// A proxy forwards connections to a server, or cuts them off.
+// A proxy forwards connections to a server, or cuts them off. It listens all
+// the time: a port that is let go may be somebody else's the next moment.
 type proxy struct {
 	host string
 	port int
 	to   string
 
-	mu    sync.Mutex // guards l and conns
-	l     net.Listener
+	mu    sync.Mutex // guards off and conns
+	off   bool
 	conns map[net.Conn]bool
 }
 
@@ -294,66 +295,68 @@ func newProxy(t *testing.T, to string) *proxy {
 		t.Fatal(err)
 	}
 	a := l.Addr().(*net.TCPAddr)
-	p.host, p.port, p.l = a.IP.String(), a.Port, l
-	go p.serve(l)
-	t.Cleanup(p.down)
+	p.host, p.port = a.IP.String(), a.Port
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.forward(c)
+		}
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		p.down()
+	})
 	return p
 }
 
-// down closes all connections; new ones are refused.
+// down resets all connections, and new ones.
 func (p *proxy) down() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.l != nil {
-		p.l.Close()
-		p.l = nil
-	}
+	p.off = true
 	for c := range p.conns {
-		c.Close()
+		reset(c)
 	}
 	clear(p.conns)
 }
 
 // up undoes down.
-func (p *proxy) up() error {
+func (p *proxy) up() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.l != nil {
-		return nil
-	}
-	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", p.host, p.port))
-	if err != nil {
-		return err
-	}
-	p.l = l
-	go p.serve(l)
-	return nil
+	p.off = false
 }
 
-func (p *proxy) serve(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
+// add takes note of connections, unless they are to be cut off.
+func (p *proxy) add(conns ...net.Conn) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range conns {
+		if p.off {
+			reset(c)
+		} else {
+			p.conns[c] = true
 		}
-		go p.forward(l, c)
 	}
+	return !p.off
 }
 
-func (p *proxy) forward(l net.Listener, c net.Conn) {
+func (p *proxy) forward(c net.Conn) {
 	defer c.Close()
+	if !p.add(c) {
+		return
+	}
 	s, err := net.Dial("tcp", p.to)
 	if err != nil {
 		return
 	}
 	defer s.Close()
-	p.mu.Lock()
-	if p.l != l {
-		p.mu.Unlock()
+	if !p.add(s) {
 		return
 	}
-	p.conns[c], p.conns[s] = true, true
-	p.mu.Unlock()
 	go func() {
 		io.Copy(s, c)
 		s.Close()
@@ -364,6 +367,12 @@ func (p *proxy) forward(l net.Listener, c net.Conn) {
 	delete(p.conns, c)
 	delete(p.conns, s)
 	p.mu.Unlock()
+}
+
+// reset closes a connection so that the other side has an error of it.
+func reset(c net.Conn) {
+	c.(*net.TCPConn).SetLinger(0)
+	c.Close()
 }
 
 var errCut = errors.New("cut off by the test")

@@ -100,7 +100,10 @@ func TestPasswords(t *testing.T) {
 					w := newWorld(t, db, strat)
 					seen := make(map[rune]bool)
 					var long []string
-					for _, o := range options {
+					for i, o := range options {
+						if (driver == "postgres" || raceDetector) && i%5 != 0 {
+							continue // pgx has the same server
+						}
 						w.strat.opts.Password = o
 						w.run()
 						user, password := w.credentials("AWSCURRENT")
