@@ -193,7 +193,7 @@ func (c *Connector) connector(v *version) (driver.Connector, error) {
 		if closer, ok := made.(io.Closer); ok {
 			closer.Close()
 		}
-		return *v.connector.Load(), nil
+		return *v.connector.Load(), c.checkOpen()
 	}
 	if err := c.keep(made); err != nil {
 		return nil, err

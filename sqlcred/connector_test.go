@@ -341,197 +341,6 @@ func TestSecretIsNoLogin(t *testing.T) {
 	})
 }
 
-// A login that a sibling's refusal stops is given up before its password is
-// sent, and its caller goes on to the next version.
-func TestRefusalStopsSiblings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv, client := newClient(t, secretOf("app", "one"))
-		server := newFakeDB("app", "one")
-		server.latency = 10 * time.Millisecond
-		c := sqlcred.New(client, secretName, server.opener, nil)
-		connect(t.Context(), t, c)
-		server.setPassword("app", "two")
-
-		var wg sync.WaitGroup
-		for i := range 4 {
-			wg.Go(func() {
-				time.Sleep(time.Duration(i) * 8 * time.Millisecond) // the refusal comes after 20 ms
-				connect(t.Context(), t, c)
-			})
-		}
-		time.Sleep(15 * time.Millisecond)
-		srv.PutPending(secretName, secretOf("app", "two"))
-		wg.Wait()
-		// At 20 ms the first is refused; the second has sent its password;
-		// the third is in its handshake; the fourth has not come.
-		if server.wrong != 2 || server.aborted != 1 {
-			t.Errorf("wrong logins %d, aborted %d, want 2 and 1", server.wrong, server.aborted)
-		}
-	})
-}
-
-// A driver that is told to stop and connects all the same: the connection is
-// used if it is alive.
-func TestStoppedSiblingConnects(t *testing.T) {
-	for _, alive := range []bool{true, false} {
-		t.Run(fmt.Sprint(alive), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				srv, client := newClient(t, secretOf("app", "one"))
-				srv.PutPending(secretName, secretOf("app", "two"))
-				server := newFakeDB("app", "two")
-				var n atomic.Int32
-				open := func(l sqlcred.Login) (driver.Connector, error) {
-					return connectorFunc(func(ctx context.Context) (driver.Conn, error) {
-						if n.Add(1) == 1 { // logs in before the password changes
-							<-ctx.Done()
-							conn := &fakeConn{db: server, password: "early"}
-							if !alive {
-								conn.watched = ctx
-							}
-							return conn, nil
-						}
-						return (&fakeConnector{server, l}).Connect(ctx)
-					}), nil
-				}
-				c := sqlcred.New(client, secretName, open, nil)
-				early := make(chan driver.Conn)
-				go func() { early <- connect(t.Context(), t, c) }()
-				synctest.Wait()
-				connect(t.Context(), t, c)
-				want := map[bool]string{true: "early", false: "two"}[alive]
-				if got := (<-early).(*fakeConn).password; got != want {
-					t.Errorf("connection with password %q, want %q", got, want)
-				}
-			})
-		})
-	}
-}
-
-type connectorFunc func(context.Context) (driver.Conn, error)
-
-func (f connectorFunc) Connect(ctx context.Context) (driver.Conn, error) { return f(ctx) }
-func (f connectorFunc) Driver() driver.Driver                            { return fakeDriver{} }
-
-// A driver that does not heed its context holds nobody up, and a connection it
-// brings too late is closed.
-func TestDeafDriver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, client := newClient(t, secretOf("app", "one"))
-		server := newFakeDB("app", "one")
-		server.latency, server.deaf = 10*time.Second, true
-		c := sqlcred.New(client, secretName, server.opener, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		start := time.Now()
-		if _, err := c.Connect(ctx); err != context.DeadlineExceeded {
-			t.Errorf("got %v, want %v", err, context.DeadlineExceeded)
-		}
-		if got := time.Since(start); got > 2*time.Second {
-			t.Errorf("returned after %v, want a little more than 1s", got)
-		}
-		time.Sleep(time.Minute)
-		if got := server.connections(); got != 0 {
-			t.Errorf("connections left open: %d", got)
-		}
-	})
-}
-
-// The same, when the driver's late answer is an error, and beside it a nil
-// pointer that is not a nil connection, as lib/pq has it; or a panic.
-func TestDeafDriverFails(t *testing.T) {
-	for _, panics := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			_, client := newClient(t, secretOf("app", "one"))
-			open := func(sqlcred.Login) (driver.Connector, error) {
-				return connectorFunc(func(context.Context) (driver.Conn, error) {
-					time.Sleep(time.Minute)
-					if panics {
-						panic("driver")
-					}
-					return (*fakeConn)(nil), errors.New("late")
-				}), nil
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			conn, err := sqlcred.New(client, secretName, open, nil).Connect(ctx)
-			if conn != nil || err != context.DeadlineExceeded {
-				t.Errorf("got %v, %v, want %v", conn, err, context.DeadlineExceeded)
-			}
-			time.Sleep(2 * time.Minute)
-		})
-	}
-}
-
-// What becomes of the context of a Connect is of no concern to the connection.
-func TestConnectionOutlivesContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, client := newClient(t, secretOf("app", "one"))
-		server := newFakeDB("app", "one")
-		server.watches = true
-		c := sqlcred.New(client, secretName, server.opener, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		conn := connect(ctx, t, c)
-		cancel()
-		time.Sleep(2 * time.Second)
-		if _, err := conn.(driver.ExecerContext).ExecContext(t.Context(), "", nil); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// Drivers learn the deadline and the values of the caller's context, and the
-// error that it ends with.
-func TestLoginContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, client := newClient(t, secretOf("app", "one"))
-		type key struct{}
-		var saw error
-		open := func(sqlcred.Login) (driver.Connector, error) {
-			return connectorFunc(func(ctx context.Context) (driver.Conn, error) {
-				if d, ok := ctx.Deadline(); !ok || time.Until(d) != time.Second {
-					t.Errorf("deadline: got %v, %v, want in 1s", time.Until(d), ok)
-				}
-				if ctx.Value(key{}) != "v" {
-					t.Errorf("the context's values are not there")
-				}
-				derived, cancel := context.WithTimeout(ctx, time.Hour)
-				defer cancel()
-				<-derived.Done()
-				saw = ctx.Err()
-				return nil, ctx.Err()
-			}), nil
-		}
-		c := sqlcred.New(client, secretName, open, nil)
-		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "v"), time.Second)
-		defer cancel()
-		_, err := c.Connect(ctx)
-		if err != context.DeadlineExceeded || saw != context.DeadlineExceeded {
-			t.Errorf("got %v, and the driver %v, want %v", err, saw, context.DeadlineExceeded)
-		}
-	})
-}
-
-// A driver that panics does so to the caller of Connect, and its place is free.
-func TestDriverPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, client := newClient(t, secretOf("app", "one"))
-		open := func(sqlcred.Login) (driver.Connector, error) {
-			return connectorFunc(func(context.Context) (driver.Conn, error) { panic("driver") }), nil
-		}
-		c := sqlcred.New(client, secretName, open, &sqlcred.Options{MaxLogins: 1})
-		for range 3 {
-			func() {
-				defer func() {
-					if got := recover(); got != "driver" {
-						t.Errorf("recovered %v, want the driver's panic", got)
-					}
-				}()
-				c.Connect(t.Context())
-			}()
-		}
-	})
-}
-
 // The connectors that open makes are kept, for as long as their version is.
 func TestOpenOncePerVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -589,16 +398,16 @@ func TestOpenFails(t *testing.T) {
 
 type closingConnector struct {
 	*fakeConnector
-	closed *int
+	closed *atomic.Int32
 }
 
-func (c closingConnector) Close() error { *c.closed++; return nil }
+func (c closingConnector) Close() error { c.closed.Add(1); return nil }
 
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "one"))
 		server := newFakeDB("app", "one")
-		closed := 0
+		var closed atomic.Int32
 		c := sqlcred.New(client, secretName, func(l sqlcred.Login) (driver.Connector, error) {
 			return closingConnector{&fakeConnector{server, l}, &closed}, nil
 		}, nil)
@@ -616,11 +425,49 @@ func TestClose(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if closed != 1 {
-			t.Errorf("the driver's connector was closed %d times, want 1", closed)
+		if closed.Load() != 1 {
+			t.Errorf("the driver's connector was closed %d times, want 1", closed.Load())
 		}
 		if _, err := c.Connect(t.Context()); !errors.Is(err, secrets.ErrClosed) {
 			t.Errorf("connect: got %v, want %v", err, secrets.ErrClosed)
 		}
 	})
+}
+
+// Two callers who need the same connector at the same time: one is kept, the
+// other closed, also when the pool is closed meanwhile.
+func TestOpenAtTheSameTime(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			_, client := newClient(t, secretOf("app", "one"))
+			server := newFakeDB("app", "one")
+			var made, closed atomic.Int32
+			c := sqlcred.New(client, secretName, func(l sqlcred.Login) (driver.Connector, error) {
+				made.Add(1)
+				time.Sleep(time.Second)
+				return closingConnector{&fakeConnector{server, l}, &closed}, nil
+			}, nil)
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					conn, err := c.Connect(t.Context())
+					switch {
+					case closes && !errors.Is(err, secrets.ErrClosed):
+						t.Errorf("connect while closing: got %v, %v, want %v", conn, err, secrets.ErrClosed)
+					case !closes && err != nil:
+						t.Errorf("connect: %v", err)
+					}
+				})
+			}
+			synctest.Wait()
+			if closes {
+				c.Close()
+			}
+			wg.Wait()
+			c.Close()
+			if made.Load() != 3 || closed.Load() != 3 {
+				t.Errorf("connectors made %d, closed %d, want 3 of each", made.Load(), closed.Load())
+			}
+		})
+	}
 }

@@ -66,6 +66,10 @@ func TestDSN(t *testing.T) {
 			"sqlserver://app:p%27a%5Cs%20s%40w%3Ao%2Fr%3Fd&=%25%23%22%C3%A9@db/inst?Encrypt=strict",
 		},
 		{
+			"sqlserver, IPv6", "sqlserver", sqlcred.Login{Host: "::1"}, nil,
+			"sqlserver://app:p%27a%5Cs%20s%40w%3Ao%2Fr%3Fd&=%25%23%22%C3%A9@[::1]",
+		},
+		{
 			"oracle", "oracle", sqlcred.Login{Engine: "custom-oracle-ee", Host: "db", DBName: "ORCL", TLS: sqlcred.TLSVerify}, nil,
 			"oracle://app:p%27a%5Cs%20s%40w%3Ao%2Fr%3Fd&=%25%23%22%C3%A9@db:1521/ORCL?SSL=true&SSL+VERIFY=true",
 		},

@@ -356,6 +356,10 @@ func TestGateForgetsOldVersions(t *testing.T) {
 // Many logins, refusals and contexts that end at once: no place is lost, the
 // bound holds.
 func TestGateUnderLoad(t *testing.T) {
+	synctest.Test(t, testGateUnderLoad)
+}
+
+func testGateUnderLoad(t *testing.T) {
 	g, _ := newGate(3)
 	var underWay, most int
 	lock := make(chan struct{}, 1)
@@ -374,6 +378,7 @@ func TestGateUnderLoad(t *testing.T) {
 				underWay++
 				most = max(most, underWay)
 				<-lock
+				time.Sleep(time.Duration(i%3) * 20 * time.Microsecond)
 				lock <- struct{}{}
 				underWay--
 				<-lock

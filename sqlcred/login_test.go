@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
@@ -148,5 +150,32 @@ func TestLoginMarshal(t *testing.T) {
 	want := `{"engine":"mysql","host":"h","port":1,"username":"u","dbname":"d","ssl":false}`
 	if err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+func TestDecodeLogin(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"text": `{"username":"app","password":"one","port":1}`})
+	client, err := secrets.New(srv.Client(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	srv.PutBinary("binary", []byte(`{"username":"app","password":"one","port":1}`))
+	for _, name := range []string{"text", "binary"} {
+		l, err := secrets.BindFunc(client, name, sqlcred.DecodeLogin).Get(t.Context())
+		want := fields{username: "app", port: 1, version: srv.VersionID(name, secrets.Current)}
+		if err != nil || l.Password() != "one" || loginFields(l) != want {
+			t.Errorf("%s: got %+v, %v, want %+v", name, loginFields(l), err, want)
+		}
+	}
+}
+
+func TestTLSString(t *testing.T) {
+	for v, want := range map[sqlcred.TLS]string{
+		sqlcred.TLSDefault: "default", sqlcred.TLSOff: "off", sqlcred.TLSVerify: "verify", 9: "TLS(9)",
+	} {
+		if got := v.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

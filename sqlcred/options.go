@@ -47,8 +47,8 @@ type Options struct {
 	MaxWait time.Duration
 
 	// Stages are the labels of the versions that may be offered to the
-	// server. Nil means secrets.Current, secrets.Pending and
-	// secrets.Previous.
+	// server; secrets.Current always may. Nil means that, secrets.Pending
+	// and secrets.Previous.
 	Stages []string
 
 	// RetireAfterRotation makes connections leave the pool when they were

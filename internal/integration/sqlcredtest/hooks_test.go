@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -114,7 +115,7 @@ func TestHooksFailInTheWindow(t *testing.T) {
 
 func TestGoRedis(t *testing.T) {
 	fake := secretstest.New(t, secretstest.Secrets{secretID: `{"username":"app","password":"p w'0"}`})
-	client, err := secrets.New(fake.Client(), nil)
+	client, err := secrets.New(fake.Client(), &secrets.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
