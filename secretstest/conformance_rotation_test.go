@@ -45,6 +45,7 @@ var rotationFacts = []fact{
 		c.eq("steps", *steps, fourSteps)
 		c.eq("current", c.ok("GetSecretValue", m{"SecretId": c.name("a")})["VersionId"], out["VersionId"])
 		c.eq("previous", c.ok("GetSecretValue", m{"SecretId": c.name("a"), "VersionStage": "AWSPREVIOUS"})["VersionId"], old)
+		c.eq("labels", c.fake.Stages(c.name("a")), map[string][]string{old: {"AWSPREVIOUS"}, out["VersionId"].(string): {"AWSCURRENT"}})
 	}),
 	fakeFact("the token of RotateSecret is the id of the new version", func(c *conf) {
 		rotating(c)

@@ -91,5 +91,5 @@ func ExampleRotation() {
 	// AWSCURRENT {"username":"app","password":"old"}
 	// AWSPENDING {"username":"app","password":"new"}
 	// AWSCURRENT {"username":"app","password":"new"}
-	// AWSPENDING {"username":"app","password":"new"}
+	// AWSPENDING not there
 }

@@ -128,8 +128,9 @@ func (r *Rotation) announceLocked(id string) string {
 // when the function has; a function that hangs is ended by CancelRotateSecret,
 // the deletion of the secret, or Close.
 //
-// Once finishSecret has succeeded the rotation is over, and a further Step
-// begins another; Redeliver repeats a step of the old one.
+// Once finishSecret has succeeded the rotation is over: AWSPENDING is taken off
+// the version that is now current, and a further Step begins another rotation.
+// Redeliver repeats a step of the old one.
 func (r *Rotation) Step(steps ...rotate.Step) error {
 	if err := checkSteps(steps); err != nil {
 		return err
@@ -240,11 +241,17 @@ func (r *Rotation) run(ctx context.Context, id string, steps []rotate.Step) erro
 	return err
 }
 
-// completeLocked notes a rotation that succeeded.
+// completeLocked ends a rotation that succeeded: AWSPENDING goes from the
+// version that has become the current one. For reads that lag this is one with
+// the change that finishSecret made.
 func (r *Rotation) completeLocked(id string) {
 	sec := r.secret
-	if v := sec.byID[id]; v == nil || !v.has(stageCurrent) {
+	v := sec.byID[id]
+	if v == nil || !v.has(stageCurrent) {
 		return
+	}
+	if v.has(stagePending) {
+		sec.detach(stagePending)
 	}
 	sec.rotation.last = now()
 	r.srv.planRotationLocked(sec)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +180,53 @@ func TestRotationStepByStep(t *testing.T) {
 	if err := r.Step("nonsense"); err == nil {
 		t.Error("got no error for a step that there is not")
 	}
+}
+
+// A rotation that has ended well leaves AWSPENDING nowhere, whoever delivered
+// its steps; one that has not leaves it on the new version.
+func TestRotationTakesPendingOff(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"s": "one"})
+	c := srv.Client()
+	fn, _ := rotator(c)
+	srv.SetRotation("s", fn, nil)
+	r := srv.Rotation("s")
+	old := srv.VersionID("s", "AWSCURRENT")
+	check := func(what, id string) {
+		t.Helper()
+		want := map[string][]string{old: {"AWSPREVIOUS"}, id: {"AWSCURRENT"}}
+		if got := srv.Stages("s"); !maps.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%s: got %v, want %v", what, got, want)
+		}
+		old = id
+	}
+
+	id := r.Start()
+	srv.FailStep(secretstest.StepFault{Step: rotate.FinishSecret, Err: errors.New("late"), Late: true})
+	if err := r.Run(); err == nil {
+		t.Fatal("got no error from finishSecret")
+	}
+	if got := srv.VersionID("s", "AWSPENDING"); got != id {
+		t.Errorf("after finishSecret failed: AWSPENDING is on %q, want %s", got, id)
+	}
+	if err := r.Redeliver(rotate.FinishSecret); err != nil {
+		t.Fatal(err)
+	}
+	check("Redeliver", id)
+	id = r.Start()
+	if err := r.Step(rotate.Steps()...); err != nil {
+		t.Fatal(err)
+	}
+	check("Step", id)
+	check("Rotate", srv.Rotate("s"))
+	r.Release()
+	out, err := c.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{SecretId: aws.String("s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	check("RotateSecret", *out.VersionId)
 }
 
 func TestRotationInHandIsNotDelivered(t *testing.T) {
