@@ -159,7 +159,7 @@ func TestGivingUpALogin(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var o *dbserver.Options
 			if test.backend.name == "mysql" {
-				o = countingHosts("1000")
+				o = countingHosts(t, "1000")
 			}
 			r := newRig(t, test.backend, o)
 			h := newHoldUp(t, r, test.fromClient, test.nth)
@@ -202,8 +202,16 @@ func TestGivingUpALogin(t *testing.T) {
 }
 
 // countingHosts are the options of a MariaDB that blocks a host after n
-// interrupted handshakes in a row.
-func countingHosts(n string) *dbserver.Options {
+// interrupted handshakes in a row. For that it looks up the client's name: an
+// answer that there is none will do, no answer will not.
+func countingHosts(t testing.TB, n string) *dbserver.Options {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var dnsErr *net.DNSError
+	if _, err := net.DefaultResolver.LookupAddr(ctx, "127.0.0.2"); err != nil && !(errors.As(err, &dnsErr) && dnsErr.IsNotFound) {
+		t.Skipf("LEFT OUT: names cannot be looked up: %v", err)
+	}
 	return &dbserver.Options{Settings: []string{"skip-name-resolve=0", "max_connect_errors=" + n, "performance_schema=ON"}}
 }
 

@@ -97,7 +97,7 @@ func TestRotationNeverBlocksTheAccount(t *testing.T) {
 func TestRotationNeverBlocksTheHost(t *testing.T) {
 	b := backends[2]
 	b.open = openFarMySQL
-	r := newRig(t, b, countingHosts("4")) // one more than a rotation can give up
+	r := newRig(t, b, countingHosts(t, "4")) // one more than a rotation can give up
 	db := sql.OpenDB(r.connector(nil))
 	defer db.Close()
 	stop := r.load(db, 20)
