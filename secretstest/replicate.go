@@ -62,8 +62,8 @@ func (s *secret) replicaRegions() string {
 	return strings.Join(regions, ", ")
 }
 
-// checkReplicas refuses to replicate to a region that there is not, to the
-// secret's own, or to one twice.
+// checkReplicas refuses to replicate to a region that there is not or that is
+// left out, to the secret's own, or to one twice.
 func (c *call) checkReplicas(add []input, have []*replication) error {
 	var seen []string
 	for _, r := range have {
@@ -74,7 +74,7 @@ func (c *call) checkReplicas(add []input, have []*replication) error {
 	for _, r := range add {
 		region := r.str("Region")
 		switch {
-		case region == c.region, !c.srv.servesRegion(region):
+		case region == "", region == c.region, !c.srv.servesRegion(region):
 			return invalidParameter("Invalid replica region.")
 		case slices.Contains(seen, region):
 			return invalidParameter("The secret is already replicated to region %s.", region)

@@ -169,3 +169,18 @@ func TestReplicateOverExisting(t *testing.T) {
 		SecretId: aws.String("s"), AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String("us-east-1")}}})
 	wantError(t, err, "InvalidParameterException", "Invalid replica region.")
 }
+
+// The model does not require the Region of AddReplicaRegions.
+func TestReplicaWithoutRegion(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"s": "v"})
+	c := srv.Client()
+	nowhere := []types.ReplicaRegionType{{}}
+	_, err := c.ReplicateSecretToRegions(t.Context(), &secretsmanager.ReplicateSecretToRegionsInput{SecretId: aws.String("s"), AddReplicaRegions: nowhere})
+	wantError(t, err, "InvalidParameterException", "Invalid replica region.")
+	_, err = c.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("t"), SecretString: aws.String("v"), AddReplicaRegions: nowhere})
+	wantError(t, err, "InvalidParameterException", "Invalid replica region.")
+	d, err := c.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String("s")})
+	if err != nil || len(d.ReplicationStatus) != 0 || d.PrimaryRegion != nil {
+		t.Errorf("got replicas %v of region %q, %v, want none", d.ReplicationStatus, aws.ToString(d.PrimaryRegion), err)
+	}
+}
