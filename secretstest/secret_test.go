@@ -147,6 +147,20 @@ func TestTags(t *testing.T) {
 	}
 }
 
+// The model does not require the Key of a tag.
+func TestTagWithoutKey(t *testing.T) {
+	c := secretstest.New(t, secretstest.Secrets{"s": "x"}).Client()
+	tags := []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}, {Value: aws.String("v")}}
+	_, err := c.TagResource(t.Context(), &secretsmanager.TagResourceInput{SecretId: aws.String("s"), Tags: tags})
+	wantError(t, err, "InvalidParameterException", "A tag must have a key.")
+	_, err = c.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("t"), Tags: tags})
+	wantError(t, err, "InvalidParameterException", "A tag must have a key.")
+	out, err := c.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
+	if err != nil || len(out.SecretList) != 1 || out.SecretList[0].Tags != nil {
+		t.Errorf("got %v, %v, want s without tags", out, err)
+	}
+}
+
 func TestVersionsArePruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.New(t, nil)

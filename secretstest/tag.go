@@ -35,12 +35,15 @@ func untagResource(c *call) (any, error) {
 	return nil, c.setTags(left)
 }
 
-// mergeTags returns old with the tags of a request added. It is nil when there
-// are none.
+// mergeTags returns old with the tags of a request added, each of which must
+// have a key. It is nil when there are none.
 func mergeTags(old []tag, add []input) ([]tag, error) {
 	out := slices.Clone(old)
 	for _, t := range add {
 		key := t.str("Key")
+		if key == "" {
+			return nil, invalidParameter("A tag must have a key.")
+		}
 		i := slices.IndexFunc(out, func(t tag) bool { return t.Key == key })
 		if i >= 0 {
 			out[i].Value = t.str("Value")
