@@ -94,6 +94,10 @@ func (c *cache) dueLocked(e *entry, now instant) {
 		c.expireForGoodLocked(e, now)
 	case hot && (trouble == nil || now >= trouble.retry):
 		c.refreshLocked(e, false)
+	case e.cur == nil && hot:
+		c.scheduleLocked(e, trouble.retry)
+	case e.cur == nil:
+		c.removeLocked(e) // whoever watched it gave up
 	case trouble != nil && now < trouble.retry:
 		c.scheduleLocked(e, min(trouble.retry, c.lastMoment(e)))
 	case now < e.expires:

@@ -311,7 +311,8 @@ func (c *cache) showLocked(e *entry, now instant) {
 	}
 	e.fast.Store(e.cur)
 	if o := e.seldom().others; o != nil && o.all != nil {
-		e.all.Store(&o.all)
+		all := o.all // hits read it without the lock
+		e.all.Store(&all)
 	}
 	for _, s := range e.slotsLocked() {
 		s.showLocked(e)
@@ -420,11 +421,11 @@ func (c *cache) rekeyLocked(e *entry, id string, k string) {
 
 // makeRoomLocked evicts the least recently read entry if there is no room for
 // one more. An entry that was read since it was last considered, and one that
-// is held, goes to the other end instead; after 64 of those the next one that
-// may go goes.
+// is held, goes to the other end instead; after 64 of those, or when all were
+// considered once, the next one that is not held goes.
 func (c *cache) makeRoomLocked() {
 	scanned := 0
-	for n := c.lru.Len(); n > 0 && c.lru.Len() >= c.size; n-- {
+	for n := 2 * c.lru.Len(); n > 0 && c.lru.Len() >= c.size; n-- {
 		_, e, _ := c.lru.GetOldest()
 		e.gatherLocked()
 		read := e.flags.And(^uint32(readSinceScan))&readSinceScan != 0

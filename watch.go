@@ -2,8 +2,13 @@ package secrets
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"net"
+	"slices"
 	"time"
+
+	"github.com/aws/smithy-go"
 )
 
 // Watch returns the versions of a secret as they become current: the present
@@ -33,13 +38,13 @@ func (r *Ref[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 type watch[T any] struct {
 	r       *Ref[T]
 	version *Secret // the last one yielded
-	failure string  // the last error yielded since
+	failure string  // the last error yielded since, see failureOf
 	failed  int     // reads that failed in a row
 }
 
 // step yields what is new. It returns the entry, held for the loop, and what
 // is closed when it changes; neither if there is none.
-func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (*entry, <-chan struct{}, bool) {
+func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entry, _ <-chan struct{}, goOn bool) {
 	var zero T
 	c := &w.r.c.cache
 	e, _, err := w.r.fresh(ctx)
@@ -57,38 +62,75 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (*entry,
 	if !ok {
 		return nil, nil, true // it went this moment: look again
 	}
+	defer func() { // also where the loop's body panics
+		if !goOn {
+			c.release(e)
+		}
+	}()
 	w.failed = 0
 	sl := w.r.slotIn(e)
 	h, err := sl.value(ctx, c, e, s)
 	if err == nil {
 		err = sl.refused(c, s)
 	}
-	goOn := true
+	more := true
 	if h != nil && (w.version == nil || w.version.v.id != h.secret.v.id) {
 		w.version, w.failure = h.secret, ""
 		v := h.value
 		if w.r.clone != nil {
 			v = w.r.clone(&h.value)
 		}
-		goOn = yield(v, nil)
+		more = yield(v, nil)
 	}
-	if goOn && err != nil && ctx.Err() == nil {
-		goOn = w.report(err, yield)
+	if more && err != nil && ctx.Err() == nil {
+		more = w.report(err, yield)
 	}
-	if !goOn {
-		c.release(e)
-	}
-	return e, changed, goOn
+	return e, changed, more
 }
 
 // report yields an error that differs from the last.
 func (w *watch[T]) report(err error, yield func(T, error) bool) bool {
-	if w.failure == err.Error() {
+	failure := failureOf(err)
+	if w.failure == failure {
 		return true
 	}
-	w.failure = err.Error()
+	w.failure = failure
 	var zero T
 	return yield(zero, err)
+}
+
+// failureOf returns what errors of one and the same failure have in common.
+// Their messages differ: request ids and port numbers are in them.
+func failureOf(err error) string {
+	var de *DecodeError
+	var api smithy.APIError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &de):
+		return de.Error()
+	case errors.As(err, &api):
+		return api.ErrorCode() + ": " + api.ErrorMessage()
+	case errors.As(err, &dns):
+		return "look-up of " + dns.Name
+	}
+	return rootOf(err).Error()
+}
+
+// rootOf returns the error that err began with.
+func rootOf(err error) error {
+	for {
+		var next error
+		switch u := err.(type) {
+		case interface{ Unwrap() error }:
+			next = u.Unwrap()
+		case interface{ Unwrap() []error }: // the SDK joins its own excuse to an error
+			next = slices.Concat(u.Unwrap(), []error{nil})[0]
+		}
+		if next == nil {
+			return err
+		}
+		err = next
+	}
 }
 
 // wait blocks until it is worth looking again, and lets go of e. It reports
