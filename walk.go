@@ -274,9 +274,6 @@ func (w *walker[T, R]) look(ctx context.Context, begin bool) (*look, error) {
 	var lk *look
 	if err == nil {
 		lk, err = c.look(ctx, e, c.quickOpt)
-		if now, _ := c.lookup(w.r.id); now != nil {
-			e = now // the secret was made again, or left and came back
-		}
 	}
 	t := &w.r.try
 	t.mu.Lock()

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/internal/probe"
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
@@ -212,32 +213,76 @@ func TestTryWaiterLeaves(t *testing.T) {
 // Callers come and go while nothing is accepted: the service is asked at the
 // pace of one of them, and the resource once for each version.
 func TestTryPaceOutlivesProbers(t *testing.T) {
+	for _, denied := range []bool{false, true} {
+		t.Run(fmt.Sprintf("pending denied=%v", denied), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv, _, ref, s := rotWindow(t)
+				s.set()
+				most, offers := 25, []string{"old", "new"}
+				if denied {
+					srv.Fail(secretstest.DenyPending(""))
+					most, offers = 50, offers[:1] // each look tries the pending version
+				}
+				calls := rotCalls(srv, func() {
+					var done sync.WaitGroup
+					for i := range 50 {
+						done.Go(func() {
+							time.Sleep(time.Duration(i) * 20 * time.Millisecond)
+							for range 30 {
+								_, err := secrets.Try(rotWithin(time.Second), ref, s.use)
+								var rejected *secrets.RejectedError
+								if !errors.As(err, &rejected) || len(rejected.Attempts) != len(offers) && i > 0 {
+									t.Errorf("Try = %v, want a RejectedError of %v", err, offers)
+								}
+							}
+						})
+					}
+					done.Wait()
+				})
+				if got, want := s.take(), strings.Join(offers, " "); got != want {
+					t.Errorf("offered %q, want %q: each version once", got, want)
+				}
+				if calls > most {
+					t.Errorf("%d calls of the service in 30s, want %d at most", calls, most)
+				}
+			})
+		})
+	}
+}
+
+// The labels can be had and the current version's value cannot: the pending one
+// is offered all the same.
+func TestTryCurrentOutOfReach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, ref, s := rotWindow(t)
-		s.set()
-		calls := rotCalls(srv, func() {
-			var done sync.WaitGroup
-			for i := range 50 {
-				done.Go(func() {
-					time.Sleep(time.Duration(i) * 20 * time.Millisecond)
-					for range 30 {
-						_, err := secrets.Try(rotWithin(time.Second), ref, s.use)
-						var rejected *secrets.RejectedError
-						if !errors.As(err, &rejected) || len(rejected.Attempts) != 2 && i > 0 {
-							t.Errorf("Try = %v, want a RejectedError of two versions", err)
-						}
-					}
-				})
-			}
-			done.Wait()
-		})
-		if got := s.take(); got != "old new" {
-			t.Errorf("offered %q, want each version once", got)
+		srv.Put("s", "newer")
+		srv.Fail(secretstest.Fault{Op: "GetSecretValue", Stage: secrets.Current, Times: secretstest.Always})
+		start := time.Now()
+		if got, err := secrets.Try(rotWithin(10*time.Second), ref, s.use); got != "new" || err != nil {
+			t.Errorf("Try = %q, %v", got, err)
 		}
-		if calls > 25 {
-			t.Errorf("%d calls of the service in 30s, want 25 at most", calls)
+		if took := time.Since(start); took > 0 {
+			t.Errorf("Try took %v, want the pending version at once", took)
 		}
 	})
+}
+
+// For a moment no version has the label AWSCURRENT, or so it seems: that is no
+// reason to give up.
+func TestTryCurrentMissing(t *testing.T) {
+	for _, mode := range []secrets.RefreshMode{secrets.RefreshAhead, secrets.RefreshOnRead} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
+			c := rotClient(t, srv, secrets.Options{Refresh: mode})
+			ref := secrets.Bind[string](c, "s")
+			ref.Get(t.Context())
+			srv.Put("s", "new")
+			srv.Fail(secretstest.Fault{Op: "GetSecretValue", Stage: secrets.Current, Code: "ResourceNotFoundException", Times: 4})
+			if got, err := secrets.Try(rotWithin(30*time.Second), ref, rotAccept("new").use); got != "new" || err != nil {
+				t.Errorf("Try = %q, %v", got, err)
+			}
+		})
+	}
 }
 
 // TryOptions.Wait ends the waiting for another version before the context does.
@@ -345,6 +390,47 @@ func TestTryLabelsMove(t *testing.T) {
 		_, err := secrets.Try(rotWithin(40*time.Second), ref, s.use)
 		if got, want := s.take(), "old new new old"; got != want {
 			t.Errorf("offered %q, want %q: %v", got, want, err)
+		}
+	})
+}
+
+// finishSecret comes while the prober is refused with the pending version: the
+// version is offered again under its new label, but not in the same breath.
+func TestTryLabelsMoveWithinRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _, ref, s := rotWindow(t)
+		s.set()
+		var at []time.Time
+		secrets.Try(rotWithin(10*time.Second), ref, func(ctx context.Context, v string) (string, error) {
+			if v == "new" {
+				if at = append(at, time.Now()); len(at) == 1 {
+					srv.MoveStage("s", secrets.Current, srv.VersionID("s", secrets.Pending))
+				}
+			}
+			return s.use(ctx, v)
+		})
+		if got := s.take(); got != "old new new old" {
+			t.Errorf("offered %q, want %q", got, "old new new old")
+		}
+		if len(at) > 1 && at[1].Sub(at[0]) < 200*time.Millisecond {
+			t.Errorf("offered again after %v", at[1].Sub(at[0]))
+		}
+	})
+}
+
+// The context tells a gate in front of the use that it is the prober who asks.
+func TestTryMarksProber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, ref, s := rotWindow(t)
+		for i, want := range []string{"old:false new:true", "new:false"} {
+			var seen []string
+			secrets.Try(t.Context(), ref, func(ctx context.Context, v string) (string, error) {
+				seen = append(seen, fmt.Sprintf("%s:%v", v, probe.Is(ctx)))
+				return s.use(ctx, v)
+			})
+			if got := strings.Join(seen, " "); got != want {
+				t.Errorf("call %d: %s, want %s", i+1, got, want)
+			}
 		}
 	})
 }
@@ -792,6 +878,9 @@ func TestTryClones(t *testing.T) {
 		}
 		if m, err := ref.Get(t.Context()); err != nil || m["hosts"][0] != "old" {
 			t.Errorf("Get = %v, %v", m, err)
+		}
+		if n := c.Stats().Rejections; n != 1 {
+			t.Errorf("%d rejections, want 1: a use saw what another had scribbled", n)
 		}
 	})
 }
