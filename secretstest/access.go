@@ -4,7 +4,8 @@ import (
 	"strings"
 )
 
-// An Identity is a caller, known by its access key.
+// An Identity is a caller, known by its access key. A key of twelve digits needs
+// no Identity: it is that of the root user of the account with that number.
 type Identity struct {
 	// AccessKey is the access key id. One is made up if it is empty.
 	AccessKey string
@@ -49,13 +50,18 @@ func (s *Server) AddIdentity(id Identity) (accessKey string) {
 	return id.AccessKey
 }
 
-// identity returns the caller with an access key. One that nobody has belongs
-// to the root user of the server's account, who may do everything.
+// identity returns the caller with an access key. Twelve digits, which AWS
+// gives to nobody as a key, are the root user of the account with that number.
+// Any other key that nobody has belongs to the root user of the server's
+// account. Root users may do everything.
 func (s *Server) identity(key string) *identity {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.identities[key]; k != nil {
 		return k
+	}
+	if accountKey(key) {
+		return &identity{arn: "arn:aws:iam::" + key + ":root", account: key}
 	}
 	k := s.identities[""]
 	if k == nil {
@@ -63,6 +69,11 @@ func (s *Server) identity(key string) *identity {
 		s.identities[""] = k
 	}
 	return k
+}
+
+// accountKey reports whether an access key is the number of an account.
+func accountKey(key string) bool {
+	return len(key) == 12 && strings.Trim(key, "0123456789") == ""
 }
 
 // may returns what the caller's own policies say of an action.

@@ -1,6 +1,7 @@
 package secretstest_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -141,6 +142,32 @@ func TestOtherAccount(t *testing.T) {
 	list, err := c.ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{})
 	if err != nil || len(list.SecretList) != 0 {
 		t.Errorf("got %v, %v, want no secrets", list, err)
+	}
+}
+
+// An access key of twelve digits is an account.
+func TestAccountByAccessKey(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"s": "x"})
+	putPolicy(t, srv, "s", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::222222222222:root"},"Action":"secretsmanager:*","Resource":"*"}]}`)
+	c := func(key string) *secretsmanager.Client {
+		return srv.Client(func(o *secretsmanager.Options) {
+			o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+				return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret"}, nil
+			})
+		})
+	}
+	for key, code := range map[string]string{
+		"123456789012": "", "222222222222": "InvalidRequestException", "333333333333": "AccessDeniedException", "22222222222x": "",
+	} {
+		if err := read(t, c(key), srv.ARN("s"), ""); code != "" {
+			wantError(t, err, code, "")
+		} else if err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	out, err := c("222222222222").CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: aws.String("s")})
+	if err != nil || !strings.Contains(*out.ARN, ":222222222222:secret:s-") {
+		t.Errorf("got %v, %v, want a secret of its own", out, err)
 	}
 }
 

@@ -5,7 +5,8 @@
 //	aws --endpoint-url http://127.0.0.1:4566 secretsmanager list-secrets
 //
 // It keeps everything in memory, takes any credentials, and ends on SIGTERM or
-// an interrupt. POST /_fake/reset empties it. It listens on loopback only,
+// an interrupt. An access key of twelve digits is that of the account with that
+// number. POST /_fake/reset empties it. It listens on loopback only,
 // unless -allow-remote is given, because it hands out its secrets to everybody.
 //
 // # Secrets
