@@ -332,7 +332,9 @@ var batchFacts = []fact{
 		list, _ := c.ok("BatchGetSecretValue", m{"SecretIdList": []string{c.name("a")}})["Errors"].([]any)
 		if len(list) != 1 || list[0].(m)["ErrorCode"] != "InvalidRequestException" {
 			c.differ("Errors: got %v", list)
+			return
 		}
+		c.eq("message", list[0].(m)["Message"], "You tried to perform the operation on a secret that's currently marked deleted.")
 	}},
 }
 

@@ -261,6 +261,9 @@ func (a *batchAnswer) get(c *call, id string) {
 		return
 	}
 	e := err.(*apiError)
+	if e == errDeleted {
+		e = errInBatch // a batch has words of its own
+	}
 	a.Errors = append(a.Errors, batchError{id, e.code, e.message})
 }
 
