@@ -33,7 +33,7 @@ type regionsAnswer struct {
 func (s *Server) replicationStatus(sec *secret, d *content) []replicationStatus {
 	var out []replicationStatus
 	for _, r := range d.replicas {
-		st := replicationStatus{Region: r.region, KmsKeyID: r.kmsKeyID, Status: "InSync"}
+		st := replicationStatus{Region: r.region, KmsKeyID: r.kmsKeyID, Status: "InSync", StatusMessage: "Replication succeeded"}
 		if r.failure != "" {
 			st.Status, st.StatusMessage = "Failed", r.failure
 		} else if rep := s.replicaOf(sec, r.region); rep != nil {
@@ -141,7 +141,7 @@ func (c *content) dropReplica(region string) {
 func stopReplicationToReplica(c *call) (any, error) {
 	s := c.secret
 	if !s.replica {
-		return nil, invalidRequest("You can't stop replication: secret %s isn't a replica.", s.name)
+		return nil, invalidParameter("You can't stop replication: secret %s isn't a replica.", s.name)
 	}
 	s.content.dropReplica(s.realm.region)
 	own := s.content.clone()

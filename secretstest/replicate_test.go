@@ -29,7 +29,8 @@ func withReplica(t *testing.T) (srv *secretstest.Server, east, west *secretsmana
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(out.ReplicationStatus) != 1 || out.ReplicationStatus[0].Status != types.StatusTypeInSync {
+	if len(out.ReplicationStatus) != 1 || out.ReplicationStatus[0].Status != types.StatusTypeInSync ||
+		aws.ToString(out.ReplicationStatus[0].StatusMessage) != "Replication succeeded" {
 		t.Fatalf("got %v, want one in sync", out.ReplicationStatus)
 	}
 	return srv, east, west
@@ -79,6 +80,15 @@ func TestReplicaRefusesWrites(t *testing.T) {
 			_, err := west.RotateSecret(ctx, &secretsmanager.RotateSecretInput{SecretId: s})
 			return err
 		},
+		// What is wrong with these besides comes second.
+		"ReplicateSecretToRegions": func(ctx context.Context) error {
+			_, err := west.ReplicateSecretToRegions(ctx, &secretsmanager.ReplicateSecretToRegionsInput{SecretId: s, AddReplicaRegions: []types.ReplicaRegionType{{}}})
+			return err
+		},
+		"RemoveRegionsFromReplication": func(ctx context.Context) error {
+			_, err := west.RemoveRegionsFromReplication(ctx, &secretsmanager.RemoveRegionsFromReplicationInput{SecretId: s, RemoveReplicaRegions: []string{"a"}})
+			return err
+		},
 		"PutResourcePolicy": func(ctx context.Context) error {
 			_, err := west.PutResourcePolicy(ctx, &secretsmanager.PutResourcePolicyInput{SecretId: s, ResourcePolicy: s})
 			return err
@@ -109,6 +119,8 @@ func TestStopReplication(t *testing.T) {
 	srv, east, west := withReplica(t)
 	_, err := east.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("s")})
 	wantError(t, err, "InvalidParameterException", "You can't delete secret s that still has replica regions [us-west-2].")
+	_, err = east.StopReplicationToReplica(t.Context(), &secretsmanager.StopReplicationToReplicaInput{SecretId: aws.String("s")})
+	wantError(t, err, "InvalidParameterException", "secret s isn't a replica")
 	if _, err := west.StopReplicationToReplica(t.Context(), &secretsmanager.StopReplicationToReplicaInput{SecretId: aws.String("s")}); err != nil {
 		t.Fatal(err)
 	}

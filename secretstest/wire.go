@@ -319,6 +319,10 @@ func (c *call) do() (any, error) {
 		return nil, serialization(err.Error())
 	}
 	if violations := validateInput(c.op.name, c.in); violations != "" {
+		// A replica refuses changes whatever they are.
+		if c.op.onSecret && c.lookUp() == errReplica {
+			return nil, errReplica
+		}
 		return nil, validation(violations)
 	}
 	if c.op.before != nil {
