@@ -63,15 +63,12 @@ func newRef[T any](c *Client, id string, k *kind[T], bound bool) *Ref[T] {
 // Get returns the current version. It blocks, and fails, as [Client.Get] does;
 // a secret that is in use costs a few nanoseconds.
 func (r *Ref[T]) Get(ctx context.Context) (T, error) {
-	// Small enough to be inlined, so that the copy is the only one.
-	p, err := r.get(ctx)
-	if p == nil {
-		return *new(T), err
-	}
-	return *p, nil
+	p, err := r.get(ctx) // never nil: with a branch here Get would be too large to be inlined
+	return *p, err
 }
 
-// get returns the value to copy.
+// get returns the value to copy, the zero value with an error. That Get is all
+// but this makes the copy into the caller's variable the only one.
 func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	if sl := r.slot.Load(); sl != nil && r.clone == nil {
 		if h := sl.shown.Load(); h != nil {
@@ -82,7 +79,7 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	}
 	h, err := r.heldCurrent(ctx)
 	if err != nil {
-		return nil, err
+		return new(T), err
 	}
 	v := r.own(h)
 	return &v, nil
