@@ -31,7 +31,7 @@ func (r *Ref[T]) WithTry(o *TryOptions) *Ref[T] {
 	n := newRef(r.c, r.id, r.kind, r.bound)
 	if o != nil {
 		n.try.stages = slices.Clone(o.Stages)
-		n.try.wait = max(0, o.Wait)
+		n.try.wait = o.Wait
 	}
 	return n
 }
@@ -117,7 +117,7 @@ func (r *Ref[T]) own(h *held[T]) T {
 // trial is what a handle learnt of a rotation.
 type trial[T any] struct {
 	stages []string      // see TryOptions
-	wait   time.Duration // see TryOptions, 0: no bound
+	wait   time.Duration // see TryOptions; 0 or less: no bound
 
 	busy atomic.Bool // there is a pin, a rejection or a prober; false lets uses pass without a lock
 

@@ -250,6 +250,119 @@ func TestTryPaceOutlivesProbers(t *testing.T) {
 	}
 }
 
+// A refusal that is news is followed by a look at once, however long the
+// intervals had become.
+func TestTryNewsEndsThePause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c, ref, s := rotWindow(t)
+		s.set()
+		secrets.Try(rotWithin(time.Minute), ref, s.use)
+		srv.Put("s", "newer")
+		if err := c.Refresh(t.Context(), "s"); err != nil {
+			t.Fatal(err)
+		}
+		srv.PutPending("s", "next")
+		s.set("next")
+		start := time.Now()
+		if got, err := secrets.Try(rotWithin(10*time.Second), ref, s.use); got != "next" || err != nil {
+			t.Errorf("Try = %q, %v", got, err)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Try took %v, want a look at once", took)
+		}
+	})
+}
+
+// A version becomes current and works while the prober pauses: those who wait
+// are told.
+func TestTryFoundByOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c, ref, s := rotWindow(t)
+		s.set()
+		var done sync.WaitGroup
+		for range 10 {
+			done.Go(func() {
+				if got, err := secrets.Try(rotWithin(5*time.Minute), ref, s.use); got != "newer" || err != nil {
+					t.Errorf("Try = %q, %v", got, err)
+				}
+			})
+		}
+		time.Sleep(2 * time.Minute) // the looks are five seconds apart
+		synctest.Wait()
+		srv.Put("s", "newer")
+		s.set("newer")
+		start := time.Now()
+		if err := c.Refresh(t.Context(), "s"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := secrets.Try(t.Context(), ref, s.use); got != "newer" || err != nil {
+			t.Errorf("Try = %q, %v", got, err)
+		}
+		done.Wait()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("those who waited had their answer after %v, want at once", took)
+		}
+	})
+}
+
+// While the prober is offering versions nobody else offers one that it may have
+// learnt of a moment ago; when it pauses they do.
+func TestTryWaitsForRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c, ref, s := rotWindow(t)
+		s.set()
+		srv.Put("s", "newer") // the prober will find it
+		slow := func(ctx context.Context, v string) (string, error) {
+			if v == "newer" {
+				time.Sleep(time.Second)
+			}
+			return s.use(ctx, v)
+		}
+		var done sync.WaitGroup
+		done.Go(func() { secrets.Try(rotWithin(5*time.Second), ref, slow) })
+		time.Sleep(time.Second / 2)
+		for range 20 {
+			done.Go(func() { secrets.Try(rotWithin(5*time.Second), ref, slow) })
+		}
+		done.Wait()
+		if got := s.take(); got != "old newer new" {
+			t.Errorf("offered %q, want %q: each by the prober alone", got, "old newer new")
+		}
+
+		// Now it is the prober that is slow, and others learn of a version.
+		srv.PutPending("s", "next")
+		time.Sleep(10 * time.Second)
+		done.Go(func() {
+			secrets.Try(rotWithin(40*time.Second), ref, func(ctx context.Context, v string) (string, error) {
+				if v == "next" {
+					time.Sleep(20 * time.Second)
+				}
+				return s.use(ctx, v)
+			})
+		})
+		time.Sleep(10 * time.Second)
+		srv.Put("s", "newest")
+		c.Refresh(t.Context(), "s")
+		start := time.Now()
+		for range 20 {
+			done.Go(func() {
+				if got, err := secrets.Try(rotWithin(30*time.Second), ref, s.use); got != "newest" || err != nil {
+					t.Errorf("Try = %q, %v", got, err)
+				}
+				if took := time.Since(start); took != 10*time.Second {
+					t.Errorf("Try took %v, want the rest of the round, 10s", took)
+				}
+			})
+		}
+		synctest.Wait()
+		if got := s.take(); got != "" {
+			t.Errorf("offered %q while the prober was at it", got)
+		}
+		s.set("newest")
+		done.Wait()
+	})
+}
+
 // The labels can be had and the current version's value cannot: the pending one
 // is offered all the same.
 func TestTryCurrentOutOfReach(t *testing.T) {
@@ -280,6 +393,9 @@ func TestTryCurrentMissing(t *testing.T) {
 			srv.Fail(secretstest.Fault{Op: "GetSecretValue", Stage: secrets.Current, Code: "ResourceNotFoundException", Times: 4})
 			if got, err := secrets.Try(rotWithin(30*time.Second), ref, rotAccept("new").use); got != "new" || err != nil {
 				t.Errorf("Try = %q, %v", got, err)
+			}
+			if ref.Rotating() {
+				t.Error("Rotating() = true when the current version was found to work")
 			}
 		})
 	}
@@ -534,6 +650,39 @@ func TestTryLateRefusal(t *testing.T) {
 		secrets.Try(t.Context(), ref, s.use)
 		if ref.Rotating() {
 			t.Error("Rotating() = true when all is over")
+		}
+	})
+}
+
+// A use that began before the trouble succeeds late, with an older version: that
+// says nothing of those that were refused since.
+func TestTryLateSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
+		c, ref := rotText(t, srv, &secrets.TryOptions{Stages: []string{secrets.Pending}})
+		s := rotAccept("old")
+		for _, begin := range []string{"at rest", "in trouble"} {
+			var done sync.WaitGroup
+			done.Go(func() {
+				if _, err := secrets.Try(t.Context(), ref, func(ctx context.Context, v string) (string, error) {
+					time.Sleep(10 * time.Second)
+					return v, nil
+				}); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+			srv.Put("s", "newer")
+			c.Refresh(t.Context(), "s")
+			for range 20 {
+				secrets.Try(rotWithin(time.Second), ref, s.use)
+			}
+			done.Wait()
+			if got := s.take(); got != "newer" {
+				t.Errorf("%s: offered %q, want the refused version once", begin, got)
+			}
+			srv.Put("s", "old")
+			c.Refresh(t.Context(), "s")
 		}
 	})
 }
@@ -803,6 +952,35 @@ func TestTryServiceDown(t *testing.T) {
 			t.Errorf("Try = %v, want a RejectedError that says that the service could not be asked", err)
 		}
 	})
+}
+
+// When the service is down, labels that were seen long ago are not gone by: only
+// the current version is offered.
+func TestTryServiceDownOldLabels(t *testing.T) {
+	for _, ago := range []time.Duration{30 * time.Second, 30 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := secretstest.New(t, secretstest.Secrets{"s": "prev"})
+			srv.Put("s", "old")
+			srv.PutPending("s", "new")
+			_, ref := rotText(t, srv, nil)
+			s := rotAccept("new")
+			secrets.Try(t.Context(), ref, s.use) // "new" is pinned
+			s.set("prev")
+			secrets.Try(rotWithin(time.Second), ref, s.use) // "prev" is now, and is in memory
+			s.take()
+			time.Sleep(ago)
+			srv.Fail(secretstest.Outage())
+			s.set()
+			secrets.Try(rotWithin(10*time.Minute), ref, s.use)
+			want := "prev old new"
+			if ago > time.Minute {
+				want = "prev old"
+			}
+			if got := s.take(); !strings.HasPrefix(got, want) || ago > time.Minute && strings.Contains(got, "new") {
+				t.Errorf("%v after the labels were seen: offered %q, want %q first", ago, got, want)
+			}
+		})
+	}
 }
 
 // Beyond Options.MaxStale no version is offered, pinned or not.
