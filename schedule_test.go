@@ -403,6 +403,14 @@ func TestRotationStatePendingOutOfReach(t *testing.T) {
 		if st, err = c.RotationState(t.Context(), rotName); err != nil || st.PendingVersion != id || !st.Since.Equal(time.Now()) {
 			t.Errorf("newer: %+v, %v", st, err)
 		}
+		// Nor is one that DescribeSecret, lagging, does not show yet.
+		lagged, before := id, time.Now()
+		time.Sleep(time.Hour)
+		srv.PutPending(rotName, "newest")
+		srv.Fail(secretstest.Fault{Op: "DescribeSecret", Stale: true})
+		if st, err = c.RotationState(t.Context(), rotName); err != nil || st.PendingVersion != lagged || !st.Since.Equal(before) {
+			t.Errorf("lagging: %+v, %v", st, err)
+		}
 	})
 }
 
