@@ -26,7 +26,7 @@ const (
 // Asking for more secrets than Options.Size is an error before any request.
 // Where BatchGetSecretValue is not to be had or not permitted (it needs a
 // permission of its own, beside GetSecretValue on each secret) they are
-// fetched one by one, 16 at a time.
+// fetched one by one, 16 at a time. After Close it returns [ErrClosed].
 func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 	if !c.enter() {
 		return ErrClosed

@@ -101,7 +101,8 @@ func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 // GetVersion returns the version of a secret that sel names. It is cached like
 // any other, also when it is not the current one; [Client.Get] is for that.
 // The error for a label or id that no version has says which it was, and is a
-// *types.ResourceNotFoundException of the SDK.
+// *types.ResourceNotFoundException of the SDK. It blocks as Client.Get does, and
+// after Close it returns [ErrClosed].
 func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secret, error) {
 	if sel.isCurrent() {
 		return c.Get(ctx, id)
@@ -124,7 +125,8 @@ func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secr
 //
 // It is cached like any other read: the first call costs a DescribeSecret and
 // a GetSecretValue for each version, later ones come from memory. Without
-// DescribeSecret the custom labels are left out.
+// DescribeSecret the custom labels are left out. After Close it returns
+// [ErrClosed].
 func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
 	all, err := c.versions(ctx, id)
 	if err != nil {
@@ -138,7 +140,7 @@ func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
 // ctx ends. It does not wait out a backoff, does not take the answer of a
 // request that was already under way, and ignores remembered failures. While
 // the service cannot be asked the old version stays in service and Refresh
-// returns the error.
+// returns the error. After Close it returns [ErrClosed].
 //
 // A version that the service shows as current again after a newer one is
 // adopted only when a second look agrees: the first may have been answered by
