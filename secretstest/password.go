@@ -3,6 +3,7 @@ package secretstest
 import (
 	"crypto/rand"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -35,7 +36,8 @@ const (
 
 // randomPassword makes a password from crypto/rand, each character of the
 // selection as likely as any other. If each type is required, one character of
-// each is chosen first, the rest from all, and their places are shuffled.
+// each is chosen first, the rest from all, and their places are shuffled. A
+// space is punctuation enough where there is no room for both.
 func randomPassword(in passwordInput) (string, error) {
 	length := in.Length
 	if length == 0 {
@@ -46,10 +48,13 @@ func randomPassword(in passwordInput) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	all := strings.Join(types, "")
+	if in.IncludeSpace && !in.ExcludePunctuation && length == len(types)-1 {
+		types = slices.Delete(types, len(types)-2, len(types)-1)
+	}
 	if required && length < len(types) {
 		return "", errPasswordTooShort
 	}
-	all := strings.Join(types, "")
 	password := make([]byte, 0, length)
 	if required {
 		for _, t := range types {

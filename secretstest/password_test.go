@@ -19,6 +19,9 @@ func TestRandomPassword(t *testing.T) {
 		{"defaults", passwordInput{}, 32, all, []string{lowercase, uppercase, numbers, punctuation}},
 		{"as short as the types allow", passwordInput{Length: 4}, 4, all, []string{lowercase, uppercase, numbers, punctuation}},
 		{"the space is a type", passwordInput{Length: 5, IncludeSpace: true}, 5, all + " ", []string{lowercase, uppercase, numbers, punctuation, " "}},
+		{"a space instead of punctuation", passwordInput{Length: 4, IncludeSpace: true}, 4, lowercase + uppercase + numbers + " ", []string{lowercase, uppercase, numbers, " "}},
+		{"a space instead of punctuation, fewer types", passwordInput{Length: 2, IncludeSpace: true, ExcludeNumbers: true, ExcludeUppercase: true}, 2, lowercase + " ", []string{lowercase, " "}},
+		{"a space, and no type required", passwordInput{Length: 4, IncludeSpace: true, RequireEach: &no}, 4, all + " ", nil},
 		{"longest", passwordInput{Length: 4096}, 4096, all, []string{lowercase, uppercase, numbers, punctuation}},
 		{"without lower case", passwordInput{ExcludeLowercase: true}, 32, uppercase + numbers + punctuation, []string{uppercase, numbers, punctuation}},
 		{"without upper case", passwordInput{ExcludeUppercase: true}, 32, lowercase + numbers + punctuation, []string{lowercase, numbers, punctuation}},
@@ -60,7 +63,8 @@ func TestRandomPasswordErrors(t *testing.T) {
 		want string
 	}{
 		{"shorter than the types", passwordInput{Length: 3}, "Password length is too short based on the required types."},
-		{"with the space one more", passwordInput{Length: 4, IncludeSpace: true}, "Password length is too short based on the required types."},
+		{"shorter than the types with the space", passwordInput{Length: 3, IncludeSpace: true}, "Password length is too short based on the required types."},
+		{"the space and no punctuation that it could be", passwordInput{Length: 3, IncludeSpace: true, ExcludePunctuation: true}, "Password length is too short based on the required types."},
 		{"long enough for fewer types", passwordInput{Length: 3, ExcludeNumbers: true}, "<nil>"},
 		{"no type left", passwordInput{ExcludeLowercase: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludePunctuation: true}, "All characters have been excluded from selection."},
 		{"no character left", passwordInput{ExcludeCharacters: lowercase + uppercase + numbers + punctuation, RequireEach: &no}, "All characters have been excluded from selection."},
