@@ -9,6 +9,9 @@
 // number. POST /_fake/reset empties it. It listens on loopback only,
 // unless -allow-remote is given, because it hands out its secrets to everybody.
 //
+// The SDK for Go with smithy-go v1.28.8 may read an answer of more than 4 KB
+// twice: see Server.URL of package secretstest.
+//
 // # Secrets
 //
 // The file of -secrets is a JSON object of names and values. A string is the
