@@ -42,8 +42,8 @@
 // # Regions and callers
 //
 // The region of a request is that of its signature. Region takes a region down.
-// A caller is known by its access key; see Identity. Resource policies are
-// enforced. Signatures themselves are not verified, and there is no KMS: any
+// A caller is known by its access key; see Identity. A key of twelve digits is
+// the account with that number. Resource policies are enforced. Signatures themselves are not verified, and there is no KMS: any
 // key id will do.
 //
 // # What differs from AWS
