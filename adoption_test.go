@@ -140,6 +140,14 @@ func TestBindFunc(t *testing.T) {
 			t.Errorf("%s: errors.Is(err, errWeak) = %v, want %v", id, got, want)
 		}
 	}
+	// What the function makes is validated like anything else.
+	valid := func(s *secrets.Secret) (byValue, error) { return byValue{string(s.Bytes())}, nil }
+	if v, err := secrets.BindFunc(c, "s", valid).Get(t.Context()); v.Password != "zz-fine" || err != nil {
+		t.Errorf("Get = %v, %v; want zz-fine", v, err)
+	}
+	if v, err := secrets.BindFunc(c, "weak", valid).Get(t.Context()); !errors.Is(err, errWeak) {
+		t.Errorf("Get of what Validate refuses = %v, %v; want errWeak", v, err)
+	}
 	// A decoder may even end its goroutine.
 	leaving := secrets.BindFunc(c, "s", func(*secrets.Secret) (int, error) { runtime.Goexit(); return 0, nil })
 	var wg sync.WaitGroup

@@ -95,11 +95,16 @@ func TestDecodeKinds(t *testing.T) {
 	checkRead(t, c, "binary", raw)
 	checkRead(t, c, "binary-json", place{Host: "db", Port: 1})
 
-	s, err := c.Get(t.Context(), "plain")
-	if err != nil {
-		t.Fatal(err)
+	for id, binary := range map[string]bool{"plain": false, "binary": true, "binary-json": true} {
+		s, err := c.Get(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRead(t, c, id, s)
+		if _, err := s.Text(); s.IsBinary() != binary || (err != nil) != binary {
+			t.Errorf("%s: IsBinary, Text = %v, %v; want %v and an error only where it is binary", id, s.IsBinary(), err, binary)
+		}
 	}
-	checkRead(t, c, "plain", s)
 }
 
 type arrays struct {

@@ -164,6 +164,35 @@ func TestCallersLeaveWithTheirContext(t *testing.T) {
 	})
 }
 
+// The caller whose read began a request may leave; the others stay.
+func TestLeavingFailsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, what := range []string{"Get", "GetVersion", "Versions", "Get[T]", "Ref.Get", "Try"} {
+			read := singleReads()[what]
+			srv := secretstest.New(t, secretstest.Secrets{"s": `{}`})
+			srv.Put("s", `{}`)
+			srv.Fail(secretstest.Fault{Times: secretstest.Always, Latency: 5 * time.Second})
+			c := open(t, srv.Client(), nil)
+			ctx, cancel := context.WithCancel(t.Context())
+			first, second := make(chan error), make(chan error)
+			go func() { first <- read(ctx, c, "s") }()
+			synctest.Wait()
+			go func() { second <- read(t.Context(), c, "s") }()
+			synctest.Wait()
+			cancel()
+			if err := <-first; !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: the one who leaves gets %v, want context.Canceled", what, err)
+			}
+			if err := <-second; err != nil {
+				t.Errorf("%s: the one who stays gets %v", what, err)
+			}
+			if n := srv.Count(secretstest.Call{Outcome: secretstest.OutcomeCanceled}); n != 0 {
+				t.Errorf("%s: %d requests were cancelled", what, n)
+			}
+		}
+	})
+}
+
 // singleReads are the ways to read that share requests, and those that make
 // their own.
 func singleReads() map[string]func(context.Context, *secrets.Client, string) error {
