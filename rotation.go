@@ -3,7 +3,6 @@ package secrets
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -119,7 +118,7 @@ type trial[T any] struct {
 	stages []string      // see TryOptions
 	wait   time.Duration // see TryOptions; 0 or less: no bound
 
-	busy atomic.Bool // there is a pin, a rejection or a prober; false lets uses pass without a lock
+	busy atomic.Bool // there is a pin or a rejection; false lets uses pass without a lock
 
 	mu       sync.Mutex          // guards the fields below; cache.mu may be taken while it is held
 	pin      *pin[T]             // the version that worked in place of the current one
@@ -162,21 +161,15 @@ func (r *Ref[T]) offer(ctx context.Context) (offered[T], error) {
 	if !r.try.busy.Load() {
 		return offered[T]{held: h, stage: Current}, err
 	}
-	var undecodable *DecodeError
-	if err != nil && !errors.As(err, &undecodable) {
+	if err != nil {
 		return offered[T]{}, err
 	}
 	t := &r.try
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err == nil {
-		r.checkPinLocked(h.secret)
-	}
+	r.checkPinLocked(h.secret)
 	if p := t.pin; p != nil {
 		return offered[T]{held: p.held, stage: p.stage, gen: t.gen}, nil
-	}
-	if err != nil {
-		return offered[T]{}, err
 	}
 	wait := t.walking || t.rejected[h.secret.v.id] != nil
 	return offered[T]{held: h, stage: Current, gen: t.gen, wait: wait}, nil
@@ -300,7 +293,7 @@ func (t *trial[T]) settledLocked() {
 }
 
 func (t *trial[T]) restLocked() {
-	t.busy.Store(t.pin != nil || len(t.rejected) > 0 || t.probing)
+	t.busy.Store(t.pin != nil || len(t.rejected) > 0)
 }
 
 // wakeLocked makes those who wait look again.

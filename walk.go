@@ -101,7 +101,6 @@ func (w *walker[T, R]) tryOthers(ctx, patience context.Context, o offered[T]) (r
 	defer func() { // also where the use panics or ends its goroutine
 		t.mu.Lock()
 		t.probing, t.walking = false, false
-		t.restLocked()
 		t.wakeLocked()
 		t.mu.Unlock()
 	}()

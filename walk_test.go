@@ -363,6 +363,92 @@ func TestTryWaitsForRound(t *testing.T) {
 	})
 }
 
+// A prober that alone refused what others found to work keeps nobody waiting.
+func TestTryProberAloneRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _, ref, _ := rotWindow(t)
+		// caller returns a use that takes its time and accepts one version.
+		caller := func(took time.Duration, accepts string) func(context.Context, string) (string, error) {
+			return func(_ context.Context, v string) (string, error) {
+				time.Sleep(took)
+				if v != accepts {
+					return "", secrets.Rejected(errRotAuth)
+				}
+				return v, nil
+			}
+		}
+		var done sync.WaitGroup
+		expect := func(use func(context.Context, string) (string, error), want string) {
+			done.Go(func() {
+				got, err := secrets.Try(rotWithin(50*time.Second), ref, use)
+				if got != want || (err != nil) != (want == "") {
+					t.Errorf("Try = %q, %v, want %q", got, err, want)
+				}
+			})
+		}
+		expect(caller(600*time.Millisecond, ""), "")       // refuses both, the last at 1.2s
+		expect(caller(5*time.Millisecond, "new"), "new")   // pins the pending version
+		time.Sleep(time.Second / 2)                        //
+		expect(caller(500*time.Millisecond, "old"), "old") // refuses the pin, then finds the current one to work
+		srv.Fail(secretstest.Fault{Op: "DescribeSecret", Latency: 2 * time.Second, Times: secretstest.Always})
+		time.Sleep(4500 * time.Millisecond) // now the first one probes, and can only wait
+		start := time.Now()
+		expect(caller(0, "old"), "old")
+		done.Go(func() {
+			secrets.Try(t.Context(), ref, func(context.Context, string) (int, error) {
+				if took := time.Since(start); took != 0 {
+					t.Errorf("a use began after %v, want it at once", took)
+				}
+				return 0, nil
+			})
+		})
+		done.Wait()
+	})
+}
+
+// finishSecret comes between the prober's look at the labels and its request for
+// the pending version, which is no longer there: it looks again at once.
+func TestTryFinishRaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, _, ref, s := rotWindow(t)
+		time.Sleep(time.Second)
+		srv.Fail(secretstest.Fault{Op: "DescribeSecret", Lag: time.Second / 2})
+		srv.MoveStage("s", secrets.Current, srv.VersionID("s", secrets.Pending))
+		srv.MoveStage("s", secrets.Pending, "")
+		start := time.Now()
+		if got, err := secrets.Try(rotWithin(10*time.Second), ref, s.use); got != "new" || err != nil {
+			t.Errorf("Try = %q, %v", got, err)
+		}
+		if took := time.Since(start); took != 0 {
+			t.Errorf("Try took %v, want a second look at once", took)
+		}
+	})
+}
+
+// Refusals of one version that trickle in are no news each.
+func TestTryLateRefusalsAreNoNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
+		_, ref := rotText(t, srv, &secrets.TryOptions{Wait: 300 * time.Millisecond})
+		ref.Get(t.Context())
+		var done sync.WaitGroup
+		calls := rotCalls(srv, func() {
+			for i := range 60 {
+				done.Go(func() {
+					secrets.Try(t.Context(), ref, func(context.Context, string) (int, error) {
+						time.Sleep(time.Duration(i+1) * time.Second / 2)
+						return 0, secrets.Rejected(errRotAuth)
+					})
+				})
+			}
+			done.Wait()
+		})
+		if calls > 16 {
+			t.Errorf("%d calls of the service in 30s, want 16 at most", calls)
+		}
+	})
+}
+
 // The labels can be had and the current version's value cannot: the pending one
 // is offered all the same.
 func TestTryCurrentOutOfReach(t *testing.T) {
