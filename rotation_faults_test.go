@@ -42,7 +42,11 @@ func (w *rotTeam) end() { close(w.stop); w.done.Wait() }
 // The service throttles, fails, drops connections, answers garbage, late or from
 // a state gone by, at random, while the secret is rotated: no use fails.
 func TestRotationRandomFaults(t *testing.T) {
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		for _, alternating := range []bool{false, true} {
 			t.Run(fmt.Sprintf("seed=%d/alternating=%v", seed, alternating), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { testRotationRandomFaults(t, seed+1, alternating) })
@@ -98,7 +102,10 @@ func testRotationRandomFaults(t *testing.T, seed uint64, alternating bool) {
 // options. A use under way when the password changes is refused, so with one
 // user there may be one for each worker.
 func TestRotationCost(t *testing.T) {
-	const rotations = 200
+	rotations := 200
+	if testing.Short() {
+		rotations = 20
+	}
 	for _, alternating := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(2, 7))
@@ -131,8 +138,8 @@ func TestRotationCost(t *testing.T) {
 			team.end()
 			slices.Sort(each)
 			usual := perHour * time.Since(start).Hours()
-			mean := (float64(calls) - usual) / rotations
-			refused := float64(len(d.db.wrong)) / rotations
+			mean := (float64(calls) - usual) / float64(rotations)
+			refused := float64(len(d.db.wrong)) / float64(rotations)
 			t.Logf("alternating=%v: api calls per rotation %.1f beyond the usual refresh (median %d, most %d with it), refused logins per rotation %.2f, %+v",
 				alternating, mean, each[len(each)/2], each[len(each)-1], refused, c.Stats().Sub(stats))
 			if mean > 6 || each[len(each)-1] > 8 {
