@@ -1,6 +1,9 @@
 package secrets
 
-import "container/heap"
+import (
+	"container/heap"
+	"log/slog"
+)
 
 // agenda is a heap of entries by the moment at which they are due. It knows
 // where each is, so that one can be moved. Guarded by cache.mu.
@@ -113,7 +116,7 @@ func (c *cache) dueLocked(e *entry, now instant) {
 func (c *cache) expireForGoodLocked(e *entry, now instant) {
 	trouble := e.seldom().trouble
 	if trouble != nil {
-		c.log.Error("secrets: value too old to be served any longer", "secret", e.id, "error", trouble.err)
+		c.mu.logLocked(slog.LevelError, "secrets: value too old to be served any longer", "secret", e.id, "error", trouble.err)
 	}
 	if e.holds == 0 {
 		c.removeLocked(e)

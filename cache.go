@@ -43,7 +43,7 @@ type cache struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup // flights, workers and timer functions; added to under mu while open
 
-	mu                       sync.Mutex // guards the fields below and those of entries and slots that say so
+	mu                       loggingMutex // guards the fields below and those of entries and slots that say so
 	closed                   bool
 	seq                      uint64                         // counts looks at the service, in the order in which they began
 	lru                      *simplelru.LRU[string, *entry] // every entry by its key; the bound is kept by makeRoomLocked
@@ -416,7 +416,7 @@ func (c *cache) rekeyLocked(e *entry, id string, k string) {
 	e.key = k
 	c.lru.Add(k, e)
 	c.retireSlotsLocked(e)
-	c.log.Info("secrets: secret was made again under its old name", "secret", id)
+	c.mu.logLocked(slog.LevelInfo, "secrets: secret was made again under its old name", "secret", id)
 }
 
 // makeRoomLocked evicts the least recently read entry if there is no room for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -170,3 +171,54 @@ func TestEmptyIDs(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// readingHandler is a log handler that reads a secret, as one that ships logs
+// somewhere might.
+type readingHandler struct {
+	slog.Handler
+	read func()
+	n    *atomic.Int64
+}
+
+func (h readingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h readingHandler) Handle(context.Context, slog.Record) error {
+	h.n.Add(1)
+	h.read()
+	return nil
+}
+
+func TestLogHandlerMayReadSecrets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService("a")
+		s.add("b", "bbbbbb", "{}")
+		var c *secrets.Client
+		var n atomic.Int64
+		h := readingHandler{slog.DiscardHandler, func() { c.Get(ctx, "a"); c.Stats() }, &n}
+		c = newClient(t, s, &secrets.Options{Logger: slog.New(h), MaxStale: time.Hour})
+		read := func() {
+			for range 40 {
+				c.Get(ctx, "a")
+				secrets.Get[map[string]int](ctx, c, "b")
+				time.Sleep(20 * time.Second)
+			}
+		}
+		read()
+		s.put("a", "v2", "new")               // a new version
+		s.put("b", "v2", "no JSON")           // one that does not decode
+		read()
+		s.fail(coded("InternalServiceError")) // an outage, beyond MaxStale
+		for range 8 {
+			read()
+		}
+		s.mu.Lock()
+		s.onGet, s.onDesc = nil, nil
+		s.mu.Unlock()
+		read()
+		s.remove("a") // and the end
+		read()
+		if n.Load() < 5 {
+			t.Errorf("%d log records, want one for each of what happened", n.Load())
+		}
+	})
+}

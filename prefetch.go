@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -162,7 +163,7 @@ func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err er
 	if a := answerOf(err); a == denied || a == missing {
 		p.c.mu.Lock()
 		if p.c.noBatch == 0 {
-			p.c.log.Warn("secrets: BatchGetSecretValue is not to be had: secrets are fetched one by one", "error", err)
+			p.c.mu.logLocked(slog.LevelWarn, "secrets: BatchGetSecretValue is not to be had: secrets are fetched one by one", "error", err)
 		}
 		p.c.noBatch = p.c.now().add(batchAgain)
 		p.c.mu.Unlock()

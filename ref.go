@@ -49,7 +49,8 @@ func Bind[T any](c *Client, id string) *Ref[T] {
 }
 
 // BindFunc is [Bind] with a function that makes the T of a version. The
-// function is called once for each version, must not call the client, and may
+// function is called once for each version, and once more for one that [Try] came
+// upon before it was current. It must not call the client, and may
 // return an error or panic to refuse the version. Its error is not shown, since
 // it may quote the value, but errors.Is finds it.
 func BindFunc[T any](c *Client, id string, decode func(*Secret) (T, error)) *Ref[T] {

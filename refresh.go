@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -199,13 +200,13 @@ func (c *cache) withoutDescribe(e *entry, err error) bool {
 	switch {
 	case errors.Is(err, errNoDescribe) || answerOf(err) == missing:
 		if !c.noDescribe {
-			c.log.Warn("secrets: DescribeSecret is not to be had: every refresh fetches the value", "error", err)
+			c.mu.logLocked(slog.LevelWarn, "secrets: DescribeSecret is not to be had: every refresh fetches the value", "error", err)
 		}
 		c.noDescribe = true
 		return true
 	case answerOf(err) == denied:
 		if e.seldom().describeAfter == 0 {
-			c.log.Warn("secrets: DescribeSecret is denied: every refresh fetches the value", "secret", e.id, "error", err)
+			c.mu.logLocked(slog.LevelWarn, "secrets: DescribeSecret is denied: every refresh fetches the value", "secret", e.id, "error", err)
 		}
 		e.mayBe().describeAfter = c.now().add(describeAgain)
 		return true
@@ -283,7 +284,7 @@ func (c *cache) replaceLocked(e *entry, s *Secret, lk *look) {
 		r := e.mayBe()
 		r.past = append(r.past, old.v.id)
 		r.past = r.past[max(0, len(r.past)-4):]
-		c.log.Info("secrets: new current version", "secret", s.v.name, "version", s.v.id, "was", old.v.id)
+		c.mu.logLocked(slog.LevelInfo, "secrets: new current version", "secret", s.v.name, "version", s.v.id, "was", old.v.id)
 	}
 	e.cur = s
 	c.newCurrentLocked(e)
@@ -338,7 +339,7 @@ func (c *cache) succeededLocked(e *entry, lk *look, now instant) {
 		e.rotating.Store(lk.labels.outstanding() != "")
 	}
 	if t := e.seldom().trouble; t != nil {
-		c.log.Info("secrets: refreshed again", "secret", e.id, "failures", t.n)
+		c.mu.logLocked(slog.LevelInfo, "secrets: refreshed again", "secret", e.id, "failures", t.n)
 		e.rare.trouble = nil
 		delete(c.failing, e)
 	}
@@ -409,7 +410,7 @@ func (c *cache) failed(ctx context.Context, e *entry, lk *look, err error, descr
 		r.trouble = &trouble{since: now}
 		c.lastTrouble = now
 		c.failing[e] = struct{}{}
-		c.log.Warn("secrets: refresh failed: the old value stays in service", "secret", e.id, "error", err)
+		c.mu.logLocked(slog.LevelWarn, "secrets: refresh failed: the old value stays in service", "secret", e.id, "error", err)
 	}
 	t := r.trouble
 	t.n++
@@ -445,7 +446,7 @@ func (c *cache) drop(e *entry, lk *look, err error) {
 		c.rememberLocked(question{id: id}, err)
 	}
 	c.counts.denials.Add(1)
-	c.log.Error("secrets: secret is no longer to be had", "secret", e.id, "error", err)
+	c.mu.logLocked(slog.LevelError, "secrets: secret is no longer to be had", "secret", e.id, "error", err)
 	c.removeLocked(e)
 }
 

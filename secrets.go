@@ -41,6 +41,7 @@ func New(api API, opts *Options) (*Client, error) {
 		opts:         callOptions(opts),
 		failing:      map[*entry]struct{}{},
 	}}
+	c.mu.log = c.log
 	c.describer, _ = api.(describer)
 	c.batcher, _ = api.(batcher)
 	c.quickOpt = append(slices.Clone(c.opts), withoutRetries)

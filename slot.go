@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"weak"
 )
@@ -203,7 +204,7 @@ func (sl *typedSlot[T]) run(c *cache, s *Secret) {
 		} else {
 			sl.bad, sl.badErr = s, err
 			c.counts.decodeErrors.Add(1)
-			c.log.Error("secrets: version not adopted", "error", error(err), "old version kept", sl.good != nil)
+			c.mu.logLocked(slog.LevelError, "secrets: version not adopted", "error", error(err), "old version kept", sl.good != nil)
 		}
 		close(sl.busy)
 		sl.busy = nil
