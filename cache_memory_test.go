@@ -204,8 +204,8 @@ func TestLogHandlerMayReadSecrets(t *testing.T) {
 			}
 		}
 		read()
-		s.put("a", "v2", "new")               // a new version
-		s.put("b", "v2", "no JSON")           // one that does not decode
+		s.put("a", "v2", "new")     // a new version
+		s.put("b", "v2", "no JSON") // one that does not decode
 		read()
 		s.fail(coded("InternalServiceError")) // an outage, beyond MaxStale
 		for range 8 {
