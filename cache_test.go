@@ -276,7 +276,9 @@ func TestOutageOfADay(t *testing.T) {
 					t.Logf("%d calls in a day", got)
 				}
 				s.put("a", "v2", "new")
+				s.mu.Lock()
 				s.onGet, s.onDesc = nil, nil
+				s.mu.Unlock()
 				time.Sleep(16 * time.Minute)
 				synctest.Wait()
 				if got := text(t, c, "a"); got != "new" {
@@ -362,6 +364,7 @@ func TestBackoffGrowsToFifteenMinutes(t *testing.T) {
 				text(t, c, name)
 			}
 		}
+		c.Close() // so that nothing is recorded any more
 		var early, late, most time.Duration
 		var nEarly, nLate int
 		for _, at := range tries {

@@ -40,6 +40,9 @@ var modes = []mode{failing, canceled, dbDown, smDown, killed}
 // the steps again, and expects a secret that logs in. With the race detector
 // calls only fail: the other ways take the same paths.
 func TestInterrupted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes long, and one thing after another")
+	}
 	modes := modes
 	if raceDetector {
 		modes = []mode{failing}

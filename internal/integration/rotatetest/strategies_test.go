@@ -77,6 +77,9 @@ func rotateSecret(t *testing.T, w *world) {
 // TestPasswords sets passwords of every length from 4 to 128 and of every
 // class of printable characters.
 func TestPasswords(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes long, and one thing after another")
+	}
 	var options []rotate.Password
 	for n := 4; n <= 128; n++ {
 		options = append(options, rotate.Password{Length: n, ExcludeCharacters: rotate.ExcludeNone, IncludeSpace: true})
