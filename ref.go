@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // A Ref is a handle of one secret, read as one type. It makes reading as fast
@@ -74,7 +75,7 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	if sl := r.slot.Load(); sl != nil && r.clone == nil {
 		if h := sl.shown.Load(); h != nil {
 			sl.touch()
-			r.c.counts.hits.add()
+			r.c.counts.hits.addAt(uintptr(unsafe.Pointer(&r)))
 			return &h.value, nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
@@ -69,7 +70,7 @@ func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
 		e := v.(*entry)
 		if s := e.fast.Load(); s != nil {
 			e.touch()
-			c.counts.hits.add()
+			c.counts.hits.addAt(uintptr(unsafe.Pointer(&id)))
 			return s, nil
 		}
 	}
@@ -88,7 +89,7 @@ func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 		if sl := slotFor[T](e); sl != nil {
 			if h := sl.shown.Load(); h != nil {
 				sl.touch()
-				c.counts.hits.add()
+				c.counts.hits.addAt(uintptr(unsafe.Pointer(&id)))
 				if sl.kind.clone != nil {
 					return sl.kind.clone(&h.value), nil
 				}

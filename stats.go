@@ -99,11 +99,18 @@ type striped [64]struct {
 	_ [120]byte // two cache lines: processors fetch them in pairs
 }
 
-// add adds one. The stripe follows from where the caller's stack is: another
-// goroutine has another stack.
+// add adds one.
 func (s *striped) add() {
 	var here byte
-	at := uint64(uintptr(unsafe.Pointer(&here))) >> 11 // no stack is smaller than 2 KiB
+	s.addAt(uintptr(unsafe.Pointer(&here)))
+}
+
+// addAt adds one, given an address on the caller's stack. The stripe follows
+// from it: another goroutine has another stack. A hit passes the address of a
+// parameter, since a variable of its own would be set to zero just before an
+// instruction that waits for all stores.
+func (s *striped) addAt(stack uintptr) {
+	at := uint64(stack) >> 11 // no stack is smaller than 2 KiB
 	s[at*0x9e3779b97f4a7c15>>58].n.Add(1)
 }
 

@@ -17,7 +17,8 @@ import (
 
 var ctx = context.Background()
 
-const name = "prod/orders/database"
+// name is a variable, as ids are: that of a constant would be looked up faster.
+var name = "prod/orders/database"
 
 func newClient(s *service, size int) *secrets.Client {
 	if s.value == "" {
