@@ -267,7 +267,7 @@ func TestPrefetchPartialARNs(t *testing.T) {
 			if err := c.Prefetch(t.Context(), ids...); err != nil {
 				t.Errorf("Prefetch(%q) = %v", ids, err)
 			}
-			srv.ResetCalls()
+			checkCalls(t, srv, fmt.Sprintf("Prefetch(%q)", ids), 0, 1, 0)
 			for _, id := range ids {
 				want := map[string]string{"db": "plain", "db-abcdef": "hyphened", "other": "third"}[strings.Split(nameOf(srv, id), ":")[0]]
 				checkRead(t, c, id, want)

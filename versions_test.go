@@ -37,7 +37,7 @@ func keyServer(t *testing.T) *secretstest.Server {
 	srv := secretstest.New(t, secretstest.Secrets{"key": "unlabelled"})
 	srv.Put("key", "previous")
 	srv.PutStages("key", "zeta", "zeta")
-	srv.PutStages("key", "alpha", "alpha", "omega") // two labels, one version
+	srv.PutStages("key", "alpha", "alpha", "AAA") // two labels, one version
 	srv.Put("key", "current")
 	srv.PutPending("key", "pending")
 	return srv
@@ -59,7 +59,7 @@ func TestGetVersion(t *testing.T) {
 			check(secrets.Stage(secrets.Current), "current")
 			check(secrets.Stage(secrets.Previous), "previous")
 			check(secrets.Stage(secrets.Pending), "pending")
-			check(secrets.Stage("omega"), "alpha")
+			check(secrets.Stage("AAA"), "alpha")
 			check(secrets.VersionID(srv.VersionID("key", "alpha")), "alpha")
 			check(secrets.VersionID(srv.VersionID("key", "AWSCURRENT")), "current")
 		}
@@ -141,7 +141,7 @@ func TestVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := all[3].Stages(), []string{"alpha", "omega"}; !slices.Equal(got, want) {
+		if got, want := all[3].Stages(), []string{"AAA", "alpha"}; !slices.Equal(got, want) {
 			t.Errorf("labels = %v, want %v", got, want)
 		}
 		all[0] = nil // the slice is the caller's
@@ -247,6 +247,80 @@ func TestVersionsFollowARefresh(t *testing.T) {
 	})
 }
 
+// It is in front even while the others cannot be fetched.
+func TestVersionsFollowWithoutTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{"key": "one"})
+		c := open(t, srv.Client(), nil)
+		checkVersions(t, c, "cold", "one")
+		checkVersions(t, c, "from memory", "one")
+		pending := srv.PutPending("key", "pending")
+		srv.Put("key", "two")
+		srv.Fail(secretstest.Fault{Stage: "AWSPENDING", Times: secretstest.Always, Code: "InternalServiceError"})
+		if err := c.Refresh(t.Context(), "key"); err != nil {
+			t.Fatal(err)
+		}
+		checkVersions(t, c, "the pending one fails", "two", "one")
+		srv.ClearFaults()
+		srv.MoveStage("key", "AWSPENDING", pending)
+		time.Sleep(6 * time.Minute)
+		checkVersions(t, c, "it does not any longer", "two", "pending", "one")
+	})
+}
+
+// A current version that may not be read is not just left out.
+func TestVersionsWithoutTheCurrentOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{"key": "one"})
+		c := open(t, srv.Client(), nil)
+		checkRead(t, c, "key", "one")
+		srv.Put("key", "two")
+		srv.Fail(secretstest.Fault{Stage: "AWSCURRENT", Times: secretstest.Always, Code: "AccessDeniedException"})
+		if all, err := c.Versions(t.Context(), "key"); err == nil {
+			t.Errorf("Versions = %v, want an error", all)
+		}
+	})
+}
+
+// Versions that are asked for by label are confirmed with the current one:
+// while it is read, and nothing changes, they cost nothing and wait for nothing.
+func TestGetVersionIsConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := keyServer(t)
+		srv.MoveStage("key", "AWSPENDING", "")
+		c := open(t, srv.Client(), nil)
+		read := func() string {
+			s, err := c.GetVersion(t.Context(), "key", secrets.Stage(secrets.Previous))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(s.Bytes())
+		}
+		checkRead(t, c, "key", "current")
+		read()
+		srv.ResetCalls()
+		srv.Fail(secretstest.Fault{Times: secretstest.Always, Latency: 200 * time.Millisecond})
+		for range 50 * 60 {
+			start := time.Now()
+			if v := read(); v != "previous" || time.Since(start) != 0 {
+				t.Fatalf("GetVersion = %q after %v, want previous at once", v, time.Since(start))
+			}
+			time.Sleep(time.Second)
+		}
+		if n := srv.Count(gets); n != 0 {
+			t.Errorf("%d GetSecretValue calls while nothing changed, want none", n)
+		}
+		// A label that a refresh saw move is asked for anew at once.
+		srv.Put("key", "newer")
+		if err := c.Refresh(t.Context(), "key"); err != nil {
+			t.Fatal(err)
+		}
+		if v := read(); v != "current" {
+			t.Errorf("GetVersion after a Refresh = %q, want current", v)
+		}
+	})
+}
+
 // Versions go on being served while the service is away, for MaxStale.
 func TestVersionsDuringAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -287,7 +361,7 @@ func TestVersionsAreShared(t *testing.T) {
 		})
 		checkCalls(t, srv, "100 callers", 5, 0, 1)
 		crowd(t, 100, func(ctx context.Context, _ int) error {
-			_, err := c.GetVersion(ctx, "key", secrets.Stage("omega"))
+			_, err := c.GetVersion(ctx, "key", secrets.Stage("AAA"))
 			return err
 		})
 		checkCalls(t, srv, "100 callers of one version", 1, 0, 0)

@@ -201,11 +201,46 @@ func TestWatchYieldsErrorsOnce(t *testing.T) {
 		srv.Put("s", `{"host":"four"}`)
 		time.Sleep(2 * time.Minute)
 		s.check(t, "made again", "{four 0 []}")
+		srv.Delete("s")
+		time.Sleep(6 * time.Minute)
+		s.check(t, "deleted once more", "error: ResourceNotFoundException")
 
 		c.Close()
 		s.check(t, "closed", "error: "+secrets.ErrClosed.Error())
 		if !s.ended() {
 			t.Error("the loop goes on after Close")
+		}
+	})
+}
+
+// Watched secrets whose values became too old: the timer must not spin, which
+// it did when it came to one that its watcher had let go.
+func TestWatchOfWhatBecameTooOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all, ids := many(30)
+		srv := secretstest.New(t, all)
+		c := open(t, srv.Client(), &secrets.Options{MaxStale: 10 * time.Minute})
+		loops := map[string]*seen{}
+		for _, id := range ids {
+			loops[id] = follow(t.Context(), secrets.Bind[string](c, id))
+			loops[id].check(t, "first", all[id])
+		}
+		srv.Fail(secretstest.Outage())
+		srv.ResetCalls()
+		time.Sleep(3 * time.Hour)
+		for _, id := range ids {
+			loops[id].check(t, "too old", "error: connection reset")
+		}
+		if n := srv.Count(); n > 30*3*(180+40) { // three attempts each: a loop once a minute, and refreshes
+			t.Errorf("%d calls of 30 secrets in 3 hours", n)
+		}
+		srv.ClearFaults()
+		for _, id := range ids {
+			srv.Put(id, "new")
+		}
+		time.Sleep(2 * time.Minute)
+		for _, id := range ids {
+			loops[id].check(t, "over", "new")
 		}
 	})
 }
