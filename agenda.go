@@ -3,6 +3,7 @@ package secrets
 import (
 	"container/heap"
 	"log/slog"
+	"time"
 )
 
 // agenda is a heap of entries by the moment at which they are due. It knows
@@ -73,15 +74,46 @@ func (c *cache) tick() {
 	}
 	defer c.wg.Done()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.armed = 0
-	now := c.now()
-	for len(c.agenda) > 0 && c.agenda[0].due <= now {
-		e := c.agenda[0]
-		c.unscheduleLocked(e)
-		c.dueLocked(e, now)
-	}
+	c.workDueLocked(c.now())
 	c.armLocked()
+	work := c.dispatchLocked(true)
+	c.mu.Unlock()
+	if work {
+		c.work()
+	}
+}
+
+// workDueLocked sees to every entry that is due. Refreshes are also begun that
+// are due in a moment, so that thousands of secrets do not mean thousands of
+// timers a minute; nothing expires early.
+func (c *cache) workDueLocked(now instant) {
+	type later struct {
+		e  *entry
+		at instant
+	}
+	var early []later
+	soon := now.add(min(100*time.Millisecond, c.ttl/1000))
+	for len(c.agenda) > 0 && c.agenda[0].due <= soon {
+		e := c.agenda[0]
+		at := e.due
+		c.unscheduleLocked(e)
+		if at > now && !e.hotLocked() {
+			early = append(early, later{e, at})
+			continue
+		}
+		c.dueLocked(e, max(now, at))
+	}
+	for _, l := range early {
+		c.scheduleLocked(l.e, l.at)
+	}
+}
+
+// hotLocked reports whether e is to be refreshed when it is due.
+func (e *entry) hotLocked() bool {
+	e.gatherLocked()
+	return e.inflight == nil && e.cur != nil && e.seldom().trouble == nil &&
+		(e.forced || e.holds > 0 || e.flags.Load()&readSinceLook != 0)
 }
 
 // dueLocked decides what becomes of e: a secret that is being read is
@@ -96,7 +128,7 @@ func (c *cache) dueLocked(e *entry, now instant) {
 	case e.cur != nil && now >= c.lastMoment(e) && (trouble != nil || !hot):
 		c.expireForGoodLocked(e, now)
 	case hot && (trouble == nil || now >= trouble.retry):
-		c.refreshLocked(e, false)
+		c.queueLocked(e, false)
 	case e.cur == nil && hot:
 		c.scheduleLocked(e, trouble.retry)
 	case e.cur == nil:

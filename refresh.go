@@ -38,6 +38,13 @@ type look struct {
 // refreshLocked returns e's refresh that is under way, or queues one. Those
 // that a reader waits for go first.
 func (c *cache) refreshLocked(e *entry, first bool) *flight {
+	f := c.queueLocked(e, first)
+	c.dispatchLocked(false)
+	return f
+}
+
+// queueLocked is refreshLocked, but for a worker to see to it.
+func (c *cache) queueLocked(e *entry, first bool) *flight {
 	if e.inflight != nil {
 		return e.inflight
 	}
@@ -52,17 +59,25 @@ func (c *cache) refreshLocked(e *entry, first bool) *flight {
 	} else {
 		c.queue = append(c.queue, e)
 	}
-	if c.workers < maxWorkers {
-		c.workers++
-		c.wg.Add(1)
-		go c.work()
-	}
 	return e.inflight
+}
+
+// dispatchLocked begins as many workers as there is work for and as may be. If
+// self is set the caller is to be one of them where it returns true.
+func (c *cache) dispatchLocked(self bool) (work bool) {
+	for range min(len(c.queue), maxWorkers-c.workers) {
+		c.workers++
+		if self && !work {
+			work = true
+			continue
+		}
+		c.wg.Go(c.work)
+	}
+	return work
 }
 
 // work runs refreshes until none waits. There is no worker at rest.
 func (c *cache) work() {
-	defer c.wg.Done()
 	for {
 		c.mu.Lock()
 		if c.closed || len(c.queue) == 0 {
