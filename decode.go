@@ -30,6 +30,9 @@ func kindOf[T any]() *kind[T] {
 	case t == reflect.TypeFor[*Secret]():
 		k.always = true
 		k.decode = func(s *Secret) (v T, _ *DecodeError) { return any(s).(T), nil }
+	case t == reflect.TypeFor[Secret]():
+		k.always = true
+		k.decode = func(s *Secret) (v T, _ *DecodeError) { return any(*s).(T), nil }
 	case rawText(t):
 		k.always = t == reflect.TypeFor[string]()
 		k.decode = k.text

@@ -332,3 +332,14 @@ func TestDecodeNull(t *testing.T) {
 	checkRead(t, c, "null", []byte("null"))
 	checkRead(t, c, "inside", account{})
 }
+
+func TestSecretByValue(t *testing.T) {
+	c := newClient(t, newService("a"), nil)
+	s, err := secrets.Get[secrets.Secret](ctx, c, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := s.Text(); got != "value of a" || s.Name() != "a" {
+		t.Errorf("got %q of %q", got, s.Name())
+	}
+}

@@ -101,7 +101,8 @@ func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 }
 
 // GetVersion returns the version of a secret that sel names. It is cached like
-// any other, also when it is not the current one; [Client.Get] is for that.
+// any other, also when it is not the current one; [Client.Get] is for that. It
+// is refreshed ahead along with the current one, if that is being read too.
 // The error for a label or id that no version has says which it was, and is a
 // *types.ResourceNotFoundException of the SDK. It blocks as Client.Get does, and
 // after Close it returns [ErrClosed].

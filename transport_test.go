@@ -123,3 +123,26 @@ func (r *turning) ResolveEndpoint(context.Context, secretsmanager.EndpointParame
 	u, err := url.Parse(r.to)
 	return smithyendpoints.Endpoint{URI: *u}, err
 }
+
+// An https endpoint that redirects to plain http is no way round the refusal:
+// the SDK's requests cannot be sent a second time by the HTTP client.
+func TestRedirectToPlainHTTPIsNotFollowed(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"a": "value"})
+	var sent, plain atomic.Int64
+	rt := roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent.Add(1)
+		if r.URL.Scheme != "https" {
+			plain.Add(1)
+		}
+		h := http.Header{"Location": {"http://example.com/"}}
+		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: h, Body: http.NoBody, Request: r}, nil
+	})
+	api := srv.Client(func(o *secretsmanager.Options) { o.HTTPClient = &http.Client{Transport: rt} })
+	c := newClient(t, api, nil)
+	if s, err := c.Get(t.Context(), "a"); err == nil {
+		t.Errorf("Get returned %v", s)
+	}
+	if sent.Load() == 0 || plain.Load() != 0 {
+		t.Errorf("%d requests, %d of them over plain http, want some and none", sent.Load(), plain.Load())
+	}
+}
