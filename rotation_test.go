@@ -39,7 +39,6 @@ type rotResource struct {
 
 	mu    sync.Mutex // guards the fields below
 	users map[string]string
-	down  bool
 	good  int
 	wrong []rotLogin
 }
@@ -58,34 +57,23 @@ func (db *rotResource) set(u rotLogin) {
 	db.users[u.Username] = u.Password
 }
 
-func (db *rotResource) setDown(down bool) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	db.down = down
-}
-
 // login is a use: the server looks at the password when the latency is half over.
 func (db *rotResource) login(ctx context.Context, l rotLogin) (string, error) {
 	if !rotSleep(ctx, db.latency/2) {
 		return "", ctx.Err()
 	}
 	db.mu.Lock()
-	ok, down := db.users[l.Username] == l.Password, db.down
-	switch {
-	case down:
-	case ok:
+	ok := db.users[l.Username] == l.Password
+	if ok {
 		db.good++
-	default:
+	} else {
 		db.wrong = append(db.wrong, l)
 	}
 	db.mu.Unlock()
 	if !rotSleep(ctx, db.latency/2) {
 		return "", ctx.Err()
 	}
-	switch {
-	case down:
-		return "", errRotNetwork
-	case !ok:
+	if !ok {
 		return "", secrets.RejectedIf(fmt.Errorf("%w (password %q)", errRotAuth, l.Password), func(err error) bool { return errors.Is(err, errRotAuth) })
 	}
 	return l.Username + ":" + l.Password, nil
