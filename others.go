@@ -170,7 +170,11 @@ func (c *cache) keepVersionLocked(e *entry, sel Selector, s *Secret) {
 		})
 		delete(o.byName, oldest)
 	}
-	o.byName[sel] = &other{s: s, confirmed: now, fetched: now, expires: now.add(jitter(c.ttl))}
+	expires := now.add(jitter(c.ttl))
+	if e.cur != nil {
+		expires = max(expires, e.expires) // not before the look that will confirm it
+	}
+	o.byName[sel] = &other{s: s, confirmed: now, fetched: now, expires: expires}
 }
 
 // versions returns every labelled version, the current one first.
