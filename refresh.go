@@ -63,9 +63,15 @@ func (c *cache) queueLocked(e *entry, first bool) *flight {
 }
 
 // dispatchLocked begins as many workers as there is work for and as may be. If
-// self is set the caller is to be one of them where it returns true.
+// self is set the caller is to be one of them where it returns true; then
+// nobody waits, and workers get a few refreshes each: to begin a goroutine costs
+// about as much as a refresh.
 func (c *cache) dispatchLocked(self bool) (work bool) {
-	for range min(len(c.queue), maxWorkers-c.workers) {
+	n := len(c.queue)
+	if self {
+		n = max(min(n, 4), n/4)
+	}
+	for range min(n, maxWorkers-c.workers) {
 		c.workers++
 		if self && !work {
 			work = true
