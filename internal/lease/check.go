@@ -1,0 +1,315 @@
+package lease
+
+// A Check is one question to the service, in one request or two: which version
+// is current, and what is its value. Every check that was begun ends with one
+// call of [Lease.End], whatever happens in between.
+type Check struct {
+	N        uint64 // its number; later checks have greater ones
+	Describe bool   // DescribeSecret may be called
+	Fetch    bool   // the value is to be fetched even if the version is the same
+
+	own       bool
+	suspect   string // the version that was suspected of going back when it began
+	suspected bool
+	version   string // what it observed
+	observed  Time   // when it did
+	preparing bool   // it observed a version to adopt, which is not adopted yet
+	settled   bool   // it has had its effect, or is known to have none
+	described bool
+	fetched   bool // the service gave the value it observed
+}
+
+// A Step says how a check goes on.
+type Step uint8
+
+const (
+	Done    Step = iota // it has its result
+	Fetch               // GetSecretValue for AWSCURRENT
+	Prepare             // decode the observed version without a lock, then call Prepared
+)
+
+// A Report says what an event changed, for counters, logs and whoever waits.
+type Report struct {
+	Step      Step
+	Adopted   bool   // the observed version is the current one now
+	From      string // the version that it replaced, "" if there was none
+	Confirmed bool   // the version is still current
+	PutOff    bool   // it went back, which one check alone does not prove
+	Answered  bool   // the service answered for the secret: reads count anew
+	Recovered int    // the answer ended so many failures
+	Failed    bool   // the check failed, for the first time in a row if Failures is 1
+	Failures  int    // failures in a row
+	No        bool   // the answer was no: the lease has ended
+	TooOld    bool   // the value was not confirmed for so long that it is served no longer
+}
+
+// Begin begins a check that a caller wants, number n.
+func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
+	m := l.rare()
+	return Check{
+		N:         n,
+		Describe:  now >= m.describeAfter && !m.skipDescribe,
+		Fetch:     !l.has || now < l.fetched || now.Sub(l.fetched) >= r.FetchAtLeast,
+		suspect:   m.suspect,
+		suspected: m.suspected,
+	}
+}
+
+// BeginRefresh begins the lease's own refresh.
+func (l *Lease) BeginRefresh(r *Rules, now Time, n uint64) Check {
+	ck := l.Begin(r, now, n)
+	ck.own = true
+	return ck
+}
+
+// BeginUnknown returns check n that began when no lease for its secret was known,
+// a cold read's for instance.
+func BeginUnknown(n uint64) Check { return Check{N: n, Fetch: true} }
+
+// A Description is what DescribeSecret says of a secret's versions.
+type Description struct {
+	Current string // id of the version with AWSCURRENT
+	Pending string // id of the version that an outstanding rotation makes
+
+	Windowed      bool // the rotation window is known
+	Opens, Closes Time
+}
+
+// Described is the answer of DescribeSecret. For a secret that is scheduled for
+// deletion, and where nothing is said of labels, it must not be called.
+func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
+	if l.gone || ck.settled {
+		return Report{}
+	}
+	ck.described = true
+	if l.overtaken(r, m, ck, d.Current, false) {
+		return Report{}
+	}
+	l.learn(m.Now, d)
+	switch {
+	case ck.Fetch || !l.has:
+		return Report{Step: Fetch}
+	case d.Current == l.version:
+		return l.confirm(r, m, ck, m.Now)
+	case l.goesBack(ck, d.Current, false):
+		return l.putOff(r, m, ck, d.Current)
+	}
+	return Report{Step: Fetch}
+}
+
+// DescribeDenied is the answer that DescribeSecret is not permitted: it is not
+// called for this secret for Rules.DescribeAgain. first says that it was
+// permitted before, as far as is known.
+func (l *Lease) DescribeDenied(r *Rules, now Time) (first bool) {
+	m := l.grow()
+	first = m.describeAfter == 0
+	m.describeAfter = now.Add(r.DescribeAgain)
+	return first
+}
+
+// An Observation is a value that the service gave, or that is in memory for the
+// version that it named.
+type Observation struct {
+	Version string
+	Same    bool // it is the lease's version, and its value is the same
+	Older   bool // it was created before the lease's version
+	Fetched bool // the service gave the value in this check
+}
+
+// Observed is the current version as the service gives it.
+func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
+	if l.gone || ck.settled || l.overtaken(r, m, ck, o.Version, o.Older) {
+		return Report{}
+	}
+	if !ck.described {
+		l.unlearn(r, m.Now)
+	}
+	switch {
+	case l.has && o.Same:
+		if o.Fetched {
+			l.fetched = m.Now
+		}
+		return l.confirm(r, m, ck, m.Now)
+	case l.goesBack(ck, o.Version, o.Older):
+		return l.putOff(r, m, ck, o.Version)
+	}
+	ck.version, ck.observed, ck.preparing, ck.fetched = o.Version, m.Now, true, o.Fetched
+	return Report{Step: Prepare}
+}
+
+// Prepared is the end of a preparation that Observed asked for. The version is
+// adopted unless a later check has settled otherwise in the meantime.
+func (l *Lease) Prepared(r *Rules, m Moment, ck *Check) Report {
+	if l.gone || ck.settled || !ck.preparing || l.overtaken(r, m, ck, ck.version, false) {
+		return Report{}
+	}
+	ck.preparing = false
+	rep := Report{Adopted: true, From: l.Version()}
+	if l.has {
+		l.supersede(ck.version)
+	}
+	if ck.fetched || !l.has {
+		l.fetched = ck.observed
+	}
+	l.version, l.has = ck.version, true
+	c := l.confirm(r, m, ck, ck.observed)
+	rep.Answered, rep.Recovered = c.Answered, c.Recovered
+	return rep
+}
+
+// supersede remembers the present version as a past one, now that id replaces it.
+func (l *Lease) supersede(id string) {
+	if id == l.version {
+		return
+	}
+	m := l.grow()
+	past := make([]string, 0, maxPast+1)
+	for _, p := range m.past {
+		if p != id {
+			past = append(past, p)
+		}
+	}
+	past = append(past, l.version)
+	m.past = past[max(0, len(past)-maxPast):]
+}
+
+// overtaken reports whether a later check has settled what is current. If ck saw
+// another version than that one, and not one known to be past, the checks
+// disagree, and a further one decides.
+func (l *Lease) overtaken(r *Rules, m Moment, ck *Check, saw string, older bool) bool {
+	if ck.N >= l.settled {
+		return false
+	}
+	ck.settled, ck.preparing = true, false
+	if l.has && saw != l.version && !older && !l.wasPast(saw) {
+		l.soon(r, m.Now.Add(r.SecondCheck))
+	}
+	return true
+}
+
+func (l *Lease) wasPast(id string) bool {
+	for _, p := range l.rare().past {
+		if p == id {
+			return true
+		}
+	}
+	return false
+}
+
+// goesBack reports whether ck is the first to see an older version, or one that
+// was superseded, as current. It may have been answered by a replica that lags;
+// a second check, begun after that, proves a rollback.
+func (l *Lease) goesBack(ck *Check, id string, older bool) bool {
+	if !l.has || id == l.version || !older && !l.wasPast(id) {
+		return false
+	}
+	return !ck.suspected || ck.suspect != id
+}
+
+// confirm notes that the service said at the given moment that the version is
+// current.
+func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
+	rep := l.settle(ck)
+	if l.more != nil {
+		l.more.suspect, l.more.suspected = "", false
+	}
+	life := r.life(m)
+	l.confirmed, l.expires = at, at.Add(life)
+	next := l.interval(r, m, life)
+	if r.OnRead && next < ahead(life) {
+		l.expires = at.Add(next) // no other check comes sooner
+	}
+	l.plan(at.Add(next), false)
+	l.show(r, m.Now)
+	rep.Confirmed = true
+	return rep
+}
+
+// putOff keeps the version in service, and no longer than before, until a second
+// check.
+func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
+	rep := l.settle(ck)
+	more := l.grow()
+	more.suspect, more.suspected = id, true
+	at := m.Now.Add(around(r.SecondCheck, m))
+	if !r.OnRead {
+		l.planned = false // whatever was planned, this is sooner or as good
+	}
+	l.soon(r, at)
+	l.show(r, m.Now)
+	rep.PutOff = true
+	return rep
+}
+
+// settle ends ck with an answer, and the failures before it.
+func (l *Lease) settle(ck *Check) Report {
+	ck.settled, ck.preparing = true, false
+	l.settled = ck.N
+	rep := Report{Answered: true}
+	if m := l.more; m != nil {
+		rep.Recovered = m.failures
+		m.failures, m.since, m.skipDescribe = 0, 0, false
+	}
+	return rep
+}
+
+// Failed is a check that found nothing out. The value stays in service until its
+// last moment. describe says that it was DescribeSecret that failed.
+func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
+	if l.gone || ck.settled {
+		return Report{}
+	}
+	ck.settled = true
+	if ck.N < l.settled {
+		return Report{}
+	}
+	more := l.grow()
+	if more.failures == 0 {
+		more.since = m.Now
+	}
+	more.failures++
+	more.skipDescribe = describe
+	l.unlearn(r, m.Now)
+	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted)
+	l.show(r, m.Now)
+	return Report{Failed: true, Failures: more.failures}
+}
+
+// No is the answer that the secret is deleted or access to it denied: it ends
+// the lease, unless a later check has found otherwise.
+func (l *Lease) No(ck *Check) Report {
+	if l.gone || ck.settled {
+		return Report{}
+	}
+	ck.settled, ck.preparing = true, false
+	if ck.N < l.settled {
+		return Report{}
+	}
+	l.settled = ck.N
+	l.Remove()
+	return Report{No: true}
+}
+
+// End ends a check. One that had no result, since its goroutine ended or its
+// caller left, is repeated if nobody else is going to.
+func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
+	if ck.preparing && !l.gone {
+		l.soon(r, m.Now.Add(r.SecondCheck)) // it saw a version that nobody adopted
+	}
+	ck.settled, ck.preparing = true, false
+	if !ck.own {
+		return Report{}
+	}
+	l.running = false
+	switch {
+	case l.gone || r.OnRead:
+		return Report{}
+	case l.has && m.Now >= l.last(r):
+		return l.discard(r, m.Now)
+	case !l.has && l.holders == 0:
+		l.gone = true
+	case !l.planned:
+		l.plan(m.Now.Add(r.backoff(1, m)), true)
+	}
+	return Report{}
+}
