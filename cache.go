@@ -2,136 +2,90 @@ package secrets
 
 import (
 	"context"
-	"log/slog"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// cache is what a Client is made of.
+// cache is what a Client is made of: the shell round the leases, which decide.
 //
-// A hit reads index, then one atomic pointer of the entry, and takes no lock.
-// Everything else happens under mu, which is held for moments only: never
+// A hit reads the index, then one atomic pointer of the entry, and takes no
+// lock. Everything else happens under mu, which is held for moments only: never
 // during a call to the service and never while a user's function runs.
 type cache struct {
-	index  sync.Map // id as asked for (string) → *entry; written under mu
-	counts counts
+	registry         // guarded by mu, but for what hits read
+	fetcher  fetcher // what asks the service
+	counts   counts
+	log      logQueue
+	flights  singleflight.Group // requests that several callers wait for
 
-	api       API
-	describer describer // nil: api has no DescribeSecret
-	batcher   batcher   // nil: api has no BatchGetSecretValue
-
-	cold singleflight.Group // reads of what is not cached
-
-	ttl, maxStale, staleWait, fetchTimeout, minBackoff, maxBackoff time.Duration
-
-	size     int
-	onRead   bool // nothing runs in the background
-	log      *slog.Logger
-	start    time.Time
-	opts     []func(*secretsmanager.Options) // of calls somebody waits for
-	quickOpt []func(*secretsmanager.Options) // of calls that are tried again anyway
+	rules     lease.Rules
+	staleWait time.Duration
+	start     time.Time
 
 	base context.Context // ends at Close
 	stop context.CancelFunc
 	wg   sync.WaitGroup // flights, workers and timer functions; added to under mu while open
 
-	mu                       loggingMutex // guards the fields below and those of entries and slots that say so
+	mu                       sync.Mutex // guards the fields below and those of entries and slots that say so
 	closed                   bool
-	seq                      uint64                         // counts looks at the service, in the order in which they began
-	lru                      *simplelru.LRU[string, *entry] // every entry by its key; the bound is kept by makeRoomLocked
-	forgotten                *simplelru.LRU[question, *refusal]
-	agenda                   agenda // entries by the moment at which they are due
-	timer                    *time.Timer
-	armed                    instant             // when timer fires, 0: it does not
-	failing                  map[*entry]struct{} // those whose last look failed
-	lastSuccess, lastTrouble instant             // of any look
-	queue                    []*entry            // refreshes that wait for a worker
-	workers                  int                 // at most maxWorkers
-	noDescribe               bool                // the endpoint has no such operation
-	noBatch                  instant             // until then BatchGetSecretValue is not asked
+	checks                   uint64 // counts checks, in the order in which they began
+	scheduler                scheduler
+	negative                 negativeCache
+	failing                  map[*entry]struct{} // those whose last check failed
+	lastSuccess, lastFailure instant             // of any check; lastFailure: the first in a row
 }
-
-// maxWorkers is how many refreshes run at a time.
-const maxWorkers = 16
 
 // An instant is a moment in nanoseconds: since the client was made by the
 // monotonic clock or, where the process may be frozen, by the wall clock.
-type instant int64
-
-const never instant = 1<<63 - 1
+type instant = lease.Time
 
 func (c *cache) now() instant {
-	if c.onRead {
+	if c.rules.OnRead {
 		return instant(time.Now().UnixNano())
 	}
 	return instant(time.Since(c.start)) + 1
 }
 
-func (i instant) add(d time.Duration) instant { return i + instant(d) }
-func (i instant) sub(j instant) time.Duration { return time.Duration(i - j) }
+func (c *cache) draw() float64 { return rand.Float64() }
 
-// keyOf returns what identifies a secret in the cache, by what the service says
-// its ARN is: the part after the region, in which replicas differ. It lies in
-// the ARN's own memory. An endpoint that says no ARN gets the id asked for.
-func keyOf(arn, asked string) string {
-	rest, ok := strings.CutPrefix(arn, "arn:")
-	for range 3 { // partition, service, region
-		_, rest, _ = strings.Cut(rest, ":")
-	}
-	if !ok || rest == "" {
-		return asked
-	}
-	return rest
-}
+// moment returns the present, for an event.
+func (c *cache) moment() lease.Moment { return lease.Moment{Now: c.now(), Draw: c.draw()} }
 
 // An entry is one cached secret. There may be many thousands: what most of them
 // never need is in rare.
 type entry struct {
-	// Read by hits, without a lock; written under cache.mu.
-	fast     atomic.Pointer[Secret]    // nil: not to be served without a look at the clock
-	typed    atomic.Pointer[slotHead]  // one slot for each type it was read as
-	all      atomic.Pointer[[]*Secret] // what Versions returns
-	flags    atomic.Uint32             // readSinceLook, readSinceScan, allRead: also set by hits
-	rotating atomic.Bool               // a rotation is known to be outstanding
+	// Read by hits, without a lock; written under cache.mu, and but for flags
+	// by projectLocked alone.
+	fast  atomic.Pointer[Secret]    // nil: not to be served without asking the lease
+	typed atomic.Pointer[slotHead]  // one slot for each type that it was read as
+	all   atomic.Pointer[[]*Secret] // what Versions returns
+	flags atomic.Uint32             // see the constants below
 
 	// Guarded by cache.mu.
-	gone      bool    // dropped or evicted
-	forced    bool    // look when due, read or not
-	place     int32   // in the agenda, -1: not there
-	holds     int32   // watchers and pins: while there are any it is hot and stays
-	key       string  // see keyOf
-	id        string  // the id that last worked, by which index knows it
-	cur       *Secret // the last adopted current version; nil: none
-	curSeq    uint64  // the look that cur, or its confirmation, comes from
-	confirmed instant // when the service last said that cur is current
-	fetched   instant // when the service last gave cur's value
-	expires   instant // cur's TTL
-	due       instant // when the agenda next looks at it
-	inflight  *flight // a refresh that waits or runs
-	rare      *rare   // nil: all zero
+	place  int32         // in the scheduler's heap
+	key    string        // see identity.Secret
+	id     string        // the id that last worked, by which index knows it
+	lease  lease.Lease   // changed by applyLocked alone
+	cur    *Secret       // the current version; nil: none
+	flight chan struct{} // closed when the refresh that is queued or runs has ended; nil: there is none
+	rare   *rare         // nil: all zero
 }
 
 // rare is the part of an entry that most never need. Guarded by cache.mu.
 type rare struct {
-	aliases       []string      // the ids, beside entry.id, by which index knows it
-	trouble       *trouble      // nil: the last look went well
-	looks         time.Duration // the interval of looks while a rotation is outstanding
-	looksFor      string        // the version that it makes
-	past          []string      // version ids that were current before cur, newest last
-	suspect       string        // a version that one look saw as current again
-	describeAfter instant       // DescribeSecret was denied: not asked until then
-	rotation      *schedule     // what DescribeSecret said of the rotation; nil: nothing
-	bound         []boundSlot   // of BindFunc handles
-	others        *others       // versions other than cur; nil: none was asked for
-	changed       chan struct{} // closed when cur changes or the entry goes; nil: nobody waits
+	aliases  []string      // the ids, beside entry.id, by which index knows it
+	former   []string      // keys of secrets whose place it took, see identity.Known
+	suspect  string        // the key of one of them that was seen to come back
+	found    uint64        // the number of the last check that found it without a current version
+	bound    []boundSlot   // of BindFunc handles
+	versions *versions     // other versions than cur; nil: none was asked for
+	changed  chan struct{} // closed when cur changes or the entry goes; nil: nobody waits
 }
 
 var nothingRare rare
@@ -144,8 +98,8 @@ func (e *entry) seldom() *rare {
 	return e.rare
 }
 
-// mayBe returns e's rare part to be written, and makes it where there is none.
-func (e *entry) mayBe() *rare {
+// grow returns e's rare part to be written, and makes it where there is none.
+func (e *entry) grow() *rare {
 	if e.rare == nil {
 		e.rare = &rare{}
 	}
@@ -154,26 +108,13 @@ func (e *entry) mayBe() *rare {
 
 // The bits of entry.flags.
 const (
-	readSinceLook = 1 << iota // decides whether it is refreshed ahead
-	readSinceScan             // decides whether it is evicted
-	allRead                   // the same as the first for Versions
-	touched       = readSinceLook | readSinceScan
+	readSinceCheck = 1 << iota // by hits: decides whether it is refreshed ahead
+	readSinceScan              // by hits: decides whether it is evicted
+	listedSince                // by hits: the first, for Versions
+	isRotating                 // a rotation is known to be outstanding
+	isNamed                    // see identity.Secret
+	touched        = readSinceCheck | readSinceScan
 )
-
-// trouble is a run of failed looks.
-type trouble struct {
-	n            int     // how many
-	since        instant // the first
-	retry        instant // when the next look is due
-	err          error
-	skipDescribe bool // the next look asks GetSecretValue alone
-}
-
-// A flight is a refresh under way.
-type flight struct {
-	done chan struct{} // closed by the worker that ran it
-	err  error         // set before done is closed
-}
 
 // touch notes a read. Its common case writes nothing that cores would contend for.
 func (e *entry) touch() {
@@ -191,6 +132,12 @@ func (e *entry) gatherLocked() {
 	}
 }
 
+// readLocked reports whether e was read since its last confirmation.
+func (e *entry) readLocked() bool {
+	e.gatherLocked()
+	return e.flags.Load()&readSinceCheck != 0
+}
+
 // lookup is the hit path: the entry and its secret if they can be served as
 // they are.
 func (c *cache) lookup(id string) (*entry, *Secret) {
@@ -202,125 +149,76 @@ func (c *cache) lookup(id string) (*entry, *Secret) {
 	return e, e.fast.Load()
 }
 
-// current returns the current version and its entry, from memory or, at the
-// caller's leisure, from the service.
-func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error) {
-	if id == "" {
-		return nil, nil, errNoID
+// applyLocked tells e's lease of an event, and brings about what the lease then
+// is. It is the only way in to a lease.
+func (c *cache) applyLocked(e *entry, event func(*lease.Lease) lease.Report) lease.Report {
+	rep := event(&e.lease)
+	if rep.Answered {
+		e.gatherLocked()
+		e.flags.And(^uint32(readSinceCheck))
 	}
-	for range 8 {
-		e, s, f, err := c.serve(id)
-		if err != nil || s != nil && f == nil {
-			return e, s, err
-		}
-		if f == nil {
-			return c.fetchCold(ctx, id)
-		}
-		if e, s, err, ok := c.await(ctx, e, f); ok {
-			return e, s, err
-		}
-	}
-	return c.fetchCold(ctx, id)
+	c.projectLocked(e)
+	return rep
 }
 
-// serve answers from memory if it can: s alone is served, s and f are an
-// expired version and its refresh, and neither means a cold read.
-func (c *cache) serve(id string) (e *entry, s *Secret, f *flight, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return nil, nil, nil, ErrClosed
+// projectLocked makes the pointers that hits read, the slots, the scheduler,
+// the queue and the registry agree with e's lease. It alone shows, hides,
+// schedules and removes.
+func (c *cache) projectLocked(e *entry) {
+	l := &e.lease
+	if l.Gone() {
+		c.unregisterLocked(e)
 	}
-	if e = c.knownLocked(id); e == nil || e.cur == nil {
-		return nil, nil, nil, c.rememberedLocked(question{id: id})
+	if !l.HasValue() && e.cur != nil {
+		c.emptyLocked(e)
 	}
-	now := c.now()
 	switch {
-	case now < e.expires && now >= e.confirmed:
-		c.counts.hits.add()
-	case !c.servableLocked(e, now):
-		return nil, nil, nil, c.rememberedLocked(question{id: id})
-	case e.seldom().trouble != nil && now < e.rare.trouble.retry:
-		c.counts.stale.Add(1)
-	default:
-		e.touch()
-		return e, e.cur, c.refreshLocked(e, true), nil
+	case !l.Shown():
+		c.hideLocked(e)
+	case e.fast.Load() != e.cur:
+		c.showLocked(e)
 	}
-	e.touch()
-	c.showLocked(e, now)
-	return e, e.cur, nil, nil
+	e.showListLocked()
+	if running := l.Refreshing(); running && e.flight == nil {
+		c.enqueueLocked(e)
+	} else if !running && e.flight != nil {
+		close(e.flight)
+		e.flight = nil
+	}
+	if _, failing := l.Failing(); failing && !l.Gone() {
+		c.failing[e] = struct{}{}
+	} else if len(c.failing) > 0 {
+		delete(c.failing, e)
+	}
+	e.setFlagLocked(isRotating, l.Rotating())
+	c.fixLocked(e)
+	if agree != nil {
+		agree(c, e)
+	}
 }
 
-// knownLocked returns the entry that id names, as far as that is certain: it was
-// asked for by that id before, or the id is its very ARN.
-func (c *cache) knownLocked(id string) *entry {
-	if v, ok := c.index.Load(id); ok {
-		return v.(*entry)
+func (e *entry) setFlagLocked(bit uint32, on bool) {
+	switch had := e.flags.Load()&bit != 0; {
+	case on && !had:
+		e.flags.Or(bit)
+	case had && !on:
+		e.flags.And(^bit)
 	}
-	e, ok := c.lru.Peek(keyOf(id, ""))
-	if !ok || e.cur == nil || e.cur.v.arn != id {
-		return nil
-	}
-	c.aliasLocked(e, id)
-	return e
 }
 
-// await waits for the refresh of an expired version, for a moment only: then
-// the old value is served. ok is false if the read is to start over.
-func (c *cache) await(ctx context.Context, e *entry, f *flight) (_ *entry, _ *Secret, _ error, ok bool) {
-	c.counts.misses.Add(1)
-	wait := time.NewTimer(c.staleWait)
-	defer wait.Stop()
-	select {
-	case <-f.done:
-	case <-wait.C:
-	case <-ctx.Done():
-	case <-c.base.Done():
-		return nil, nil, ErrClosed, true
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.now()
-	if e.gone || !c.servableLocked(e, now) {
-		return nil, nil, nil, false
-	}
-	if now >= e.expires {
-		c.counts.stale.Add(1)
-	}
-	c.showLocked(e, now) // the next reader need not wait for the same flight
-	return e, e.cur, nil, true
-}
-
-// servableLocked reports whether e's value may be served at all, expired or not.
-func (c *cache) servableLocked(e *entry, now instant) bool {
-	return e.cur != nil && now < c.lastMoment(e) && now >= e.confirmed
-}
-
-// lastMoment returns when e's value ceases to be served whatever happens.
-func (c *cache) lastMoment(e *entry) instant {
-	return max(e.expires, e.confirmed.add(c.maxStale))
-}
-
-// showLocked lets hits have e's value without a lock, until hideLocked.
-func (c *cache) showLocked(e *entry, now instant) {
-	if c.onRead || c.closed || e.gone || !c.servableLocked(e, now) {
-		return
-	}
-	if e.due == never { // it had been left to expire
-		c.scheduleLocked(e, min(now.add(c.ttl), c.lastMoment(e)))
-	}
+// showLocked lets hits have e's value without a lock. Called by projectLocked.
+func (c *cache) showLocked(e *entry) {
 	e.fast.Store(e.cur)
-	if o := e.seldom().others; o != nil && o.all != nil {
-		all := o.all // hits read it without the lock
-		e.all.Store(&all)
-	}
 	for _, s := range e.slotsLocked() {
 		s.showLocked(e)
 	}
 }
 
-// hideLocked sends readers to the slow path.
+// hideLocked sends readers to the slow path. Called by projectLocked.
 func (c *cache) hideLocked(e *entry) {
+	if e.fast.Load() == nil {
+		return
+	}
 	e.fast.Store(nil)
 	e.all.Store(nil)
 	for _, s := range e.slotsLocked() {
@@ -328,134 +226,18 @@ func (c *cache) hideLocked(e *entry) {
 	}
 }
 
-// placeLocked finds or makes the entry of the secret that the service says id
-// is. One secret has one entry, whatever it is called.
-func (c *cache) placeLocked(id string, k string) *entry {
-	var named *entry
-	if v, ok := c.index.Load(id); ok {
-		named = v.(*entry)
-	}
-	e, _ := c.lru.Peek(k)
-	switch {
-	case e == nil && named == nil:
-		e = &entry{key: k, place: -1, due: never}
-		c.makeRoomLocked()
-		c.lru.Add(k, e)
-		c.aliasLocked(e, id)
-	case e == nil:
-		e = named // deleted and made again: another ARN under the old name
-		c.rekeyLocked(e, id, k)
-	case named == nil:
-		c.aliasLocked(e, id)
-	case named != e:
-		c.unaliasLocked(named, id)
-		c.retireSlotsLocked(named)
-		if named.id == "" {
-			c.removeLocked(named)
-		}
-		c.aliasLocked(e, id)
-	}
-	return e
-}
-
-func (c *cache) aliasLocked(e *entry, id string) {
-	if e.id == "" {
-		e.id = id
-	} else {
-		r := e.mayBe()
-		r.aliases = append(slices.Clip(r.aliases), id)
-	}
-	c.index.Store(id, e)
-}
-
-func (c *cache) unaliasLocked(e *entry, id string) {
-	c.index.CompareAndDelete(id, e)
-	if e.rare != nil {
-		e.rare.aliases = slices.DeleteFunc(e.rare.aliases, func(a string) bool { return a == id })
-	}
-	if e.id != id {
-		return
-	}
-	if e.id = ""; len(e.seldom().aliases) > 0 {
-		c.workedLocked(e, e.rare.aliases[0])
-	}
-}
-
-// workedLocked makes id, one of e's names, the one that e is refreshed by.
-func (c *cache) workedLocked(e *entry, id string) {
-	if e.id == id {
-		return
-	}
-	r := e.mayBe()
-	r.aliases = slices.DeleteFunc(slices.Clone(r.aliases), func(a string) bool { return a == id })
-	if e.id != "" {
-		r.aliases = append(r.aliases, e.id)
-	}
-	e.id = id
-}
-
-// namesLocked returns every id by which index knows e.
-func (e *entry) namesLocked() []string {
-	if e.id == "" {
-		return nil
-	}
-	return append([]string{e.id}, e.seldom().aliases...)
-}
-
-// rekeyLocked makes e the entry of another secret that has taken over the
-// name id. What the other aliases name now, the service has to say.
-func (c *cache) rekeyLocked(e *entry, id string, k string) {
-	c.lru.Remove(e.key)
-	for _, a := range e.namesLocked() {
-		if a != id {
-			c.unaliasLocked(e, a)
-		}
-	}
-	r := e.mayBe()
-	r.past, r.suspect, r.others, r.rotation = nil, "", nil, nil
-	e.key = k
-	c.lru.Add(k, e)
-	c.retireSlotsLocked(e)
-	c.mu.logLocked(slog.LevelInfo, "secrets: secret was made again under its old name", "secret", id)
-}
-
-// makeRoomLocked evicts the least recently read entry if there is no room for
-// one more. An entry that was read since it was last considered, and one that
-// is held, goes to the other end instead; after 64 of those, or when all were
-// considered once, the next one that is not held goes.
-func (c *cache) makeRoomLocked() {
-	scanned := 0
-	for n := 2 * c.lru.Len(); n > 0 && c.lru.Len() >= c.size; n-- {
-		_, e, _ := c.lru.GetOldest()
-		e.gatherLocked()
-		read := e.flags.And(^uint32(readSinceScan))&readSinceScan != 0
-		if e.holds > 0 || read && scanned < 64 {
-			scanned++
-			c.lru.Get(e.key) // to the other end
-			continue
-		}
-		c.removeLocked(e)
-		c.counts.evictions.Add(1)
-	}
-}
-
-// removeLocked takes e and its values out of the cache.
-func (c *cache) removeLocked(e *entry) {
-	e.gone = true
-	c.hideLocked(e)
-	for _, a := range e.namesLocked() {
-		c.index.CompareAndDelete(a, e)
-	}
+// emptyLocked lets go of e's values. Called by projectLocked.
+func (c *cache) emptyLocked(e *entry) {
+	e.cur = nil
+	e.all.Store(nil)
+	e.fast.Store(nil)
 	for _, s := range e.slotsLocked() {
 		s.emptyLocked()
 	}
-	if have, _ := c.lru.Peek(e.key); have == e {
-		c.lru.Remove(e.key)
+	if e.rare != nil {
+		e.rare.versions = nil
 	}
-	delete(c.failing, e)
-	c.unscheduleLocked(e)
 	e.announceLocked()
-	e.cur, e.id, e.rare = nil, "", nil
 }
 
 // announceLocked wakes those who wait for a change of e.
@@ -466,9 +248,9 @@ func (e *entry) announceLocked() {
 	}
 }
 
-// jitter returns d give or take 10 %.
-func jitter(d time.Duration) time.Duration {
-	return d - d/10 + time.Duration(rand.Int64N(int64(d/5)+1))
+// removeLocked ends e: it was evicted, replaced, or the client is closed.
+func (c *cache) removeLocked(e *entry) {
+	c.applyLocked(e, func(l *lease.Lease) lease.Report { l.Remove(); return lease.Report{} })
 }
 
 // enter announces a flight. It reports false when the cache is closed; then
@@ -482,23 +264,99 @@ func (c *cache) enter() bool {
 	return !c.closed
 }
 
+// run calls fn in a flight of its own, with a context that ends with ctx and at
+// Close, and returns when fn does, when ctx ends or when the client is closed,
+// whichever is first.
+func (c *cache) run(ctx context.Context, fn func(context.Context) error) error {
+	if !c.enter() {
+		return ErrClosed
+	}
+	flight, cancel := context.WithCancel(ctx)
+	unlink := context.AfterFunc(c.base, cancel)
+	done := make(chan error, 1)
+	go func() {
+		defer c.wg.Done()
+		defer cancel()
+		defer unlink()
+		done <- fn(flight)
+	}()
+	defer c.log.flush()
+	select {
+	case err := <-done:
+		return c.endedBy(ctx, err)
+	case <-ctx.Done():
+		return c.endedBy(ctx, ctx.Err())
+	case <-c.base.Done():
+		return ErrClosed
+	}
+}
+
+// endedBy returns what err means for a caller whose context is ctx.
+func (c *cache) endedBy(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case c.base.Err() != nil:
+		return ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return err
+}
+
+// join runs fn once for all callers with the same name, in a flight of its own:
+// it ends by its requests' timeouts or at Close, not with any caller's context.
+func (c *cache) join(ctx context.Context, name string, fn func(context.Context) (any, error)) (any, error) {
+	shared := context.WithoutCancel(ctx)
+	ch := c.flights.DoChan(name, func() (any, error) {
+		if !c.enter() {
+			return nil, ErrClosed
+		}
+		defer c.wg.Done()
+		flight, cancel := context.WithCancel(shared)
+		defer cancel()
+		defer context.AfterFunc(c.base, cancel)()
+		v, err := fn(flight)
+		if err != nil && c.base.Err() != nil {
+			err = ErrClosed
+		}
+		return v, err
+	})
+	defer c.log.flush()
+	select {
+	case r := <-ch:
+		return r.Val, r.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-c.base.Done():
+		return nil, ErrClosed
+	}
+}
+
 // close ends everything. It waits for what runs.
 func (c *cache) close() {
 	c.mu.Lock()
 	if !c.closed {
 		c.closed = true
 		c.stop()
-		c.timer.Stop()
+		c.scheduler.timer.Stop()
 		for _, e := range c.lru.Values() {
 			c.removeLocked(e)
 		}
-		for _, e := range c.queue {
-			e.inflight.err = ErrClosed
-			close(e.inflight.done)
+		for _, e := range c.scheduler.queue {
+			if e.flight != nil {
+				close(e.flight)
+				e.flight = nil
+			}
 		}
-		c.queue = nil
-		c.forgotten.Purge()
+		c.scheduler.queue = nil
+		c.negative.clear()
 	}
 	c.mu.Unlock()
 	c.wg.Wait()
+	c.log.flush()
 }
+
+// agree is set by tests: it checks that what projectLocked brings about agrees
+// with the lease.
+var agree func(*cache, *entry)

@@ -2,6 +2,8 @@ package secrets
 
 import (
 	"context"
+	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
@@ -21,11 +23,34 @@ type batcher interface {
 	BatchGetSecretValue(context.Context, *secretsmanager.BatchGetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.BatchGetSecretValueOutput, error)
 }
 
-type callOpts = []func(*secretsmanager.Options)
+type fetcher struct {
+	api          API
+	describer    describer
+	batcher      batcher
+	opts, quick  []func(*secretsmanager.Options)
+	timeout      time.Duration
+	counts       *counts
+	noDescribe   atomic.Bool
+	noBatchUntil atomic.Int64
+}
 
-// fetch asks for the value of a version.
-func (c *cache) fetch(ctx context.Context, id string, sel Selector, opts callOpts) (*Secret, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.fetchTimeout, errFetchTimeout)
+type description struct {
+	deleted  bool
+	labels   labels
+	rotation *schedule
+}
+
+func (f *fetcher) describes() bool { return f.describer != nil && !f.noDescribe.Load() }
+
+func (f *fetcher) options(quick bool) []func(*secretsmanager.Options) {
+	if quick {
+		return f.quick
+	}
+	return f.opts
+}
+
+func (f *fetcher) value(ctx context.Context, id string, sel Selector, quick bool) (*Secret, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, errFetchTimeout)
 	defer cancel()
 	in := &secretsmanager.GetSecretValueInput{SecretId: &id}
 	switch {
@@ -37,59 +62,58 @@ func (c *cache) fetch(ctx context.Context, id string, sel Selector, opts callOpt
 		stage := Current
 		in.VersionStage = &stage
 	}
-	c.counts.get.Add(1)
-	out, err := c.api.GetSecretValue(ctx, in, opts...)
+	f.counts.get.Add(1)
+	out, err := f.api.GetSecretValue(ctx, in, f.options(quick)...)
 	var s *Secret
 	if err == nil {
 		s, err = fromOutput(id, out)
 	}
-	return s, c.finish(ctx, err)
+	return s, f.finish(ctx, err)
 }
 
-// describe asks which labels the versions have, and puts it into lk.
-func (c *cache) describe(ctx context.Context, id string, lk *look, opts callOpts) error {
-	if c.describer == nil {
-		return errNoDescribe
+func (f *fetcher) describe(ctx context.Context, id string, quick bool) (d description, err error) {
+	if f.describer == nil {
+		return d, errNoDescribe
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.fetchTimeout, errFetchTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, errFetchTimeout)
 	defer cancel()
-	c.counts.describe.Add(1)
-	out, err := c.describer.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id}, opts...)
+	f.counts.describe.Add(1)
+	out, err := f.describer.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id}, f.options(quick)...)
 	if err == nil && out == nil {
 		err = errEmptyAnswer
 	}
 	if err != nil {
-		return c.finish(ctx, err)
+		if answerOf(err) == missing {
+			f.noDescribe.Store(true)
+		}
+		return d, f.finish(ctx, err)
 	}
-	lk.deleted = out.DeletedDate != nil
-	lk.rotation = scheduleOf(out)
-	// Endpoints that say nothing of labels leave it to GetSecretValue.
-	if lk.described = len(out.VersionIdsToStages) > 0; lk.described {
-		lk.labels = labelsOf(out.VersionIdsToStages)
+	d.deleted = out.DeletedDate != nil
+	d.rotation = scheduleOf(out)
+	if len(out.VersionIdsToStages) > 0 {
+		d.labels = labelsOf(out.VersionIdsToStages)
 	}
-	return nil
+	return d, nil
 }
 
-// batch asks for the current versions of up to 20 secrets.
-func (c *cache) batch(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput) (*secretsmanager.BatchGetSecretValueOutput, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.fetchTimeout, errFetchTimeout)
+func (f *fetcher) batch(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput) (*secretsmanager.BatchGetSecretValueOutput, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, errFetchTimeout)
 	defer cancel()
-	c.counts.batch.Add(1)
-	out, err := c.batcher.BatchGetSecretValue(ctx, in, c.opts...)
+	f.counts.batch.Add(1)
+	out, err := f.batcher.BatchGetSecretValue(ctx, in, f.opts...)
 	if err == nil && out == nil {
 		err = errEmptyAnswer
 	}
-	return out, c.finish(ctx, err)
+	return out, f.finish(ctx, err)
 }
 
-// finish counts a failed call and makes its error fit to be shown.
-func (c *cache) finish(ctx context.Context, err error) error {
+func (f *fetcher) finish(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	c.counts.errors.Add(1)
+	f.counts.errors.Add(1)
 	if isThrottle(err) {
-		c.counts.throttles.Add(1)
+		f.counts.throttles.Add(1)
 	}
 	if context.Cause(ctx) == errFetchTimeout {
 		return errFetchTimeout

@@ -29,37 +29,34 @@ const (
 // permission of its own, beside GetSecretValue on each secret) they are
 // fetched one by one, 16 at a time. After Close it returns [ErrClosed].
 func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
-	if !c.enter() {
-		return ErrClosed
-	}
-	defer c.wg.Done()
-	if slices.Contains(ids, "") {
-		return fmt.Errorf("secrets: prefetch: %w", errNoID)
+	if i := slices.Index(ids, ""); i >= 0 {
+		return fmt.Errorf("secrets: prefetch: id %d of %d: %w", i+1, len(ids), errNoID)
 	}
 	if n := distinct(ids); n > c.size {
 		return fmt.Errorf("secrets: prefetch: %d secrets do not fit in Options.Size %d", n, c.size)
 	}
-	asked := ctx
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.base, cancel)()
+	err := c.run(ctx, func(ctx context.Context) error { return c.prefetch(ctx, ids) })
+	switch err.(type) {
+	case nil, *PrefetchError:
+		return err
+	}
+	if err == ErrClosed {
+		return err
+	}
+	return fmt.Errorf("secrets: prefetch: %w", err)
+}
 
-	p := &prefetch{c: &c.cache, failed: map[string]error{}}
+func (c *cache) prefetch(ctx context.Context, ids []string) error {
+	p := &prefetch{c: c, failed: map[string]error{}}
 	single := c.unfetched(ids)
 	if c.mayBatch() {
 		single = p.batches(ctx, single)
 	}
 	p.singles(ctx, single)
-	if len(p.failed) == 0 {
-		return nil
+	if len(p.failed) > 0 {
+		return &PrefetchError{Errors: p.failed}
 	}
-	switch {
-	case c.base.Err() != nil:
-		return ErrClosed
-	case asked.Err() != nil:
-		return fmt.Errorf("secrets: prefetch: %w", asked.Err())
-	}
-	return &PrefetchError{Errors: p.failed}
+	return nil
 }
 
 func distinct(ids []string) int {
@@ -87,9 +84,7 @@ func (c *cache) unfetched(ids []string) []string {
 }
 
 func (c *cache) mayBatch() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.batcher != nil && c.now() >= c.noBatch
+	return c.fetcher.batcher != nil && int64(c.now()) >= c.fetcher.noBatchUntil.Load()
 }
 
 // prefetch is one call of Prefetch.
@@ -141,14 +136,17 @@ func (p *prefetch) batch(ctx context.Context, ids []string) {
 	}
 	var token *string
 	for range len(ids) + 1 { // a page holds one secret at least
-		lk := p.c.newLook()
+		claims := p.claim(open)
 		in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: ids, NextToken: token}
-		out, err := p.c.batch(ctx, in)
+		out, err := p.c.fetcher.batch(ctx, in)
+		if err == nil {
+			p.take(out, claims, open)
+		}
+		p.release(claims)
 		if err != nil {
 			p.batchFailed(ctx, open, err)
 			return
 		}
-		p.take(out, lk, open)
 		if token = out.NextToken; token == nil || *token == "" || len(open) == 0 {
 			break
 		}
@@ -158,15 +156,27 @@ func (p *prefetch) batch(ctx context.Context, ids []string) {
 	}
 }
 
+// claim begins one question for each of ids, all with one request.
+func (p *prefetch) claim(ids map[string]bool) map[string]*claim {
+	claims := make(map[string]*claim, len(ids))
+	for id := range ids {
+		claims[id] = p.c.claim(id)
+	}
+	return claims
+}
+
+func (p *prefetch) release(claims map[string]*claim) {
+	for _, q := range claims {
+		p.c.release(q)
+	}
+}
+
 // batchFailed sees to the secrets of a request that failed as a whole.
 func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err error) {
 	if a := answerOf(err); a == denied || a == missing {
-		p.c.mu.Lock()
-		if p.c.noBatch == 0 {
-			p.c.mu.logLocked(slog.LevelWarn, "secrets: BatchGetSecretValue is not to be had: secrets are fetched one by one", "error", err)
+		if p.c.fetcher.noBatchUntil.Swap(int64(p.c.now().Add(batchAgain))) == 0 {
+			p.c.log.add(slog.LevelWarn, "secrets: BatchGetSecretValue unavailable; secrets are fetched one by one", "error", err)
 		}
-		p.c.noBatch = p.c.now().add(batchAgain)
-		p.c.mu.Unlock()
 		for id := range open {
 			p.leave(id)
 		}
@@ -181,13 +191,13 @@ func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err er
 }
 
 // take caches the secrets of one page and notes its errors.
-func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, lk *look, open map[string]bool) {
+func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, claims map[string]*claim, open map[string]bool) {
 	// Errors first: an id that has one is not a name of any value.
 	for _, e := range out.Errors {
 		if id := str(e.SecretId); open[id] {
 			err := batchError(str(e.ErrorCode), str(e.Message))
 			p.c.counts.errors.Add(1)
-			p.c.coldFailed(id, lk, err)
+			err = p.c.coldFailed(claims[id], err)
 			p.fail(id, opError("prefetch", id, err))
 			delete(open, id)
 		}
@@ -198,7 +208,7 @@ func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, lk *look,
 			continue // its id stays open
 		}
 		for _, id := range namesIn(open, s) {
-			if _, _, err := p.c.adopt(id, s, lk, true); err != nil {
+			if _, _, err := p.c.adopt(claims[id], s, nil); err != nil {
 				p.fail(id, err)
 			}
 			delete(open, id)
@@ -222,13 +232,11 @@ func namesIn(ids map[string]bool, s *Secret) []string {
 // singles fetches secrets one by one.
 func (p *prefetch) singles(ctx context.Context, ids []string) {
 	each(ids, maxWorkers, func(id string) {
-		lk := p.c.newLook()
-		s, err := p.c.fetch(ctx, id, Selector{}, p.c.opts)
-		if err == nil {
-			_, _, err = p.c.adopt(id, s, lk, true)
-		} else if ctx.Err() == nil {
-			p.c.coldFailed(id, lk, err)
+		if ctx.Err() != nil {
+			p.fail(id, opError("prefetch", id, ctx.Err()))
+			return
 		}
+		_, _, err := p.c.readCold(ctx, id)
 		if err != nil && !errors.Is(err, ErrClosed) {
 			err = opError("prefetch", id, err)
 		}

@@ -173,7 +173,7 @@ func TestPrefetchWithoutBatches(t *testing.T) {
 		if n := srv.Count(gets); n != 40 {
 			t.Errorf("GetSecretValue was called %d times, want 40", n)
 		}
-		if strings.Count(log.String(), "BatchGetSecretValue is not to be had") != 1 {
+		if strings.Count(log.String(), "BatchGetSecretValue unavailable") != 1 {
 			t.Errorf("log does not say once that batches are denied:\n%s", log.String())
 		}
 		srv.ResetCalls()

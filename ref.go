@@ -93,6 +93,7 @@ func (r *Ref[T]) slow(ctx context.Context) (*held[T], error) {
 	if err != nil {
 		return nil, err
 	}
+	defer r.c.log.flush()
 	return r.slotIn(e).value(ctx, &r.c.cache, e, s)
 }
 
@@ -115,12 +116,8 @@ func (r *Ref[T]) slotIn(e *entry) *typedSlot[T] {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sl := r.slot.Load()
-	if sl == nil {
-		sl = &typedSlot[T]{kind: r.kind}
-		r.slot.Store(sl)
-	}
-	r.c.bind(e, sl, weakly(sl))
+	sl := bind(&r.c.cache, e, r.slot.Load(), r.kind)
+	r.slot.Store(sl)
 	return sl
 }
 

@@ -43,7 +43,7 @@ func (r *Ref[T]) Rotating() bool {
 		return true
 	}
 	e, _ := r.c.lookup(r.id)
-	return e != nil && e.rotating.Load()
+	return e != nil && r.c.isRotating(e)
 }
 
 // Try calls use with the current version of a secret and, if use rejects it
@@ -200,10 +200,10 @@ func (r *Ref[T]) checkPinLocked(cur *Secret) {
 func (r *Ref[T]) hold(e *entry) (free func()) {
 	c := &r.c.cache
 	c.mu.Lock()
-	e.holds++
+	c.holdLocked(e)
 	c.mu.Unlock()
-	let := runtime.AddCleanup(r, func(e *entry) { c.release(e) }, e)
-	return func() { let.Stop(); c.release(e) }
+	let := runtime.AddCleanup(r, func(e *entry) { c.let(e) }, e)
+	return func() { let.Stop(); c.let(e) }
 }
 
 // heldCurrent returns the current version with its value.

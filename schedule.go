@@ -3,7 +3,6 @@ package secrets
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -56,53 +55,6 @@ func when(t *time.Time) time.Time {
 		return time.Time{}
 	}
 	return *t
-}
-
-// firstLook is how soon a secret is looked at again when a rotation is seen to
-// be outstanding; the interval doubles with every look that finds it so still.
-const firstLook = 2 * time.Second
-
-// ahead returns how long after a look the next one is due, of a secret that is
-// served for life, when nothing is known of a rotation.
-func ahead(life time.Duration) time.Duration { return life - life/10 }
-
-// nextLookLocked returns how long after a look the next one is due: ahead of
-// the TTL, within seconds while a rotation is outstanding, and within a
-// quarter of the TTL while one may begin.
-func (e *entry) nextLookLocked(lk *look, life time.Duration) time.Duration {
-	late := ahead(life)
-	if lk.described && lk.labels.outstanding() != "" {
-		r := e.mayBe()
-		if id := lk.labels.outstanding(); r.looksFor != id {
-			r.looks, r.looksFor = 0, id
-		}
-		r.looks = min(late, max(firstLook, 2*r.looks))
-		return min(late, jitter(r.looks))
-	}
-	if e.rare == nil {
-		return late
-	}
-	e.rare.looks, e.rare.looksFor = 0, ""
-	if !e.rare.rotation.planned() {
-		return late
-	}
-	begins := time.Until(e.rare.rotation.opens())
-	ends := time.Until(e.rare.rotation.next)
-	if begins < late && ends > -late {
-		// Windows begin on the hour, for many secrets and processes at once.
-		return min(late, max(begins+rand.N(life/8+1), life/4))
-	}
-	return late
-}
-
-// lookSoonLocked makes the next look of e due as soon as if the rotation had
-// just been noticed: a version other than the current one was found to work.
-func (c *cache) lookSoonLocked(e *entry) {
-	if e.gone || !e.rotating.Load() {
-		return
-	}
-	e.mayBe().looks = firstLook
-	c.scheduleLocked(e, c.now().add(jitter(firstLook)))
 }
 
 // A RotationPhase is a phase of a secret's rotation.
@@ -163,25 +115,20 @@ const failedAfter = 24 * time.Hour
 // is not in memory, a GetSecretValue of that, or until ctx ends. It fails where
 // DescribeSecret is not to be had. After Close it returns [ErrClosed].
 func (c *Client) RotationState(ctx context.Context, id string) (RotationState, error) {
-	if !c.enter() {
-		return RotationState{}, ErrClosed
-	}
-	defer c.wg.Done()
-	asked := ctx
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.base, cancel)()
-	lk := &look{}
-	if err := c.describe(ctx, id, lk, c.opts); err != nil {
-		switch {
-		case c.base.Err() != nil:
-			return RotationState{}, ErrClosed
-		case asked.Err() != nil:
-			err = asked.Err()
-		}
+	var st RotationState
+	err := c.run(ctx, func(ctx context.Context) (err error) { st, err = c.rotationState(ctx, id); return err })
+	if err != nil {
 		return RotationState{}, opError("rotation state", id, err)
 	}
-	r := lk.rotation
+	return st, nil
+}
+
+func (c *cache) rotationState(ctx context.Context, id string) (RotationState, error) {
+	d, err := c.fetcher.describe(ctx, id, false)
+	if err != nil {
+		return RotationState{}, err
+	}
+	r := d.rotation
 	st := RotationState{Enabled: r.enabled, LastRotated: r.last, NextRotation: r.next, Window: r.window, PendingVersion: r.pending}
 	now := time.Now()
 	switch {
@@ -203,11 +150,11 @@ func (c *cache) pendingSince(ctx context.Context, id string, r *schedule) time.T
 	var s *Secret
 	c.mu.Lock()
 	if e := c.knownLocked(id); e != nil {
-		s = e.seldom().others.valueLocked(r.pending)
+		s = e.seldom().versions.valueLocked(r.pending, c.now())
 	}
 	c.mu.Unlock()
 	if s == nil {
-		s, _ = c.fetch(ctx, id, Stage(Pending), c.opts)
+		s, _ = c.fetcher.value(ctx, id, Stage(Pending), false)
 	}
 	if s == nil || s.v.id != r.pending || s.CreatedDate().IsZero() {
 		return r.changed

@@ -105,6 +105,10 @@ func (s *Secret) sameValue(t *Secret) bool {
 	return s.v.id == t.v.id && *s.v.value == *t.v.value && s.v.binary == t.v.binary
 }
 
+// sameAs reports whether s and t are the same version of the same secret, with
+// the same value.
+func (s *Secret) sameAs(t *Secret) bool { return s.v.arn == t.v.arn && s.sameValue(t) }
+
 // withStages returns s with other labels.
 func (s *Secret) withStages(stages []string) *Secret {
 	v := *s.v

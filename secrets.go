@@ -11,6 +11,8 @@ import (
 	"unsafe"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
 // A Client reads secrets and caches them. It is safe for concurrent use by
@@ -28,29 +30,24 @@ func New(api API, opts *Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cache{
-		api:          api,
-		ttl:          opts.ttl(),
-		maxStale:     opts.maxStale(),
-		staleWait:    opts.staleWait(),
-		fetchTimeout: opts.fetchTimeout(),
-		minBackoff:   opts.minBackoff(),
-		maxBackoff:   opts.maxBackoff(),
-		size:         opts.size(),
-		onRead:       opts.onRead(),
-		log:          opts.logger(),
-		start:        time.Now(),
-		opts:         callOptions(opts),
-		failing:      map[*entry]struct{}{},
+		rules:     leaseRules(opts),
+		staleWait: opts.staleWait(),
+		start:     time.Now(),
+		failing:   map[*entry]struct{}{},
 	}}
-	c.mu.log = c.log
-	c.describer, _ = api.(describer)
-	c.batcher, _ = api.(batcher)
-	c.quickOpt = append(slices.Clone(c.opts), withoutRetries)
+	c.log.log = opts.logger()
+	c.fetcher = fetcher{api: api, opts: callOptions(opts), timeout: opts.fetchTimeout(), counts: &c.counts}
+	c.fetcher.describer, _ = api.(describer)
+	c.fetcher.batcher, _ = api.(batcher)
+	c.fetcher.quick = append(slices.Clone(c.fetcher.opts), withoutRetries)
 	c.base, c.stop = context.WithCancel(context.Background())
+	c.size = opts.size()
 	c.lru, _ = simplelru.NewLRU[string, *entry](1<<30, nil)
-	c.forgotten, _ = simplelru.NewLRU[question, *refusal](c.size, nil)
-	c.timer = time.AfterFunc(time.Hour, c.tick)
-	c.timer.Stop()
+	c.asked = map[*claim]struct{}{}
+	c.negative = newNegativeCache(c.size)
+	c.scheduler.due.rules = &c.rules
+	c.scheduler.timer = time.AfterFunc(time.Hour, c.tick)
+	c.scheduler.timer.Stop()
 	return c, nil
 }
 
@@ -131,7 +128,7 @@ func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secr
 // DescribeSecret the custom labels are left out. After Close it returns
 // [ErrClosed].
 func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
-	all, err := c.versions(ctx, id)
+	all, err := c.allVersions(ctx, id)
 	if err != nil {
 		return nil, opError("versions", id, err)
 	}
@@ -149,55 +146,29 @@ func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
 // adopted only when a second look agrees: the first may have been answered by
 // a replica that lags.
 func (c *Client) Refresh(ctx context.Context, id string) error {
-	if !c.enter() {
-		return ErrClosed
-	}
-	defer c.wg.Done()
-	asked := ctx
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(c.base, cancel)()
-	if err := c.refreshNow(ctx, id); err != nil {
-		switch {
-		case c.base.Err() != nil:
-			return ErrClosed
-		case asked.Err() != nil:
-			err = asked.Err()
-		}
+	err := c.run(ctx, func(ctx context.Context) error { return c.refreshNow(ctx, id) })
+	if err != nil {
 		return opError("refresh", id, err)
 	}
 	return nil
 }
 
-// refreshNow looks at a cached secret, and fetches another.
+// refreshNow checks a cached secret, and fetches another.
 func (c *cache) refreshNow(ctx context.Context, id string) error {
-	if v, ok := c.index.Load(id); ok && !v.(*entry).isEmpty(c) {
-		e := v.(*entry)
-		lk, err := c.look(ctx, e, c.opts)
-		if err == nil {
-			c.refreshAll(ctx, e, lk)
-		}
-		if err != errGone {
-			return err
-		}
-	}
 	if id == "" {
 		return errNoID
 	}
-	lk := c.newLook()
-	s, err := c.fetch(ctx, id, Selector{}, c.opts)
-	if err != nil {
-		if ctx.Err() == nil {
-			c.coldFailed(id, lk, err)
+	if v, ok := c.index.Load(id); ok && !c.isEmpty(v.(*entry)) {
+		if _, err := c.check(ctx, v.(*entry), id, (*lease.Lease).Begin, false); err != errGone {
+			return err
 		}
-		return err
 	}
-	_, _, err = c.adopt(id, s, lk, true)
+	_, _, err := c.readCold(ctx, id)
 	return err
 }
 
 // isEmpty reports whether e holds no current version.
-func (e *entry) isEmpty(c *cache) bool {
+func (c *cache) isEmpty(e *entry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return e.cur == nil

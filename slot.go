@@ -14,9 +14,8 @@ type slot interface {
 	showLocked(e *entry)         // lets hits have the value
 	hideLocked()                 // takes it from them
 	emptyLocked()                // lets go of it
-	// retireLocked ends the slot, and links one that has what it held before next.
-	retireLocked(next *slotHead) *slotHead
-	wasRead() bool // reports whether hits got it since it was last asked
+	retireLocked()               // lets go of it for good: its entry has ended
+	wasRead() bool               // reports whether hits got it since it was last asked
 }
 
 // slotHead links the slots of an entry. It lies in the slot itself, so that the
@@ -32,6 +31,7 @@ type typedSlot[T any] struct {
 	read  atomic.Bool             // a hit got it; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
+	retired bool         // its entry has ended: nothing is shown any more
 	good   *held[T]      // the last version that decoded well
 	bad    *Secret       // a version that did not
 	badErr *DecodeError  // why
@@ -86,24 +86,6 @@ func (e *entry) slotsLocked() []slot {
 	return all
 }
 
-// retireSlotsLocked ends what handles hold of e, so that they ask again what
-// their id names. The types keep their last good versions.
-func (c *cache) retireSlotsLocked(e *entry) {
-	var next *slotHead
-	for h := e.typed.Load(); h != nil; h = h.next {
-		next = h.slot.retireLocked(next)
-	}
-	e.typed.Store(next)
-	for _, b := range e.seldom().bound {
-		if s := b(); s != nil {
-			s.hideLocked()
-		}
-	}
-	if e.rare != nil {
-		e.rare.bound = nil
-	}
-}
-
 // slotFor returns e's slot for JSON and the like of type T, nil if there is none.
 func slotFor[T any](e *entry) *typedSlot[T] {
 	for h := e.typed.Load(); h != nil; h = h.next {
@@ -121,32 +103,28 @@ func slotOf[T any](c *cache, e *entry, k *kind[T]) *typedSlot[T] {
 	if s := slotFor[T](e); s != nil {
 		return s
 	}
-	s := &typedSlot[T]{kind: k}
-	if !e.gone {
-		e.typed.Store(s.linkLocked(e.typed.Load()))
+	s := &typedSlot[T]{kind: k, retired: e.lease.Gone()}
+	if !s.retired {
+		s.head = slotHead{s, e.typed.Load()}
+		e.typed.Store(&s.head)
 	}
 	return s
 }
 
-// linkLocked puts sl before next.
-func (sl *typedSlot[T]) linkLocked(next *slotHead) *slotHead {
-	sl.head = slotHead{sl, next}
-	return &sl.head
-}
-
-// bind registers a handle's own slot with e.
-func (c *cache) bind(e *entry, s slot, b boundSlot) {
+// bind returns the slot that a handle of its own kind has with e: sl, unless
+// that is nil or its entry has ended.
+func bind[T any](c *cache, e *entry, sl *typedSlot[T], k *kind[T]) *typedSlot[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, have := range e.slotsLocked() {
-		if have == s {
-			return
-		}
+	if sl != nil && !sl.retired {
+		return sl
 	}
-	if !e.gone {
-		r := e.mayBe()
-		r.bound = append(r.bound, b)
+	sl = &typedSlot[T]{kind: k, retired: e.lease.Gone()}
+	if !sl.retired {
+		r := e.grow()
+		r.bound = append(r.bound, weakly(sl))
 	}
+	return sl
 }
 
 // value returns s decoded, or the last good version if it does not decode. One
@@ -159,7 +137,7 @@ func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret
 		if !known && busy == nil {
 			sl.busy = make(chan struct{})
 		}
-		if known && !c.onRead && e.fast.Load() != nil && e.fast.Load() == e.cur {
+		if known && e.fast.Load() != nil && e.fast.Load() == e.cur {
 			sl.showLocked(e)
 		}
 		c.mu.Unlock()
@@ -191,44 +169,57 @@ func (sl *typedSlot[T]) knownLocked(s *Secret) (*held[T], error, bool) {
 	return nil, sl.badErr, true
 }
 
-// run decodes s. The caller has set busy.
+// run decodes s, in a goroutine of its own: it is the user's code, and may end
+// the goroutine that it runs in. The caller has set busy.
 func (sl *typedSlot[T]) run(c *cache, s *Secret) {
 	var v T
 	err := sl.kind.undecodable(s, "was ended by its own goroutine's exit")
-	defer func() { // also where the decoder calls runtime.Goexit
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if err == nil {
-			sl.good = &held[T]{value: v, secret: s}
-			sl.bad, sl.badErr = nil, nil
-		} else {
-			sl.bad, sl.badErr = s, err
-			c.counts.decodeErrors.Add(1)
-			c.mu.logLocked(slog.LevelError, "secrets: version not adopted", "error", error(err), "old version kept", sl.good != nil)
-		}
-		close(sl.busy)
-		sl.busy = nil
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		v, err = sl.kind.decode(s)
 	}()
-	v, err = sl.kind.decode(s)
+	<-done
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		sl.good = &held[T]{value: v, secret: s}
+		sl.bad, sl.badErr = nil, nil
+	} else {
+		sl.bad, sl.badErr = s, err
+		c.counts.decodeErrors.Add(1)
+		c.log.add(slog.LevelError, "secrets: new version failed to decode", "secret", s.v.name, "version", s.v.id, "error", error(err), "old version kept", sl.good != nil)
+	}
+	close(sl.busy)
+	sl.busy = nil
 }
 
+// prepare decodes s, or waits for another who does, if the slot is in use.
 func (sl *typedSlot[T]) prepare(c *cache, s *Secret) {
-	c.mu.Lock()
-	_, _, known := sl.knownLocked(s)
-	unused := sl.good == nil && sl.bad == nil
-	begin := !known && !unused && sl.busy == nil
-	if begin {
-		sl.busy = make(chan struct{})
-	}
-	c.mu.Unlock()
-	if begin {
-		sl.run(c, s)
+	for {
+		c.mu.Lock()
+		_, _, known := sl.knownLocked(s)
+		unused := sl.good == nil && sl.bad == nil && sl.busy == nil
+		busy := sl.busy
+		if known || unused || sl.retired {
+			c.mu.Unlock()
+			return
+		}
+		if busy == nil {
+			sl.busy = make(chan struct{})
+		}
+		c.mu.Unlock()
+		if busy == nil {
+			sl.run(c, s)
+			return
+		}
+		<-busy
 	}
 }
 
 func (sl *typedSlot[T]) showLocked(e *entry) {
 	h, err, known := sl.knownLocked(e.cur)
-	if !known || err != nil || e.gone {
+	if !known || err != nil || sl.retired {
 		sl.shown.Store(nil)
 		return
 	}
@@ -251,8 +242,7 @@ func (sl *typedSlot[T]) emptyLocked() {
 	sl.good, sl.bad, sl.badErr = nil, nil, nil
 }
 
-func (sl *typedSlot[T]) retireLocked(next *slotHead) *slotHead {
-	sl.shown.Store(nil)
-	heir := &typedSlot[T]{kind: sl.kind, good: sl.good, bad: sl.bad, badErr: sl.badErr}
-	return heir.linkLocked(next)
+func (sl *typedSlot[T]) retireLocked() {
+	sl.emptyLocked()
+	sl.retired = true
 }

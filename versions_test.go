@@ -361,9 +361,14 @@ func TestVersionsAreShared(t *testing.T) {
 		})
 		checkCalls(t, srv, "100 callers", 5, 0, 1)
 		crowd(t, 100, func(ctx context.Context, _ int) error {
-			_, err := c.GetVersion(ctx, "key", secrets.Stage("AAA"))
+			_, err := c.GetVersion(ctx, "key", secrets.Stage("zeta"))
 			return err
 		})
-		checkCalls(t, srv, "100 callers of one version", 1, 0, 0)
+		checkCalls(t, srv, "100 callers of one version that Versions has fetched", 0, 0, 0)
+		crowd(t, 100, func(ctx context.Context, _ int) error {
+			_, err := c.GetVersion(ctx, "key", secrets.Stage("alpha"))
+			return err
+		})
+		checkCalls(t, srv, "100 callers of another", 1, 0, 0)
 	})
 }

@@ -240,7 +240,7 @@ func (w *walker[T, R]) view(ctx context.Context) (*look, error) {
 
 func (w *walker[T, R]) isGone() bool {
 	e, _ := w.r.c.lookup(w.r.id)
-	return e == nil || e.isEmpty(&w.r.c.cache)
+	return e == nil || w.r.c.isEmpty(e)
 }
 
 // ask reports whether the service may be asked now: when a version was
@@ -272,7 +272,7 @@ func (w *walker[T, R]) look(ctx context.Context, begin bool) (*look, error) {
 	e, _, err := w.r.fresh(ctx)
 	var lk *look
 	if err == nil {
-		lk, err = c.look(ctx, e, c.quickOpt)
+		lk, err = c.look(ctx, e)
 	}
 	t := &w.r.try
 	t.mu.Lock()
@@ -361,7 +361,7 @@ var errNotAtHand = errors.New("the version is not in memory")
 func (w *walker[T, R]) version(ctx context.Context, lk *look, stage string) (*Secret, error) {
 	c := &w.r.c.cache
 	c.mu.Lock()
-	cur, known := w.e.cur, w.e.seldom().others.valueLocked(lk.labels[stage])
+	cur, known := w.e.cur, w.e.seldom().versions.valueLocked(lk.labels[stage], c.now())
 	c.mu.Unlock()
 	switch {
 	case cur != nil && (cur.v.id == lk.labels[stage] || stage == Current && (!lk.described || w.atHand)):
@@ -371,16 +371,14 @@ func (w *walker[T, R]) version(ctx context.Context, lk *look, stage string) (*Se
 	case w.atHand:
 		return nil, errNotAtHand
 	}
-	s, err := c.fetch(ctx, w.r.id, Stage(stage), c.quickOpt)
+	if stage == Current {
+		return c.fetcher.value(ctx, w.r.id, Stage(stage), true)
+	}
+	k, err := c.fetchVersion(ctx, w.r.id, Stage(stage), true)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !w.e.gone && stage != Current {
-		c.keepVersionLocked(w.e, Stage(stage), s)
-	}
-	return s, nil
+	return k.s, nil
 }
 
 // found pins the version that was accepted, unless it is the current one.
@@ -394,7 +392,7 @@ func (w *walker[T, R]) found(h *held[T], stage string) {
 	c.mu.Unlock()
 	w.pin(h, stage, current)
 	if !current {
-		c.log.Info("secrets: a version other than the current one is in use", "secret", w.r.id, "version", h.secret.v.id, "stage", stage)
+		c.log.log.Info("secrets: a version other than the current one is in use", "secret", w.r.id, "version", h.secret.v.id, "stage", stage)
 	}
 }
 

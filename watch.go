@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
 // Watch returns the versions of a secret as they become current: the present
@@ -64,7 +66,7 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 	}
 	defer func() { // also where the loop's body panics
 		if !goOn {
-			c.release(e)
+			c.let(e)
 		}
 	}()
 	w.failed = 0
@@ -74,7 +76,7 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 		err = sl.refused(c, s)
 	}
 	more := true
-	if h != nil && (w.version == nil || w.version.v.id != h.secret.v.id) {
+	if h != nil && (w.version == nil || !w.version.sameAs(h.secret)) {
 		w.version, w.failure = h.secret, ""
 		v := h.value
 		if w.r.clone != nil {
@@ -138,7 +140,7 @@ func rootOf(err error) error {
 func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) bool {
 	c := &w.r.c.cache
 	if e != nil {
-		defer c.release(e)
+		defer c.let(e)
 	}
 	var tick <-chan time.Time
 	switch {
@@ -146,8 +148,8 @@ func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) 
 		t := time.NewTimer(min(time.Minute, time.Second<<min(w.failed, 6)))
 		defer t.Stop()
 		tick = t.C
-	case c.onRead:
-		t := time.NewTimer(jitter(c.ttl))
+	case c.rules.OnRead:
+		t := time.NewTimer(c.rules.TTL)
 		defer t.Stop()
 		tick = t.C
 	}
@@ -161,26 +163,31 @@ func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) 
 	return true
 }
 
-// hold keeps e in the cache, and hot, until release. It returns the current
+// hold keeps e in the cache, and hot, until let. It returns the current
 // version and what is closed when that changes; ok is false if e is gone.
 func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.gone || e.cur == nil {
+	if e.lease.Gone() || e.cur == nil {
 		return nil, nil, false
 	}
-	e.holds++
-	r := e.mayBe()
+	c.holdLocked(e)
+	r := e.grow()
 	if r.changed == nil {
 		r.changed = make(chan struct{})
 	}
 	return e.cur, r.changed, true
 }
 
-func (c *cache) release(e *entry) {
+func (c *cache) holdLocked(e *entry) {
+	c.applyLocked(e, func(l *lease.Lease) lease.Report { l.Hold(&c.rules, c.now()); return lease.Report{} })
+}
+
+// let ends one hold.
+func (c *cache) let(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e.holds--
+	c.applyLocked(e, func(l *lease.Lease) lease.Report { l.Release(); return lease.Report{} })
 }
 
 // refused returns why s was not adopted for this type, nil if it was.

@@ -9,6 +9,7 @@ type Check struct {
 	Fetch    bool   // the value is to be fetched even if the version is the same
 
 	own       bool
+	cold      bool
 	suspect   string // the version that was suspected of going back when it began
 	suspected bool
 	version   string // what it observed
@@ -64,7 +65,10 @@ func (l *Lease) BeginRefresh(r *Rules, now Time, n uint64) Check {
 
 // BeginUnknown returns check n that began when no lease for its secret was known,
 // a cold read's for instance.
-func BeginUnknown(n uint64) Check { return Check{N: n, Fetch: true} }
+func BeginUnknown(n uint64) Check { return Check{N: n, Fetch: true, cold: true} }
+
+// Cold reports whether the check began when no lease was known.
+func (ck *Check) Cold() bool { return ck.cold }
 
 // A Description is what DescribeSecret says of a secret's versions.
 type Description struct {

@@ -140,6 +140,9 @@ func (l *Lease) CheckSoon(r *Rules, m Moment) {
 	if l.gone || !l.has {
 		return
 	}
+	if l.Rotating() {
+		l.more.rotation.interval = r.RotationCheck
+	}
 	l.soon(r, m.Now.Add(around(r.SecondCheck, m)))
 }
 

@@ -1,0 +1,430 @@
+package secrets
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
+)
+
+// leaseRules returns the settings of all leases.
+func leaseRules(o *Options) lease.Rules {
+	return lease.Rules{
+		TTL:           o.ttl(),
+		MaxStale:      o.maxStale(),
+		MinBackoff:    o.minBackoff(),
+		MaxBackoff:    o.maxBackoff(),
+		FetchAtLeast:  fetchAtLeast,
+		DescribeAgain: time.Hour,
+		SecondCheck:   2 * time.Second,
+		RotationCheck: 2 * time.Second,
+		RotationKept:  time.Minute,
+		Recovered:     time.Minute,
+		OnRead:        o.onRead(),
+	}
+}
+
+// fetchAtLeast is how often the value itself is asked for, however often
+// DescribeSecret says that nothing changed: it decrypts nothing, so it cannot
+// see that a permission or a key went away.
+const fetchAtLeast = time.Hour
+
+// refresh runs e's own refresh, which the scheduler has queued.
+func (c *cache) refresh(e *entry) {
+	// The lease's failure is the result: nobody waits for the error.
+	c.check(c.base, e, "", (*lease.Lease).BeginRefresh, true)
+}
+
+// check asks the service whether e's version is still current, adopts the one
+// that is, and brings what Versions returns up to date. quick leaves out the
+// SDK's own retries. id is the name that the secret is asked for by, "" the one
+// that last worked.
+func (c *cache) check(ctx context.Context, e *entry, id string, begin beginFunc, quick bool) (*checked, error) {
+	ck, err := c.checkCurrent(ctx, e, id, begin, quick)
+	if err == nil {
+		c.updateList(ctx, e, ck)
+	}
+	return ck, err
+}
+
+type beginFunc = func(*lease.Lease, *lease.Rules, lease.Time, uint64) lease.Check
+
+// A checked is a check under way, and what it found.
+type checked struct {
+	lease.Check
+	e     *entry
+	claim *claim
+	quick bool
+	desc  *description // what DescribeSecret said, nil: it was not asked or said nothing of labels
+	alone bool         // DescribeSecret has nothing to say: what GetSecretValue answers stands
+}
+
+// labels returns the labels that the check saw, nil if it saw none.
+func (ck *checked) labels() labels {
+	if ck.desc == nil {
+		return nil
+	}
+	return ck.desc.labels
+}
+
+// checkCurrent is check without what Versions returns.
+func (c *cache) checkCurrent(ctx context.Context, e *entry, id string, begin beginFunc, quick bool) (*checked, error) {
+	ck := &checked{e: e, quick: quick, claim: &claim{}}
+	c.mu.Lock()
+	c.checks++
+	ck.Check = begin(&e.lease, &c.rules, c.now(), c.checks)
+	if id == "" {
+		id = e.id
+	}
+	ck.claim.id, ck.claim.n, ck.claim.suspect = id, ck.N, e.seldom().suspect
+	c.asked[ck.claim] = struct{}{}
+	closed, gone := c.closed, e.lease.Gone()
+	c.mu.Unlock()
+	defer c.endCheck(ck)
+	switch {
+	case closed:
+		return ck, ErrClosed
+	case gone:
+		return ck, errGone
+	}
+	return ck, c.ask(ctx, ck)
+}
+
+// endCheck ends ck, whatever became of it.
+func (c *cache) endCheck(ck *checked) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.asked, ck.claim)
+	id := ck.e.id
+	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report { return l.End(&c.rules, c.moment(), &ck.Check) })
+	if rep.TooOld {
+		c.tooOld(id)
+	}
+}
+
+// ask asks DescribeSecret first, which decrypts nothing, and fetches the value
+// if it changed or was not fetched for an hour.
+func (c *cache) ask(ctx context.Context, ck *checked) error {
+	if ck.Describe && c.fetcher.describes() {
+		done, err := c.describe(ctx, ck)
+		if done {
+			return err
+		}
+	}
+	s, err := c.fetcher.value(ctx, ck.claim.id, Selector{}, ck.quick)
+	switch {
+	case err == nil:
+		_, _, err = c.adopt(ck.claim, s, ck)
+		return err
+	case c.meansNo(ctx, ck, err):
+		c.refused(ck, err)
+		return err
+	}
+	return c.failed(ctx, ck, err, false)
+}
+
+// describe asks DescribeSecret, and reports whether that was enough.
+func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error) {
+	d, err := c.fetcher.describe(ctx, ck.claim.id, ck.quick)
+	switch {
+	case err != nil && !c.withoutDescribe(ck, err):
+		return true, c.failed(ctx, ck, err, true)
+	case err != nil || d.deleted || d.labels == nil:
+		ck.alone = true
+		return false, nil
+	}
+	ck.desc = &d
+	current := d.labels[Current]
+	if current == "" {
+		return true, c.failed(ctx, ck, errNoCurrent, false)
+	}
+	c.mu.Lock()
+	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
+		return l.Described(&c.rules, c.moment(), &ck.Check, c.describedLocked(&d))
+	})
+	c.answeredLocked(ck.e, rep, ck)
+	var known *Secret
+	if rep.Step == lease.Fetch && !ck.Fetch {
+		known = ck.e.seldom().versions.valueLocked(current, c.now())
+	}
+	c.mu.Unlock()
+	switch {
+	case rep.Step == lease.Done:
+		return true, nil
+	case known != nil:
+		c.observe(ck.e, ck, known.withStages(d.labels.of(current)), false)
+		return true, nil
+	}
+	return false, nil
+}
+
+// describedLocked returns what the lease wants to know of a description.
+func (c *cache) describedLocked(d *description) lease.Description {
+	ld := lease.Description{Current: d.labels[Current], Pending: d.labels.outstanding()}
+	if d.rotation.planned() {
+		now := c.now()
+		ld.Windowed = true
+		ld.Opens = now.Add(time.Until(d.rotation.opens()))
+		ld.Closes = now.Add(time.Until(d.rotation.next))
+	}
+	return ld
+}
+
+// withoutDescribe reports whether a failed DescribeSecret leaves it to
+// GetSecretValue to answer.
+func (c *cache) withoutDescribe(ck *checked, err error) bool {
+	switch answerOf(err) {
+	case missing, gone:
+		return true
+	case denied:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		first := false
+		c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
+			first = l.DescribeDenied(&c.rules, c.now())
+			return lease.Report{}
+		})
+		if first {
+			c.log.add(slog.LevelWarn, "secrets: DescribeSecret denied; every refresh calls GetSecretValue", "secret", ck.claim.id, "error", err)
+		}
+		return true
+	}
+	return false
+}
+
+// meansNo reports whether err, of GetSecretValue for AWSCURRENT, says that the
+// secret is deleted or access to it denied, rather than that it could not be
+// asked for or that a label is missing.
+func (c *cache) meansNo(ctx context.Context, ck *checked, err error) bool {
+	switch answerOf(err) {
+	case denied:
+		return true
+	case gone:
+	default:
+		return false
+	}
+	if ck.desc != nil {
+		return false
+	}
+	if ck.alone || !ck.Describe || !c.fetcher.describes() {
+		return true
+	}
+	d, err := c.fetcher.describe(ctx, ck.claim.id, ck.quick)
+	if err != nil {
+		// Not there either, or not to be asked: the answer stands.
+		a := answerOf(err)
+		return a == gone || a == denied || a == missing
+	}
+	return d.deleted || d.labels == nil
+}
+
+// failed notes a check that found nothing out. A check that its caller gave up
+// says nothing of the service.
+func (c *cache) failed(ctx context.Context, ck *checked, err error, describe bool) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
+		return l.Failed(&c.rules, c.moment(), &ck.Check, describe)
+	})
+	if rep.Failed && rep.Failures == 1 {
+		c.lastFailure = c.now()
+		c.log.add(slog.LevelWarn, "secrets: refresh failed; cached value stays in service", "secret", ck.claim.id, "error", err)
+	}
+	return err
+}
+
+// refused takes a secret out of the cache because the service said no.
+func (c *cache) refused(ck *checked, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noLocked(ck.e, &ck.Check, ck.claim.id, err)
+}
+
+// noLocked applies an answer to the id that means no, and remembers it. By its
+// other names the secret is asked for again: it may have been deleted and
+// recreated. It reports whether the answer stands.
+func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
+	names, key := e.namesLocked(), e.key
+	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report { return l.No(ck) })
+	if !rep.No || c.closed {
+		return false
+	}
+	c.negative.add(question{id: id}, err, c.now())
+	c.refuseLocked(ck.N, &no{err, id, key}, names...)
+	c.counts.denials.Add(1)
+	c.log.add(slog.LevelError, "secrets: secret deleted or access denied; removed from cache", "secret", id, "error", err)
+	return true
+}
+
+// adopt takes s, the answer to q, to the entry of the secret that it is about,
+// and returns that and the version that it now has. ck is the check of the entry
+// that q was asked for, nil if there was none.
+func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error) {
+	c.mu.Lock()
+	if err := c.refusedLocked(q, s); err != nil {
+		c.mu.Unlock()
+		return nil, nil, err
+	}
+	e, placed := c.placeLocked(q, s)
+	c.negative.remove(question{id: q.id})
+	c.mu.Unlock()
+	switch {
+	case !placed && e != nil:
+		return e, c.currentOr(e, s), nil
+	case !placed:
+		return detached(s), s, nil
+	case ck == nil || ck.e != e:
+		ck = &checked{Check: lease.BeginUnknown(q.n), e: e, claim: q}
+	}
+	return c.observe(e, ck, s, true)
+}
+
+// refusedLocked returns why the answer s to q may not be taken.
+func (c *cache) refusedLocked(q *claim, s *Secret) error {
+	if c.closed {
+		return ErrClosed
+	}
+	return q.refuses(s)
+}
+
+// detached returns an entry for a version that is not cached.
+func detached(s *Secret) *entry {
+	e := &entry{place: unscheduled}
+	e.lease.Remove()
+	return e
+}
+
+// currentOr returns e's version, or s if it has none.
+func (c *cache) currentOr(e *entry, s *Secret) *Secret {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.cur != nil {
+		return e.cur
+	}
+	return s
+}
+
+// observe tells e's lease of the version that a check found to be current, and
+// adopts it if the lease decides so, after every type has decoded it. Types for
+// which it does not decode keep what they have.
+func (c *cache) observe(e *entry, ck *checked, s *Secret, fetched bool) (*entry, *Secret, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report {
+		return l.Observed(&c.rules, c.moment(), &ck.Check, observationOf(e, s, fetched))
+	})
+	if rep.Step == lease.Prepare {
+		slots := e.slotsLocked()
+		c.mu.Unlock()
+		for _, sl := range slots {
+			sl.prepare(c, s) // runs the user's code
+		}
+		c.mu.Lock()
+		old := e.cur
+		rep = c.applyLocked(e, func(l *lease.Lease) lease.Report {
+			rep := l.Prepared(&c.rules, c.moment(), &ck.Check)
+			if rep.Adopted {
+				e.cur = s
+				e.newCurrentLocked(old)
+			}
+			return rep
+		})
+		if rep.Adopted && old != nil {
+			c.counts.newVersions.Add(1)
+			c.log.add(slog.LevelInfo, "secrets: new current version", "secret", s.v.name, "version", s.v.id, "was", old.v.id)
+		}
+	}
+	if err := c.refusedLocked(ck.claim, s); err != nil {
+		return nil, nil, err
+	}
+	c.answeredLocked(e, rep, ck)
+	if rep.Adopted {
+		e.announceLocked()
+	}
+	if e.cur != nil {
+		return e, e.cur, nil
+	}
+	return e, s, nil
+}
+
+func observationOf(e *entry, s *Secret, fetched bool) lease.Observation {
+	o := lease.Observation{Version: s.v.id, Fetched: fetched}
+	if e.cur != nil {
+		o.Same = e.cur.sameValue(s)
+		o.Older = s.v.created != 0 && s.v.created < e.cur.v.created
+	}
+	return o
+}
+
+// answeredLocked sees to what follows from an answer: labels, counters, and
+// the others that fail, for whom it may be over.
+func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
+	if !rep.Answered || c.closed {
+		return
+	}
+	if !ck.Cold() {
+		c.counts.refreshes.Add(1)
+	}
+	if rep.Confirmed || rep.Adopted {
+		c.labelsLocked(e, ck)
+	}
+	if rep.Recovered > 0 {
+		c.log.add(slog.LevelInfo, "secrets: refreshed again", "secret", e.id, "failures", rep.Recovered)
+	}
+	now := c.now()
+	if c.lastFailure > c.lastSuccess {
+		for f := range c.failing {
+			c.applyLocked(f, func(l *lease.Lease) lease.Report {
+				l.Answering(&c.rules, c.moment(), c.lastSuccess)
+				return lease.Report{}
+			})
+		}
+	}
+	c.lastSuccess = now
+}
+
+// tooOld reports a value that is served no longer.
+func (c *cache) tooOld(id string) {
+	c.log.add(slog.LevelError, "secrets: cached value too old to be served; removed", "secret", id)
+}
+
+// readCold asks the service for a secret that is not cached.
+func (c *cache) readCold(ctx context.Context, id string) (*entry, *Secret, error) {
+	q := c.claim(id)
+	defer c.release(q)
+	s, err := c.fetcher.value(ctx, id, Selector{}, false)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = c.coldFailed(q, err)
+		}
+		return nil, nil, err
+	}
+	return c.adopt(q, s, nil)
+}
+
+// coldFailed remembers a failure for a moment, and lets go of what is cached
+// under the id if the answer means no. It returns the error for the reader.
+func (c *cache) coldFailed(q *claim, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	if a := answerOf(err); a == gone || a == denied {
+		if v, ok := c.index.Load(q.id); ok {
+			ck := lease.BeginUnknown(q.n)
+			c.noLocked(v.(*entry), &ck, q.id, err)
+			return err
+		}
+		c.refuseLocked(q.n, &no{err: err, id: q.id})
+	}
+	c.negative.add(question{id: q.id}, err, c.now())
+	return err
+}

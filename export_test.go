@@ -1,0 +1,50 @@
+package secrets
+
+import (
+	"fmt"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
+)
+
+// In tests every application of an event is followed by a look at whether
+// everything that hits read agrees with the lease.
+func init() {
+	agree = func(c *cache, e *entry) {
+		if msg := disagreement(c, e); msg != "" {
+			panic("secrets: " + msg)
+		}
+	}
+}
+
+func disagreement(c *cache, e *entry) string {
+	l := &e.lease
+	due := l.Due(&c.rules)
+	fast := e.fast.Load()
+	switch {
+	case (fast != nil) != l.Shown():
+		return fmt.Sprintf("lease shown %t, pointer set %t", l.Shown(), fast != nil)
+	case fast != nil && fast != e.cur:
+		return "a version is shown that is not the current one"
+	case (e.cur != nil) != l.HasValue():
+		return fmt.Sprintf("lease has a value %t, entry has one %t", l.HasValue(), e.cur != nil)
+	case e.cur != nil && e.cur.v.id != l.Version():
+		return "lease and entry have different versions"
+	case (e.place != unscheduled) != (due != lease.Never):
+		return fmt.Sprintf("due at %d, in the heap %t", due, e.place != unscheduled)
+	case e.place != unscheduled && c.scheduler.due.entries[e.place] != e:
+		return "another entry is at its place in the heap"
+	case (e.flight != nil) != l.Refreshing():
+		return fmt.Sprintf("refreshing %t, flight %t", l.Refreshing(), e.flight != nil)
+	case l.Gone() && e.id != "":
+		return "a lease that is gone has a name"
+	}
+	for _, id := range e.namesLocked() {
+		if v, ok := c.index.Load(id); !ok || v.(*entry) != e {
+			return fmt.Sprintf("the index does not know %q", id)
+		}
+	}
+	if e.all.Load() != nil && !l.Shown() {
+		return "a list of versions is shown and the lease is not"
+	}
+	return ""
+}

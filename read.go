@@ -1,0 +1,178 @@
+package secrets
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
+)
+
+// current returns the current version and its entry, from memory or, at the
+// caller's leisure, from the service. It is what a read does that is no hit.
+func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error) {
+	if id == "" {
+		return nil, nil, errNoID
+	}
+	for range 8 {
+		e, s, flight, err := c.serve(id)
+		if err != nil || s != nil {
+			return e, s, err
+		}
+		if flight == nil {
+			break
+		}
+		if e, s, err := c.await(ctx, e, flight); err != nil || s != nil {
+			return e, s, err
+		}
+	}
+	return c.fetchCold(ctx, id)
+}
+
+// serve answers from memory if it can, with a version or an error. A flight is
+// the refresh that the reader is to wait for; neither means a cold read.
+func (c *cache) serve(id string) (*entry, *Secret, <-chan struct{}, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, nil, nil, ErrClosed
+	}
+	e := c.knownLocked(id)
+	if e == nil {
+		return nil, nil, nil, c.rememberedLocked(question{id: id})
+	}
+	answer := c.readEntryLocked(e)
+	switch answer {
+	case lease.Cold:
+		return nil, nil, nil, c.rememberedLocked(question{id: id})
+	case lease.Wait:
+		e.touch()
+		return e, nil, e.flight, nil
+	case lease.Serve:
+		c.counts.hits.add()
+	case lease.ServeStale:
+		c.counts.stale.Add(1)
+	}
+	e.touch()
+	return e, e.cur, nil, nil
+}
+
+// readEntryLocked tells e's lease of a read that was no hit.
+func (c *cache) readEntryLocked(e *entry) lease.Answer {
+	var answer lease.Answer
+	queued := e.flight != nil
+	c.applyLocked(e, func(l *lease.Lease) lease.Report {
+		answer = l.Read(&c.rules, c.moment())
+		return lease.Report{}
+	})
+	if answer != lease.Wait {
+		return answer
+	}
+	if !queued {
+		c.hurryLocked()
+		c.dispatchLocked(false)
+	}
+	if c.staleWait > 0 {
+		return lease.Wait
+	}
+	c.applyLocked(e, func(l *lease.Lease) lease.Report {
+		answer = l.Waited(&c.rules, c.now())
+		return lease.Report{}
+	})
+	return answer
+}
+
+// await waits for the refresh of an expired version, for a moment only: then
+// the old value is served. No version and no error mean that the read is to
+// start over.
+func (c *cache) await(ctx context.Context, e *entry, flight <-chan struct{}) (*entry, *Secret, error) {
+	c.counts.misses.Add(1)
+	wait := time.NewTimer(c.staleWait)
+	defer wait.Stop()
+	event := (*lease.Lease).Waited
+	select {
+	case <-flight:
+	case <-wait.C:
+	case <-ctx.Done():
+		event = (*lease.Lease).Left
+	case <-c.base.Done():
+		return nil, nil, ErrClosed
+	}
+	defer c.log.flush()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var answer lease.Answer
+	c.applyLocked(e, func(l *lease.Lease) lease.Report {
+		answer = event(l, &c.rules, c.now())
+		return lease.Report{}
+	})
+	switch answer {
+	case lease.ServeStale:
+		c.counts.stale.Add(1)
+		return e, e.cur, nil
+	case lease.Serve:
+		return e, e.cur, nil
+	}
+	return nil, nil, nil
+}
+
+// peek returns the current version if it can be served from memory as it is.
+func (c *cache) peek(id string) (*entry, *Secret) {
+	if e, s := c.lookup(id); s != nil {
+		return e, s
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, nil
+	}
+	e := c.knownLocked(id)
+	if e == nil || !e.lease.Servable(&c.rules, c.now()) {
+		return nil, nil
+	}
+	return e, e.cur
+}
+
+// fresh returns what is cached under id and not expired.
+func (c *cache) fresh(id string) (*entry, *Secret, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.knownLocked(id)
+	if e == nil || !e.lease.Fresh(&c.rules, c.now()) {
+		return nil, nil, false
+	}
+	return e, e.cur, true
+}
+
+// rememberedLocked returns the failure that still stands for q.
+func (c *cache) rememberedLocked(q question) error {
+	err := c.negative.get(q, c.now())
+	if err != nil {
+		c.counts.negative.Add(1)
+	}
+	return err
+}
+
+// fetchCold reads a secret that is not cached: one request for any number of
+// callers, each of which leaves when its context ends.
+func (c *cache) fetchCold(ctx context.Context, id string) (*entry, *Secret, error) {
+	c.counts.misses.Add(1)
+	type found struct {
+		e *entry
+		s *Secret
+	}
+	v, err := c.join(ctx, "current\x00"+id, func(ctx context.Context) (any, error) {
+		if e, s := c.lookup(id); s != nil {
+			return found{e, s}, nil // it came while this flight was being begun
+		}
+		if e, s, ok := c.fresh(id); ok {
+			return found{e, s}, nil
+		}
+		e, s, err := c.readCold(ctx, id)
+		return found{e, s}, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	f := v.(found)
+	return f.e, f.s, nil
+}

@@ -1,0 +1,185 @@
+package secrets
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
+)
+
+// A scheduler wakes entries when their leases are due, and runs their refreshes.
+// One timer serves all, and no goroutine is at rest: workers exist while there
+// is work. Guarded by cache.mu.
+type scheduler struct {
+	due     dueHeap
+	timer   *time.Timer
+	armed   instant  // when timer fires, 0: it does not
+	queue   []*entry // refreshes that wait for a worker
+	workers int      // at most maxWorkers
+}
+
+// maxWorkers is how many refreshes run at a time.
+const maxWorkers = 16
+
+// dueHeap orders entries by the moment at which their leases are due. It knows
+// where each is, so that one can be moved.
+type dueHeap struct {
+	rules   *lease.Rules
+	entries []*entry
+}
+
+func (h *dueHeap) Len() int { return len(h.entries) }
+
+func (h *dueHeap) Less(i, j int) bool { return h.at(i) < h.at(j) }
+
+func (h *dueHeap) at(i int) instant { return h.entries[i].lease.Due(h.rules) }
+
+func (h *dueHeap) Swap(i, j int) {
+	h.entries[i], h.entries[j] = h.entries[j], h.entries[i]
+	h.entries[i].place, h.entries[j].place = int32(i), int32(j)
+}
+
+func (h *dueHeap) Push(x any) {
+	e := x.(*entry)
+	e.place = int32(len(h.entries))
+	h.entries = append(h.entries, e)
+}
+
+func (h *dueHeap) Pop() any {
+	last := len(h.entries) - 1
+	e := h.entries[last]
+	h.entries[last] = nil
+	h.entries = h.entries[:last]
+	e.place = unscheduled
+	return e
+}
+
+// unscheduled is the place of an entry that is not in the heap.
+const unscheduled = -1
+
+// fixLocked puts e where its lease's due moment belongs, after a change. It is
+// called by projectLocked alone.
+func (c *cache) fixLocked(e *entry) {
+	s := &c.scheduler
+	switch never := e.lease.Due(&c.rules) == lease.Never; {
+	case never && e.place != unscheduled:
+		heap.Remove(&s.due, int(e.place))
+	case never:
+	case e.place != unscheduled:
+		heap.Fix(&s.due, int(e.place))
+	default:
+		heap.Push(&s.due, e)
+	}
+	c.armLocked()
+}
+
+// armLocked sets the timer to the first entry that is due, if that is earlier
+// than what it is set to; a timer that fires too early does no harm.
+func (c *cache) armLocked() {
+	s := &c.scheduler
+	if s.due.Len() == 0 || c.closed {
+		return
+	}
+	if first := s.due.at(0); s.armed == 0 || first < s.armed {
+		s.armed = first
+		s.timer.Reset(max(0, first.Sub(c.now())))
+	}
+}
+
+// tick is what the timer calls: it wakes every entry that is due.
+func (c *cache) tick() {
+	if !c.enter() {
+		return
+	}
+	defer c.wg.Done()
+	c.mu.Lock()
+	c.scheduler.armed = 0
+	c.wakeDueLocked(c.now())
+	c.armLocked()
+	work := c.dispatchLocked(true)
+	c.mu.Unlock()
+	if work {
+		c.work()
+	}
+	c.log.flushBehind()
+}
+
+// wakeDueLocked wakes every lease that is due. Those that are due in a moment
+// are refreshed with them, so that thousands of secrets do not mean thousands
+// of timers a minute.
+func (c *cache) wakeDueLocked(now instant) {
+	early := now.Add(min(100*time.Millisecond, c.rules.TTL/1000))
+	h := &c.scheduler.due
+	var due []*entry
+	for h.Len() > 0 && h.at(0) <= early {
+		due = append(due, heap.Pop(h).(*entry))
+	}
+	for _, e := range due {
+		c.wakeLocked(e, now, early) // which puts it where it belongs from now on
+	}
+}
+
+func (c *cache) wakeLocked(e *entry, now, early instant) {
+	read, id := e.readLocked(), e.id
+	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report {
+		return l.Wake(&c.rules, lease.Moment{Now: now, Draw: c.draw()}, early, read)
+	})
+	if rep.TooOld {
+		c.tooOld(id)
+	}
+}
+
+// enqueueLocked queues e's refresh. It is called by projectLocked alone.
+func (c *cache) enqueueLocked(e *entry) {
+	e.flight = make(chan struct{})
+	c.scheduler.queue = append(c.scheduler.queue, e)
+}
+
+// hurryLocked puts the refresh that was queued last in front: a reader waits for it.
+func (c *cache) hurryLocked() {
+	q := c.scheduler.queue
+	last := len(q) - 1
+	e := q[last]
+	copy(q[1:], q[:last])
+	q[0] = e
+}
+
+// dispatchLocked begins as many workers as there is work for and as may be. If
+// self is set the caller is to be one of them where it returns true; then
+// nobody waits, and workers get a few refreshes each: to begin a goroutine costs
+// about as much as a refresh.
+func (c *cache) dispatchLocked(self bool) (work bool) {
+	s := &c.scheduler
+	n := len(s.queue)
+	if self {
+		n = max(min(n, 4), n/4)
+	}
+	for range min(n, maxWorkers-s.workers) {
+		s.workers++
+		if self && !work {
+			work = true
+			continue
+		}
+		c.wg.Go(c.work)
+	}
+	return work
+}
+
+// work runs refreshes until none waits.
+func (c *cache) work() {
+	for {
+		c.mu.Lock()
+		s := &c.scheduler
+		if c.closed || len(s.queue) == 0 {
+			s.workers--
+			c.mu.Unlock()
+			return
+		}
+		e := s.queue[0]
+		s.queue[0] = nil
+		s.queue = s.queue[1:]
+		c.mu.Unlock()
+		c.refresh(e)
+		c.log.flushBehind()
+	}
+}

@@ -1,0 +1,450 @@
+package secrets
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
+)
+
+// maxVersions bounds how many versions beside the current one a secret keeps.
+// The service allows 20 staging labels; the rest is room for version ids.
+const maxVersions = 64
+
+// versions are an entry's versions beside the current one. Which that is the
+// lease alone decides. A nil *versions has none. Guarded by cache.mu.
+type versions struct {
+	kept map[Selector]*kept // as GetVersion was asked for them
+	list *list              // what Versions returns beside the current one; nil: not asked for
+}
+
+// kept is one version, and how long it is good.
+type kept struct {
+	s         *Secret
+	check     uint64 // the number of the check that it comes from, or that confirmed it
+	confirmed instant
+	fetched   instant
+	expires   instant
+}
+
+// list is every labelled version as one check found them.
+type list struct {
+	others  []*kept
+	all     *[]*Secret // the current version, and the others; never changed in place
+	labels  labels    // nil: not known
+	check   uint64    // the number of the check
+	current bool      // the last check that settled something was that one, or found the same labels
+}
+
+// versionsLocked returns e's versions, and makes them where there are none.
+func (e *entry) versionsLocked() *versions {
+	r := e.grow()
+	if r.versions == nil {
+		r.versions = &versions{kept: map[Selector]*kept{}}
+	}
+	return r.versions
+}
+
+// valueLocked returns the value of a version if it is at hand and was given
+// by the service within an hour.
+func (v *versions) valueLocked(id string, now instant) *Secret {
+	if k := v.keptLocked(id, now); k != nil {
+		return k.s
+	}
+	return nil
+}
+
+func (v *versions) keptLocked(id string, now instant) *kept {
+	if v == nil || id == "" {
+		return nil
+	}
+	good := func(k *kept) bool { return k.s.v.id == id && now >= k.fetched && now.Sub(k.fetched) < fetchAtLeast }
+	for _, k := range v.kept {
+		if good(k) {
+			return k
+		}
+	}
+	if v.list != nil {
+		for _, k := range v.list.others {
+			if good(k) {
+				return k
+			}
+		}
+	}
+	return nil
+}
+
+// labelsLocked takes the labels that a check saw which settled what is current:
+// versions that are still found by the name by which they were asked for are
+// confirmed, the others forgotten.
+func (c *cache) labelsLocked(e *entry, ck *checked) {
+	v := e.seldom().versions
+	if v == nil {
+		return
+	}
+	now, seen := c.now(), ck.labels()
+	if v.list != nil && v.list.check < ck.N {
+		same := seen != nil && maps.Equal(v.list.labels, seen) && !slices.ContainsFunc(v.list.others, func(k *kept) bool {
+			return now < k.fetched || now.Sub(k.fetched) >= fetchAtLeast
+		})
+		if v.list.current = same; same {
+			v.list.check = ck.N
+		}
+	}
+	if seen == nil {
+		return
+	}
+	for sel, k := range v.kept {
+		switch {
+		case k.check > ck.N || now < k.fetched || now.Sub(k.fetched) >= fetchAtLeast:
+		case sel.id != "" && len(seen.of(sel.id)) == 0:
+			// It has no label, so DescribeSecret does not show it.
+		case sel.stage != "" && seen[sel.stage] != k.s.v.id:
+			delete(v.kept, sel)
+		default:
+			k.check, k.confirmed, k.expires = ck.N, now, e.lease.Expires()
+		}
+	}
+}
+
+// newCurrentLocked puts a new current version in front of what Versions
+// returns, until the check that found it has brought the rest up to date.
+func (e *entry) newCurrentLocked(old *Secret) {
+	v := e.seldom().versions
+	if v == nil || v.list == nil {
+		return
+	}
+	if old != nil && old.v.id != e.cur.v.id {
+		v.list.others = append([]*kept{{s: old}}, v.list.others...)
+	}
+	v.list.build(e.cur)
+}
+
+// build makes what Versions returns.
+func (l *list) build(cur *Secret) {
+	if names := l.labels.of(cur.v.id); len(names) > 0 {
+		cur = cur.withStages(names)
+	}
+	all := []*Secret{cur}
+	for _, k := range l.others {
+		if k.s.v.id != cur.v.id {
+			all = append(all, k.s)
+		}
+	}
+	l.all = &all // hits may be reading the one before
+}
+
+// showListLocked lets hits have what Versions returns, or not. It is called by
+// projectLocked alone.
+func (e *entry) showListLocked() {
+	var all *[]*Secret
+	if v := e.seldom().versions; v != nil && v.list != nil && e.lease.Shown() {
+		all = v.list.all
+	}
+	if have := e.all.Load(); have != all {
+		e.all.Store(all)
+	}
+}
+
+// version returns the version that sel names, from memory or the service.
+func (c *cache) version(ctx context.Context, id string, sel Selector) (*Secret, error) {
+	if id == "" {
+		return nil, errNoID
+	}
+	old, fresh, err := c.serveVersion(id, sel)
+	if err != nil || fresh {
+		return old, err
+	}
+	if old == nil || c.staleWait > 0 {
+		c.counts.misses.Add(1)
+	}
+	ctx, cancel := c.patience(ctx, old != nil)
+	defer cancel()
+	v, err := c.join(ctx, "version\x00"+id+"\x00"+sel.stage+"\x00"+sel.id, func(ctx context.Context) (any, error) {
+		k, err := c.fetchVersion(ctx, id, sel, false)
+		return k, err
+	})
+	switch a := answerOf(err); {
+	case err == nil:
+		return v.(*kept).s, nil
+	case old != nil && (a == transient || a == canceled) && err != ErrClosed:
+		c.counts.stale.Add(1)
+		return old, nil
+	}
+	return nil, err
+}
+
+// patience bounds how long a read waits that can be served an old value.
+func (c *cache) patience(ctx context.Context, old bool) (context.Context, context.CancelFunc) {
+	if !old {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.staleWait)
+}
+
+// serveVersion answers from memory. A version that is not fresh is expired,
+// but fit to be served if the service cannot be asked.
+func (c *cache) serveVersion(id string, sel Selector) (s *Secret, fresh bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, false, ErrClosed
+	}
+	if e := c.knownLocked(id); e != nil {
+		e.touch()
+		if v := e.seldom().versions; v != nil && v.kept[sel] != nil {
+			k, now := v.kept[sel], c.now()
+			switch {
+			case now >= k.confirmed && now < k.expires:
+				c.counts.hits.add()
+				return k.s, true, nil
+			case now >= k.confirmed && now < k.confirmed.Add(c.rules.MaxStale):
+				s = k.s
+			}
+		}
+	}
+	if err := c.rememberedLocked(question{id, sel}); err != nil {
+		if s != nil && answerOf(err) == transient {
+			c.counts.stale.Add(1)
+			return s, true, nil
+		}
+		return nil, false, err
+	}
+	return s, false, nil
+}
+
+// fetchVersion asks the service for a version and keeps it.
+func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick bool) (*kept, error) {
+	q := c.claim(id)
+	defer c.release(q)
+	s, err := c.fetcher.value(ctx, id, sel, quick)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, ErrClosed
+	case err != nil:
+		if ctx.Err() == nil {
+			c.noVersionLocked(q, sel, err)
+		}
+		return nil, err
+	case q.refuses(s) != nil:
+		return nil, q.refuses(s)
+	}
+	c.negative.remove(question{id, sel})
+	now := c.now()
+	k := &kept{s: s, check: q.n, confirmed: now, fetched: now, expires: now.Add(c.rules.TTL - time.Duration(c.draw()*float64(c.rules.TTL/10)))}
+	if e, placed := c.placeLocked(q, s); placed {
+		c.keepLocked(e, sel, k)
+		c.projectLocked(e)
+	}
+	return k, nil
+}
+
+// noVersionLocked notes that a version could not be had.
+func (c *cache) noVersionLocked(q *claim, sel Selector, err error) {
+	c.negative.add(question{q.id, sel}, err, c.now())
+	if a := answerOf(err); a != gone && a != denied {
+		return
+	}
+	if e := c.knownLocked(q.id); e != nil {
+		if v := e.seldom().versions; v != nil && v.kept[sel] != nil && v.kept[sel].check < q.n {
+			delete(v.kept, sel)
+		}
+	}
+}
+
+// keepLocked keeps a version, unless a later check has found it.
+func (c *cache) keepLocked(e *entry, sel Selector, k *kept) {
+	v := e.versionsLocked()
+	if have := v.kept[sel]; have != nil && have.check > k.check {
+		return
+	}
+	for len(v.kept) >= maxVersions && v.kept[sel] == nil {
+		delete(v.kept, slices.MinFunc(slices.Collect(maps.Keys(v.kept)), func(a, b Selector) int {
+			return cmp.Compare(v.kept[a].confirmed, v.kept[b].confirmed)
+		}))
+	}
+	if e.cur != nil {
+		k.expires = max(k.expires, e.lease.Expires()) // not before the check that will confirm it
+	}
+	v.kept[sel] = k
+}
+
+// allVersions returns every labelled version, the current one first.
+func (c *cache) allVersions(ctx context.Context, id string) ([]*Secret, error) {
+	for range 4 {
+		e, s := c.lookup(id)
+		if s != nil {
+			if all := e.all.Load(); all != nil {
+				if e.flags.Load()&(touched|listedSince) != touched|listedSince {
+					e.flags.Or(touched | listedSince)
+				}
+				c.counts.hits.add()
+				return slices.Clone(*all), nil
+			}
+		}
+		counted := s == nil // current counts
+		if s == nil {
+			var err error
+			if e, _, err = c.current(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+		all, err := c.listOf(ctx, e, id, counted)
+		if err != errGone {
+			return slices.Clone(all), err
+		}
+	}
+	return nil, errGone
+}
+
+// listOf answers Versions where hits cannot.
+func (c *cache) listOf(ctx context.Context, e *entry, id string, counted bool) ([]*Secret, error) {
+	old, fresh := c.serveList(e)
+	if fresh {
+		if !counted {
+			c.counts.hits.add()
+		}
+		return old, nil
+	}
+	if !counted && (old == nil || c.staleWait > 0) {
+		c.counts.misses.Add(1)
+	}
+	ctx, cancel := c.patience(ctx, old != nil)
+	defer cancel()
+	v, err := c.join(ctx, "all\x00"+id, func(ctx context.Context) (any, error) { return c.collect(ctx, e) })
+	switch {
+	case err == nil:
+		return v.([]*Secret), nil
+	case old != nil && err != ErrClosed && err != errGone:
+		c.counts.stale.Add(1)
+		return old, nil
+	}
+	return nil, err
+}
+
+// serveList answers Versions from memory.
+func (c *cache) serveList(e *entry) (all []*Secret, fresh bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := e.seldom().versions
+	if v == nil || v.list == nil || !e.lease.Servable(&c.rules, c.now()) {
+		return nil, false
+	}
+	e.flags.Or(touched | listedSince)
+	return *v.list.all, v.list.current && e.lease.Fresh(&c.rules, c.now())
+}
+
+// collect checks which labels there are and makes e's list.
+func (c *cache) collect(ctx context.Context, e *entry) ([]*Secret, error) {
+	ck := &checked{e: e}
+	if c.describable(e) {
+		var err error
+		if ck, err = c.checkCurrent(ctx, e, "", (*lease.Lease).Begin, false); err != nil {
+			return nil, err
+		}
+	}
+	return c.makeList(ctx, e, ck)
+}
+
+// describable reports whether DescribeSecret is worth a try.
+func (c *cache) describable(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ck := e.lease.Begin(&c.rules, c.now(), 0)
+	return ck.Describe && c.fetcher.describes() || e.cur == nil
+}
+
+// updateList brings e's list up to date after a check, if it was read since the
+// check before.
+func (c *cache) updateList(ctx context.Context, e *entry, ck *checked) {
+	c.mu.Lock()
+	v := e.seldom().versions
+	if v == nil || v.list == nil || v.list.current || e.lease.Gone() {
+		c.mu.Unlock()
+		return
+	}
+	read := e.flags.And(^uint32(listedSince))&listedSince != 0
+	if !read {
+		v.list = nil
+		c.projectLocked(e)
+	}
+	c.mu.Unlock()
+	if read {
+		// A failure leaves the old ones in service; the next check tries again.
+		c.makeList(ctx, e, ck)
+	}
+}
+
+// makeList collects the labelled versions that a check saw and keeps them.
+func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret, error) {
+	l := &list{labels: ck.labels(), current: true}
+	stages := []string{Pending, Previous}
+	if l.labels != nil {
+		stages = l.labels.ordered()
+	}
+	for _, stage := range stages {
+		k, err := c.listed(ctx, e, stage, l.labels, ck.quick)
+		if err != nil {
+			return nil, err
+		}
+		if k != nil && !slices.ContainsFunc(l.others, func(o *kept) bool { return o.s.v.id == k.s.v.id }) {
+			l.others = append(l.others, k)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, ErrClosed
+	case e.lease.Gone() || e.cur == nil:
+		return nil, errGone
+	}
+	l.check = max(ck.N, e.lease.Settled())
+	v := e.versionsLocked()
+	if ck.N != 0 && ck.N < e.lease.Settled() {
+		l.current = false // a later check has settled what is current: the next one confirms the rest
+	}
+	l.build(e.cur)
+	if v.list == nil || v.list.check <= l.check {
+		v.list = l
+	}
+	e.flags.Or(listedSince)
+	c.projectLocked(e)
+	return *v.list.all, nil
+}
+
+// listed returns the version that a label names, nil for the current one. A
+// pending version without a value, and one that may not be read, is nil and no
+// error.
+func (c *cache) listed(ctx context.Context, e *entry, stage string, seen labels, quick bool) (*kept, error) {
+	c.mu.Lock()
+	id, cur := e.id, e.cur
+	known := e.seldom().versions.keptLocked(seen[stage], c.now())
+	c.mu.Unlock()
+	switch {
+	case cur == nil || id == "":
+		return nil, errGone
+	case stage == Current || seen != nil && seen[stage] == cur.v.id:
+		return nil, nil
+	case known == nil:
+		var err error
+		known, err = c.fetchVersion(ctx, id, Stage(stage), quick)
+		if a := answerOf(err); err != nil && (a == gone || a == denied) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if names := seen.of(known.s.v.id); len(names) > 0 {
+		labelled := *known
+		labelled.s = known.s.withStages(names)
+		return &labelled, nil
+	}
+	return known, nil
+}
