@@ -68,13 +68,12 @@ type entry struct {
 	flags atomic.Uint32             // see the constants below
 
 	// Guarded by cache.mu.
-	place  int32         // in the scheduler's heap
-	key    string        // see identity.Secret
-	id     string        // the id that last worked, by which index knows it
-	lease  lease.Lease   // changed by applyLocked alone
-	cur    *Secret       // the current version; nil: none
-	flight chan struct{} // closed when the refresh that is queued or runs has ended; nil: there is none
-	rare   *rare         // nil: all zero
+	place int32       // in the scheduler's heap
+	key   string      // see identity.Secret
+	id    string      // the id that last worked, by which index knows it
+	lease lease.Lease // changed by applyLocked alone
+	cur   *Secret     // the current version; nil: none
+	rare  *rare       // nil: all zero
 }
 
 // rare is the part of an entry that most never need. Guarded by cache.mu.
@@ -82,7 +81,7 @@ type rare struct {
 	aliases  []string      // the ids, beside entry.id, by which index knows it
 	former   []string      // keys of secrets whose place it took, see identity.Known
 	suspect  string        // the key of one of them that was seen to come back
-	found    uint64        // the number of the last check that found it without a current version
+	found    uint64        // the number of the last check that found another version than the current one
 	bound    []boundSlot   // of BindFunc handles
 	versions *versions     // other versions than cur; nil: none was asked for
 	changed  chan struct{} // closed when cur changes or the entry goes; nil: nobody waits
@@ -179,11 +178,8 @@ func (c *cache) projectLocked(e *entry) {
 		c.showLocked(e)
 	}
 	e.showListLocked()
-	if running := l.Refreshing(); running && e.flight == nil {
-		c.enqueueLocked(e)
-	} else if !running && e.flight != nil {
-		close(e.flight)
-		e.flight = nil
+	if running := l.Refreshing(); running != (c.scheduler.refreshes[e] != nil) {
+		c.scheduler.setRefreshingLocked(e, running)
 	}
 	if _, failing := l.Failing(); failing && !l.Gone() {
 		c.failing[e] = struct{}{}
@@ -342,12 +338,6 @@ func (c *cache) close() {
 		c.scheduler.timer.Stop()
 		for _, e := range c.lru.Values() {
 			c.removeLocked(e)
-		}
-		for _, e := range c.scheduler.queue {
-			if e.flight != nil {
-				close(e.flight)
-				e.flight = nil
-			}
 		}
 		c.scheduler.queue = nil
 		c.negative.clear()

@@ -140,21 +140,17 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 		return true, c.failed(ctx, ck, errNoCurrent, false)
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
 		return l.Described(&c.rules, c.moment(), &ck.Check, c.describedLocked(&d))
 	})
 	c.answeredLocked(ck.e, rep, ck)
-	var known *Secret
-	if rep.Step == lease.Fetch && !ck.Fetch {
-		known = ck.e.seldom().versions.valueLocked(current, c.now())
+	if rep.Step == lease.Done {
+		return true, nil
 	}
-	c.mu.Unlock()
-	switch {
-	case rep.Step == lease.Done:
-		return true, nil
-	case known != nil:
-		c.observe(ck.e, ck, known.withStages(d.labels.of(current)), false)
-		return true, nil
+	if known := ck.e.seldom().versions.valueLocked(current, c.now()); known != nil && !ck.Fetch {
+		_, _, err := c.observeLocked(ck.e, ck, known.withStages(d.labels.of(current)), false)
+		return true, err
 	}
 	return false, nil
 }
@@ -268,22 +264,21 @@ func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
 // that q was asked for, nil if there was none.
 func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := c.refusedLocked(q, s); err != nil {
-		c.mu.Unlock()
 		return nil, nil, err
 	}
 	e, placed := c.placeLocked(q, s)
 	c.negative.remove(question{id: q.id})
-	c.mu.Unlock()
 	switch {
 	case !placed && e != nil:
-		return e, c.currentOr(e, s), nil
+		return e, firstOf(e.cur, s), nil
 	case !placed:
-		return detached(s), s, nil
+		return detached(), s, nil
 	case ck == nil || ck.e != e:
 		ck = &checked{Check: lease.BeginUnknown(q.n), e: e, claim: q}
 	}
-	return c.observe(e, ck, s, true)
+	return c.observeLocked(e, ck, s, true)
 }
 
 // refusedLocked returns why the answer s to q may not be taken.
@@ -295,28 +290,23 @@ func (c *cache) refusedLocked(q *claim, s *Secret) error {
 }
 
 // detached returns an entry for a version that is not cached.
-func detached(s *Secret) *entry {
+func detached() *entry {
 	e := &entry{place: unscheduled}
 	e.lease.Remove()
 	return e
 }
 
-// currentOr returns e's version, or s if it has none.
-func (c *cache) currentOr(e *entry, s *Secret) *Secret {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e.cur != nil {
-		return e.cur
+func firstOf(s, t *Secret) *Secret {
+	if s != nil {
+		return s
 	}
-	return s
+	return t
 }
 
-// observe tells e's lease of the version that a check found to be current, and
-// adopts it if the lease decides so, after every type has decoded it. Types for
-// which it does not decode keep what they have.
-func (c *cache) observe(e *entry, ck *checked, s *Secret, fetched bool) (*entry, *Secret, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// observeLocked tells e's lease of the version that a check found to be current,
+// and adopts it if the lease decides so, after every type has decoded it, with
+// the lock free. Types for which it does not decode keep what they have.
+func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*entry, *Secret, error) {
 	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		return l.Observed(&c.rules, c.moment(), &ck.Check, observationOf(e, s, fetched))
 	})
@@ -348,10 +338,7 @@ func (c *cache) observe(e *entry, ck *checked, s *Secret, fetched bool) (*entry,
 	if rep.Adopted {
 		e.announceLocked()
 	}
-	if e.cur != nil {
-		return e, e.cur, nil
-	}
-	return e, s, nil
+	return e, firstOf(e.cur, s), nil
 }
 
 func observationOf(e *entry, s *Secret, fetched bool) lease.Observation {

@@ -33,8 +33,8 @@ func disagreement(c *cache, e *entry) string {
 		return fmt.Sprintf("due at %d, in the heap %t", due, e.place != unscheduled)
 	case e.place != unscheduled && c.scheduler.due.entries[e.place] != e:
 		return "another entry is at its place in the heap"
-	case (e.flight != nil) != l.Refreshing():
-		return fmt.Sprintf("refreshing %t, flight %t", l.Refreshing(), e.flight != nil)
+	case (c.scheduler.refreshes[e] != nil) != l.Refreshing():
+		return fmt.Sprintf("refreshing %t, refresh %t", l.Refreshing(), c.scheduler.refreshes[e] != nil)
 	case l.Gone() && e.id != "":
 		return "a lease that is gone has a name"
 	}

@@ -14,22 +14,22 @@ func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error)
 		return nil, nil, errNoID
 	}
 	for range 8 {
-		e, s, flight, err := c.serve(id)
+		e, s, refresh, err := c.serve(id)
 		if err != nil || s != nil {
 			return e, s, err
 		}
-		if flight == nil {
+		if refresh == nil {
 			break
 		}
-		if e, s, err := c.await(ctx, e, flight); err != nil || s != nil {
+		if e, s, err := c.await(ctx, e, refresh); err != nil || s != nil {
 			return e, s, err
 		}
 	}
 	return c.fetchCold(ctx, id)
 }
 
-// serve answers from memory if it can, with a version or an error. A flight is
-// the refresh that the reader is to wait for; neither means a cold read.
+// serve answers from memory if it can, with a version or an error. A refresh is
+// what the reader is to wait for; neither means a cold read.
 func (c *cache) serve(id string) (*entry, *Secret, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -46,7 +46,7 @@ func (c *cache) serve(id string) (*entry, *Secret, <-chan struct{}, error) {
 		return nil, nil, nil, c.rememberedLocked(question{id: id})
 	case lease.Wait:
 		e.touch()
-		return e, nil, e.flight, nil
+		return e, nil, c.scheduler.refreshes[e], nil
 	case lease.Serve:
 		c.counts.hits.add()
 	case lease.ServeStale:
@@ -59,7 +59,7 @@ func (c *cache) serve(id string) (*entry, *Secret, <-chan struct{}, error) {
 // readEntryLocked tells e's lease of a read that was no hit.
 func (c *cache) readEntryLocked(e *entry) lease.Answer {
 	var answer lease.Answer
-	queued := e.flight != nil
+	queued := e.lease.Refreshing()
 	c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		answer = l.Read(&c.rules, c.moment())
 		return lease.Report{}
@@ -84,13 +84,13 @@ func (c *cache) readEntryLocked(e *entry) lease.Answer {
 // await waits for the refresh of an expired version, for a moment only: then
 // the old value is served. No version and no error mean that the read is to
 // start over.
-func (c *cache) await(ctx context.Context, e *entry, flight <-chan struct{}) (*entry, *Secret, error) {
+func (c *cache) await(ctx context.Context, e *entry, refresh <-chan struct{}) (*entry, *Secret, error) {
 	c.counts.misses.Add(1)
 	wait := time.NewTimer(c.staleWait)
 	defer wait.Stop()
 	event := (*lease.Lease).Waited
 	select {
-	case <-flight:
+	case <-refresh:
 	case <-wait.C:
 	case <-ctx.Done():
 		event = (*lease.Lease).Left

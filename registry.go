@@ -133,9 +133,6 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 		c.makeRoomLocked()
 		c.lru.Add(who.Space(), e)
 	}
-	if !e.lease.HasValue() {
-		e.grow().found = max(e.grow().found, q.n)
-	}
 	c.aliasLocked(e, q.id)
 	return e, true
 }

@@ -11,11 +11,12 @@ import (
 // One timer serves all, and no goroutine is at rest: workers exist while there
 // is work. Guarded by cache.mu.
 type scheduler struct {
-	due     dueHeap
-	timer   *time.Timer
-	armed   instant  // when timer fires, 0: it does not
-	queue   []*entry // refreshes that wait for a worker
-	workers int      // at most maxWorkers
+	due       dueHeap
+	timer     *time.Timer
+	armed     instant                  // when timer fires, 0: it does not
+	queue     []*entry                 // refreshes that wait for a worker
+	refreshes map[*entry]chan struct{} // those that wait or run; each closed when it has ended
+	workers   int                      // at most maxWorkers
 }
 
 // maxWorkers is how many refreshes run at a time.
@@ -129,10 +130,16 @@ func (c *cache) wakeLocked(e *entry, now, early instant) {
 	}
 }
 
-// enqueueLocked queues e's refresh. It is called by projectLocked alone.
-func (c *cache) enqueueLocked(e *entry) {
-	e.flight = make(chan struct{})
-	c.scheduler.queue = append(c.scheduler.queue, e)
+// setRefreshingLocked queues e's refresh, or notes its end. It is called by
+// projectLocked alone.
+func (s *scheduler) setRefreshingLocked(e *entry, refreshing bool) {
+	if refreshing {
+		s.refreshes[e] = make(chan struct{})
+		s.queue = append(s.queue, e)
+		return
+	}
+	close(s.refreshes[e])
+	delete(s.refreshes, e)
 }
 
 // hurryLocked puts the refresh that was queued last in front: a reader waits for it.

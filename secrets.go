@@ -46,6 +46,7 @@ func New(api API, opts *Options) (*Client, error) {
 	c.asked = map[*claim]struct{}{}
 	c.negative = newNegativeCache(c.size)
 	c.scheduler.due.rules = &c.rules
+	c.scheduler.refreshes = map[*entry]chan struct{}{}
 	c.scheduler.timer = time.AfterFunc(time.Hour, c.tick)
 	c.scheduler.timer.Stop()
 	return c, nil

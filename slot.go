@@ -31,11 +31,11 @@ type typedSlot[T any] struct {
 	read  atomic.Bool             // a hit got it; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
-	retired bool         // its entry has ended: nothing is shown any more
-	good   *held[T]      // the last version that decoded well
-	bad    *Secret       // a version that did not
-	badErr *DecodeError  // why
-	busy   chan struct{} // closed when a decode ends; nil: none is under way
+	retired bool          // its entry has ended: nothing is shown any more
+	good    *held[T]      // the last version that decoded well
+	bad     *Secret       // a version that did not
+	badErr  *DecodeError  // why
+	busy    chan struct{} // closed when a decode ends; nil: none is under way
 
 	kind *kind[T]
 	head slotHead

@@ -34,9 +34,9 @@ type kept struct {
 type list struct {
 	others  []*kept
 	all     *[]*Secret // the current version, and the others; never changed in place
-	labels  labels    // nil: not known
-	check   uint64    // the number of the check
-	current bool      // the last check that settled something was that one, or found the same labels
+	labels  labels     // nil: not known
+	check   uint64     // the number of the check
+	current bool       // the last check that settled something was that one, or found the same labels
 }
 
 // versionsLocked returns e's versions, and makes them where there are none.
@@ -238,6 +238,7 @@ func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick
 	now := c.now()
 	k := &kept{s: s, check: q.n, confirmed: now, fetched: now, expires: now.Add(c.rules.TTL - time.Duration(c.draw()*float64(c.rules.TTL/10)))}
 	if e, placed := c.placeLocked(q, s); placed {
+		e.grow().found = max(e.rare.found, q.n)
 		c.keepLocked(e, sel, k)
 		c.projectLocked(e)
 	}
