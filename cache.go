@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/seed-74dc7b3e/secrets/internal/identity"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
@@ -69,7 +70,6 @@ type entry struct {
 
 	// Guarded by cache.mu.
 	place int32       // in the scheduler's heap
-	key   string      // see identity.Secret
 	id    string      // the id that last worked, by which index knows it
 	lease lease.Lease // changed by applyLocked alone
 	cur   *Secret     // the current version; nil: none
@@ -78,13 +78,14 @@ type entry struct {
 
 // rare is the part of an entry that most never need. Guarded by cache.mu.
 type rare struct {
-	aliases  []string      // the ids, beside entry.id, by which index knows it
-	former   []string      // keys of secrets whose place it took, see identity.Known
-	suspect  string        // the key of one of them that was seen to come back
-	found    uint64        // the number of the last check that found another version than the current one
-	bound    []boundSlot   // of BindFunc handles
-	versions *versions     // other versions than cur; nil: none was asked for
-	changed  chan struct{} // closed when cur changes or the entry goes; nil: nobody waits
+	aliases  []string        // the ids, beside entry.id, by which index knows it
+	who      identity.Secret // where there is no cur to tell
+	former   []string        // keys of secrets whose place it took, see identity.Known
+	suspect  string          // the key of one of them that was seen to come back
+	found    uint64          // the number of the last check that found another version than the current one
+	bound    []boundSlot     // of BindFunc handles
+	versions *versions       // other versions than cur; nil: none was asked for
+	changed  chan struct{}   // closed when cur changes or the entry goes; nil: nobody waits
 }
 
 var nothingRare rare
@@ -105,13 +106,29 @@ func (e *entry) grow() *rare {
 	return e.rare
 }
 
+// settleLocked makes s the current version.
+func (e *entry) settleLocked(s *Secret) {
+	old := e.cur
+	e.cur = s
+	e.newCurrentLocked(old)
+	if e.rare != nil {
+		if e.rare.who = (identity.Secret{}); e.rare.idle() {
+			e.rare = nil
+		}
+	}
+}
+
+// idle reports whether r is all zero.
+func (r *rare) idle() bool {
+	return r.aliases == nil && r.former == nil && r.bound == nil && r.versions == nil && r.changed == nil && r.suspect == "" && r.found == 0
+}
+
 // The bits of entry.flags.
 const (
 	readSinceCheck = 1 << iota // by hits: decides whether it is refreshed ahead
 	readSinceScan              // by hits: decides whether it is evicted
 	listedSince                // by hits: the first, for Versions
 	isRotating                 // a rotation is known to be outstanding
-	isNamed                    // see identity.Secret
 	touched        = readSinceCheck | readSinceScan
 )
 
@@ -224,6 +241,9 @@ func (c *cache) hideLocked(e *entry) {
 
 // emptyLocked lets go of e's values. Called by projectLocked.
 func (c *cache) emptyLocked(e *entry) {
+	if e.cur != nil {
+		e.grow().who = e.secret()
+	}
 	e.cur = nil
 	e.all.Store(nil)
 	e.fast.Store(nil)

@@ -247,7 +247,7 @@ func (c *cache) refused(ck *checked, err error) {
 // other names the secret is asked for again: it may have been deleted and
 // recreated. It reports whether the answer stands.
 func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
-	names, key := e.namesLocked(), e.key
+	names, key := e.namesLocked(), e.secret().Key
 	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report { return l.No(ck) })
 	if !rep.No || c.closed {
 		return false
@@ -321,8 +321,7 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 		rep = c.applyLocked(e, func(l *lease.Lease) lease.Report {
 			rep := l.Prepared(&c.rules, c.moment(), &ck.Check)
 			if rep.Adopted {
-				e.cur = s
-				e.newCurrentLocked(old)
+				e.settleLocked(s)
 			}
 			return rep
 		})

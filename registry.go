@@ -40,7 +40,7 @@ type no struct {
 // refuses returns the error for the answer s to q, nil if it may be taken: it was
 // given before the no, or is about another secret.
 func (q *claim) refuses(s *Secret) error {
-	if q.no != nil && (q.no.id == q.id || q.no.key == identity.Of(s.v.arn, s.v.name, q.id).Key) {
+	if q.no != nil && (q.no.id == q.id || q.no.key == s.identity(q.id).Key) {
 		return q.no.err
 	}
 	return nil
@@ -101,7 +101,7 @@ func nameable(key string) bool { return len(key) > len("-XXXXXX") }
 // about. Where a later check knows better, or one check alone does not prove what
 // s shows, it returns no entry, or the one that id names all the same.
 func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
-	who := identity.Of(s.v.arn, s.v.name, q.id)
+	who := s.identity(q.id)
 	var named, there *entry
 	if v, ok := c.index.Load(q.id); ok {
 		named = v.(*entry)
@@ -112,7 +112,7 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 		return named, false
 	case identity.PutOff:
 		for _, k := range [...]*entry{named, there} {
-			if k != nil && k.key != who.Key {
+			if k != nil && k.secret().Key != who.Key {
 				c.putOffLocked(k, who.Key)
 			}
 		}
@@ -123,8 +123,7 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 		}
 		e = there
 	case identity.New:
-		e = &entry{key: who.Key, place: unscheduled}
-		e.setFlagLocked(isNamed, who.Named)
+		e = &entry{place: unscheduled, rare: &rare{who: who}}
 		for _, old := range [...]*entry{named, there} {
 			if old != nil && !old.lease.Gone() {
 				c.replaceLocked(old, e, who.Key, q.id)
@@ -145,8 +144,21 @@ func (e *entry) known() *identity.Known {
 	return &identity.Known{Secret: e.secret(), Settled: max(e.lease.Settled(), e.seldom().found), Former: e.seldom().former}
 }
 
+// secret returns the identity of the secret that e is.
 func (e *entry) secret() identity.Secret {
-	return identity.Secret{Key: e.key, Named: e.flags.Load()&isNamed != 0}
+	if e.cur == nil {
+		return e.seldom().who
+	}
+	return e.cur.identity(e.id)
+}
+
+// identity returns which secret s is a version of, asked for by the given id.
+func (s *Secret) identity(asked string) identity.Secret {
+	name := s.v.name
+	if s.v.unnamed {
+		name = ""
+	}
+	return identity.Of(s.v.arn, name, asked)
 }
 
 // replaceLocked ends old, whose name id turned out to name another secret, e.

@@ -33,6 +33,7 @@ type version struct {
 	stages  *[]string // often shared; never changed
 	created int64     // in nanoseconds since 1970, 0 if it is not known
 	binary  bool      // value is a SecretBinary
+	unnamed bool      // name is the id asked for: the service gave none
 }
 
 // Name returns the secret's name.
@@ -135,7 +136,7 @@ func newSecret(asked string, name, arn, id *string, stages []string, created *ti
 		return nil, errEmptyAnswer
 	}
 	v := &version{name: str(name), arn: str(arn), id: str(id), stages: internStages(stages)}
-	if v.name == "" || v.name == asked {
+	if v.unnamed = v.name == ""; v.unnamed || v.name == asked {
 		v.name = asked // the index has it too
 	}
 	if created != nil && !created.IsZero() {
