@@ -390,6 +390,9 @@ func (c *cache) readCold(ctx context.Context, id string) (*entry, *Secret, error
 		if ctx.Err() == nil {
 			err = c.coldFailed(q, err)
 		}
+		if e, s, ok := c.fresh(id); ok {
+			return e, s, nil // a later check has found it
+		}
 		return nil, nil, err
 	}
 	return c.adopt(q, s, nil)

@@ -49,6 +49,7 @@ type watch[T any] struct {
 func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entry, _ <-chan struct{}, goOn bool) {
 	var zero T
 	c := &w.r.c.cache
+	defer c.log.flush()
 	e, _, err := w.r.fresh(ctx)
 	switch {
 	case err == ErrClosed:
