@@ -19,8 +19,8 @@ import (
 // lock. Everything else happens under mu, which is held for moments only: never
 // during a call to the service and never while a user's function runs.
 type cache struct {
-	registry         // guarded by mu, but for what hits read
-	fetcher  fetcher // what asks the service
+	registry          // guarded by mu, but for what hits read
+	fetcher  *fetcher // what asks the service
 	counts   counts
 	log      logQueue
 	flights  singleflight.Group // requests that several callers wait for

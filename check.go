@@ -134,7 +134,7 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 		ck.alone = true
 		return false, nil
 	}
-	ck.desc = &d
+	ck.desc = d
 	current := d.labels[Current]
 	if current == "" {
 		return true, c.failed(ctx, ck, errNoCurrent, false)
@@ -142,7 +142,7 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
-		return l.Described(&c.rules, c.moment(), &ck.Check, c.describedLocked(&d))
+		return l.Described(&c.rules, c.moment(), &ck.Check, c.describedLocked(d))
 	})
 	c.answeredLocked(ck.e, rep, ck)
 	if rep.Step == lease.Done {
@@ -171,7 +171,12 @@ func (c *cache) describedLocked(d *description) lease.Description {
 // GetSecretValue to answer.
 func (c *cache) withoutDescribe(ck *checked, err error) bool {
 	switch answerOf(err) {
-	case missing, gone:
+	case missing:
+		if c.fetcher.describing.lose() {
+			c.log.add(slog.LevelWarn, "secrets: DescribeSecret unavailable; every refresh calls GetSecretValue", "error", err)
+		}
+		return true
+	case gone:
 		return true
 	case denied:
 		c.mu.Lock()

@@ -1,6 +1,9 @@
 package secrets
 
-import "reflect"
+import (
+	"reflect"
+	"unsafe"
+)
 
 // clonerOf returns a function that copies a T so that no map and no slice is
 // shared with the original, nil where a plain copy does that. What pointers
@@ -31,18 +34,12 @@ func clones(t reflect.Type, seen map[reflect.Type]bool) bool {
 		return clones(t.Elem(), seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if mayFill(t.Field(i)) && clones(t.Field(i).Type, seen) {
+			if clones(t.Field(i).Type, seen) {
 				return true
 			}
 		}
 	}
 	return false
-}
-
-// mayFill reports whether a decoder can reach into a field: it is exported, or
-// an embedded struct whose own fields may be.
-func mayFill(f reflect.StructField) bool {
-	return f.IsExported() || f.Anonymous && f.Type.Kind() == reflect.Struct
 }
 
 // unshare replaces the maps and slices that v, which can be set, holds by
@@ -74,11 +71,18 @@ func unshare(v reflect.Value) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if mayFill(v.Type().Field(i)) {
-				unshare(v.Field(i))
-			}
+			unshare(settable(v.Field(i)))
 		}
 	}
+}
+
+// settable returns a field so that it can be set, also an unexported one: a
+// decoder of the type's own may have filled it.
+func settable(field reflect.Value) reflect.Value {
+	if field.CanSet() {
+		return field
+	}
+	return reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem()
 }
 
 // unshareElems does it for the elements of a slice or array, if they are of a

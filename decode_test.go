@@ -127,6 +127,16 @@ type shares struct {
 	Arrays []arrays
 	Raw    json.RawMessage
 	Behind *[]string
+	hidden map[string][]string // filled by the type's own decoder
+}
+
+func (s *shares) UnmarshalJSON(data []byte) error {
+	type plain shares
+	if err := json.Unmarshal(data, (*plain)(s)); err != nil {
+		return err
+	}
+	s.hidden = map[string][]string{"k": {"hidden"}}
+	return nil
 }
 
 const sharesJSON = `{"list":["hoisted"],"map":{"k":["exposed"]},"slice":["slice"],"deep":{"in":{"slice":[1]}},` +
@@ -144,6 +154,8 @@ func (s *shares) spoil() {
 	s.Arrays[0].Pair[1][0] = "spoilt"
 	s.Arrays[0].Any.([]any)[0] = "spoilt"
 	s.Raw[1] = '!'
+	s.hidden["k"][0] = "spoilt"
+	s.hidden["new"] = nil
 }
 
 func TestByValueResultsAreCopies(t *testing.T) {

@@ -8,8 +8,11 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // ErrClosed is returned by every read of a [Client] after its Close.
@@ -20,7 +23,8 @@ var (
 	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
 	errGone         = errors.New("the secret left the cache in the meantime")
 	errNoID         = errors.New("the secret id is empty")
-	errNoDescribe   = errors.New("DescribeSecret is not to be had")
+	errNoDescribe   = errors.New("DescribeSecret is unavailable at this endpoint")
+	errCallEnded    = errors.New("the call of the API ended its own goroutine")
 	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may hold the value)")
 	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)
 )
@@ -115,8 +119,8 @@ func answerOf(err error) answer {
 	if isContextError(err) {
 		return canceled
 	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
+	api := answeredBy(err)
+	if api == nil {
 		return transient
 	}
 	switch code := api.ErrorCode(); code {
@@ -131,6 +135,47 @@ func answerOf(err error) answer {
 		return transient
 	}
 }
+
+// answeredBy returns the error that Secrets Manager itself answered with, nil if
+// there is none in err. Where credentials cannot be had the SDK returns the
+// refusal of whoever gives them inside of the operation's error: STS's is an
+// operation's of its own, the others' come without an HTTP response of the
+// service. None of them says anything about the secret. An error that no
+// operation's encloses is what an API that is not the SDK's client answers.
+func answeredBy(err error) smithy.APIError {
+	inside := false // of an operation of Secrets Manager, before its response
+	for err != nil {
+		switch e := err.(type) {
+		case *smithy.OperationError:
+			if e.ServiceID != "" && e.ServiceID != secretsmanager.ServiceID {
+				return nil
+			}
+			inside = true
+		case smithy.APIError:
+			return e
+		case *retry.MaxAttemptsError:
+		case *smithyhttp.ResponseError, *awshttp.ResponseError:
+			inside = false
+		case interface{ Unwrap() []error }:
+			for _, err := range e.Unwrap() {
+				if api := answeredBy(err); api != nil && !inside {
+					return api
+				}
+			}
+			return nil
+		default:
+			if inside {
+				return nil
+			}
+		}
+		err = errors.Unwrap(err)
+	}
+	return nil
+}
+
+// panicError returns the error for a panic of somebody else's code. What it
+// panicked with may hold a secret's value, and is not shown.
+func panicError(p any) error { return fmt.Errorf("the call of the API panicked (with a %T)", p) }
 
 func isContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

@@ -39,17 +39,20 @@ const (
 
 // Options are the options of [New]. A nil *Options and every zero field mean
 // the default. A negative value is an error but where a field says otherwise.
+// A duration of more than 100 years is taken as 100 years.
 type Options struct {
 	// TTL is how long a secret is served before the service is asked again
-	// whether it is still current. Every secret's own TTL is drawn from within
-	// 10 % of it, so that many do not fall due at once. A secret that is being
-	// read is asked for ahead of its TTL, and more often while it is known to
-	// be rotating. The default is 5 minutes.
+	// whether it is still current. Every secret's own TTL is drawn from the last
+	// tenth of it, so that many do not fall due at once. A secret that is being
+	// read is checked ahead of its TTL, and more often while it is known to be
+	// rotating: where the service answers, its readers get a new version within
+	// TTL and the time of one request. The default is 5 minutes.
 	TTL time.Duration
 
 	// MaxStale is how long after the service last confirmed a secret its value
-	// is still served while the service cannot be asked. The default is 36
-	// hours. Negative means off: no value is served past its TTL.
+	// is still served while the service cannot be asked. No value is served
+	// longer than MaxStale or TTL, whichever is more. The default is 36 hours.
+	// Negative means off: no value is served past its TTL.
 	MaxStale time.Duration
 
 	// StaleWait is how long a read of an expired secret waits for its refresh
@@ -58,8 +61,8 @@ type Options struct {
 	StaleWait time.Duration
 
 	// Size is how many secrets the cache holds. The least recently used ones
-	// go first; ones that are watched, or that a rotation is being lived
-	// through with, stay. The default is 1024.
+	// go first; those that are watched, or that Try uses another version of
+	// than the current one, stay. The default is 1024.
 	Size int
 
 	// FetchTimeout bounds one request to the service, the SDK's retries
@@ -92,23 +95,23 @@ type Options struct {
 }
 
 func (o *Options) ttl() time.Duration {
-	return or(o, func(o *Options) time.Duration { return o.TTL }, DefaultTTL)
+	return bounded(o, func(o *Options) time.Duration { return o.TTL }, DefaultTTL)
 }
 func (o *Options) maxStale() time.Duration {
-	return max(0, or(o, func(o *Options) time.Duration { return o.MaxStale }, DefaultMaxStale))
+	return max(0, bounded(o, func(o *Options) time.Duration { return o.MaxStale }, DefaultMaxStale))
 }
 func (o *Options) staleWait() time.Duration {
-	return max(0, or(o, func(o *Options) time.Duration { return o.StaleWait }, DefaultStaleWait))
+	return max(0, bounded(o, func(o *Options) time.Duration { return o.StaleWait }, DefaultStaleWait))
 }
 func (o *Options) size() int { return or(o, func(o *Options) int { return o.Size }, DefaultSize) }
 func (o *Options) fetchTimeout() time.Duration {
-	return or(o, func(o *Options) time.Duration { return o.FetchTimeout }, DefaultFetchTimeout)
+	return bounded(o, func(o *Options) time.Duration { return o.FetchTimeout }, DefaultFetchTimeout)
 }
 func (o *Options) minBackoff() time.Duration {
-	return or(o, func(o *Options) time.Duration { return o.MinBackoff }, DefaultMinBackoff)
+	return bounded(o, func(o *Options) time.Duration { return o.MinBackoff }, DefaultMinBackoff)
 }
 func (o *Options) maxBackoff() time.Duration {
-	return or(o, func(o *Options) time.Duration { return o.MaxBackoff }, DefaultMaxBackoff)
+	return bounded(o, func(o *Options) time.Duration { return o.MaxBackoff }, DefaultMaxBackoff)
 }
 func (o *Options) allowHTTP() bool { return o != nil && o.AllowHTTP }
 
@@ -135,6 +138,13 @@ func or[T comparable](o *Options, field func(*Options) T, def T) T {
 		return def
 	}
 	return field(o)
+}
+
+// longest bounds every duration, so that no sum of some overflows.
+const longest = 100 * 365 * 24 * time.Hour
+
+func bounded(o *Options, field func(*Options) time.Duration, def time.Duration) time.Duration {
+	return min(longest, or(o, field, def))
 }
 
 // check returns an error that names the first field that makes no sense.

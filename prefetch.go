@@ -25,7 +25,7 @@ const (
 // cached all the same. Remembered failures are ignored.
 //
 // Asking for more secrets than Options.Size is an error before any request.
-// Where BatchGetSecretValue is not to be had or not permitted (it needs a
+// Where BatchGetSecretValue is unavailable or not permitted (it needs a
 // permission of its own, beside GetSecretValue on each secret) they are
 // fetched one by one, 16 at a time. After Close it returns [ErrClosed].
 func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
@@ -49,7 +49,7 @@ func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 func (c *cache) prefetch(ctx context.Context, ids []string) error {
 	p := &prefetch{c: c, failed: map[string]error{}}
 	single := c.unfetched(ids)
-	if c.mayBatch() {
+	if c.fetcher.batches() {
 		single = p.batches(ctx, single)
 	}
 	p.singles(ctx, single)
@@ -81,10 +81,6 @@ func (c *cache) unfetched(ids []string) []string {
 		}
 	}
 	return wanted
-}
-
-func (c *cache) mayBatch() bool {
-	return c.fetcher.batcher != nil && int64(c.now()) >= c.fetcher.noBatchUntil.Load()
 }
 
 // prefetch is one call of Prefetch.
@@ -126,7 +122,7 @@ func (p *prefetch) batches(ctx context.Context, ids []string) []string {
 
 // batch fetches up to 20 secrets.
 func (p *prefetch) batch(ctx context.Context, ids []string) {
-	if !p.c.mayBatch() {
+	if !p.c.fetcher.batches() {
 		p.leave(ids...)
 		return
 	}
@@ -174,7 +170,7 @@ func (p *prefetch) release(claims map[string]*claim) {
 // batchFailed sees to the secrets of a request that failed as a whole.
 func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err error) {
 	if a := answerOf(err); a == denied || a == missing {
-		if p.c.fetcher.noBatchUntil.Swap(int64(p.c.now().Add(batchAgain))) == 0 {
+		if p.c.fetcher.noBatches() {
 			p.c.log.add(slog.LevelWarn, "secrets: BatchGetSecretValue unavailable; secrets are fetched one by one", "error", err)
 		}
 		for id := range open {

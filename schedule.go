@@ -3,14 +3,15 @@ package secrets
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/seed-74dc7b3e/secrets/internal/schedule"
 )
 
-// schedule is what DescribeSecret says of a secret's rotation.
-type schedule struct {
+// plan is what DescribeSecret says of a secret's rotation.
+type plan struct {
 	enabled bool
 	last    time.Time     // LastRotatedDate
 	next    time.Time     // NextRotationDate: the latest moment, the window's last second
@@ -20,8 +21,8 @@ type schedule struct {
 }
 
 // scheduleOf reads the rotation out of a description.
-func scheduleOf(out *secretsmanager.DescribeSecretOutput) *schedule {
-	s := &schedule{
+func scheduleOf(out *secretsmanager.DescribeSecretOutput) *plan {
+	s := &plan{
 		enabled: out.RotationEnabled != nil && *out.RotationEnabled,
 		pending: labelsOf(out.VersionIdsToStages).outstanding(),
 		last:    when(out.LastRotatedDate),
@@ -33,22 +34,18 @@ func scheduleOf(out *secretsmanager.DescribeSecretOutput) *schedule {
 	if s.next.IsZero() {
 		return s
 	}
-	s.window = 24 * time.Hour // where no duration is set it lasts to the end of the day
+	s.window = schedule.Day
 	if r := out.RotationRules; r != nil {
-		if d, err := time.ParseDuration(str(r.Duration)); err == nil && d > 0 {
-			s.window = d
-		} else if strings.Contains(str(r.ScheduleExpression), "hour") {
-			s.window = time.Hour
-		}
+		s.window = schedule.Window(str(r.Duration), str(r.ScheduleExpression))
 	}
 	return s
 }
 
 // planned reports whether it is known when the secret is rotated next.
-func (s *schedule) planned() bool { return s != nil && !s.next.IsZero() }
+func (s *plan) planned() bool { return s != nil && !s.next.IsZero() }
 
 // opens returns when the rotation may begin.
-func (s *schedule) opens() time.Time { return s.next.Add(time.Second - s.window) }
+func (s *plan) opens() time.Time { return s.next.Add(time.Second - s.window) }
 
 func when(t *time.Time) time.Time {
 	if t == nil {
@@ -113,7 +110,7 @@ const failedAfter = 24 * time.Hour
 // RotationState asks the service how the rotation of a secret stands. It
 // blocks for one DescribeSecret and, if there is a pending version whose value
 // is not in memory, a GetSecretValue of that, or until ctx ends. It fails where
-// DescribeSecret is not to be had. After Close it returns [ErrClosed].
+// DescribeSecret is unavailable or denied. After Close it returns [ErrClosed].
 func (c *Client) RotationState(ctx context.Context, id string) (RotationState, error) {
 	var st RotationState
 	err := c.run(ctx, func(ctx context.Context) (err error) { st, err = c.rotationState(ctx, id); return err })
@@ -146,7 +143,7 @@ func (c *cache) rotationState(ctx context.Context, id string) (RotationState, er
 
 // pendingSince returns when the pending version was made, or when the secret
 // last changed if that is not to be known.
-func (c *cache) pendingSince(ctx context.Context, id string, r *schedule) time.Time {
+func (c *cache) pendingSince(ctx context.Context, id string, r *plan) time.Time {
 	var s *Secret
 	c.mu.Lock()
 	if e := c.knownLocked(id); e != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"time"
 	"unsafe"
 
@@ -36,10 +35,7 @@ func New(api API, opts *Options) (*Client, error) {
 		failing:   map[*entry]struct{}{},
 	}}
 	c.log.log = opts.logger()
-	c.fetcher = fetcher{api: api, opts: callOptions(opts), timeout: opts.fetchTimeout(), counts: &c.counts}
-	c.fetcher.describer, _ = api.(describer)
-	c.fetcher.batcher, _ = api.(batcher)
-	c.fetcher.quick = append(slices.Clone(c.fetcher.opts), withoutRetries)
+	c.fetcher = newFetcher(api, opts, &c.counts)
 	c.base, c.stop = context.WithCancel(context.Background())
 	c.size = opts.size()
 	c.lru, _ = simplelru.NewLRU[string, *entry](1<<30, nil)

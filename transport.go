@@ -14,14 +14,28 @@ import (
 
 // callOptions returns the options of every call.
 func callOptions(o *Options) []func(*secretsmanager.Options) {
+	opts := []func(*secretsmanager.Options){withoutBodiesInLogs}
 	if o.allowHTTP() {
-		return nil
+		return opts
 	}
-	return []func(*secretsmanager.Options){func(so *secretsmanager.Options) {
+	return append(opts, func(so *secretsmanager.Options) {
 		so.APIOptions = append(so.APIOptions, func(s *middleware.Stack) error {
 			return s.Deserialize.Add(refusePlainHTTP{}, middleware.After) // next to the transport
 		})
-	}}
+	})
+}
+
+// withoutBodiesInLogs takes from the SDK's own logging what would print the
+// value: the bodies of responses and, lest they ever hold one, of requests.
+func withoutBodiesInLogs(so *secretsmanager.Options) {
+	if m := &so.ClientLogMode; m.IsResponseWithBody() {
+		m.ClearResponseWithBody()
+		*m |= aws.LogResponse
+	}
+	if m := &so.ClientLogMode; m.IsRequestWithBody() {
+		m.ClearRequestWithBody()
+		*m |= aws.LogRequest
+	}
 }
 
 // withoutRetries is the option of calls whose failure costs nobody anything:
@@ -45,6 +59,9 @@ func (refusePlainHTTP) HandleDeserialize(ctx context.Context, in middleware.Dese
 type plainHTTPError struct{ host string }
 
 func (e *plainHTTPError) Error() string {
+	if e.host == "" {
+		return "the endpoint has no scheme or no host: it must be a URL such as https://secretsmanager.us-east-1.amazonaws.com"
+	}
 	return fmt.Sprintf("refusing plain http to %s: the answer would carry the secret in the clear (Options.AllowHTTP allows it)", e.host)
 }
 
