@@ -19,6 +19,7 @@ func Generate(seed uint64, hazards bool) *Plan {
 	}
 	g.troubles()
 	g.own()
+	g.plan.Events = slices.DeleteFunc(g.plan.Events, func(e Event) bool { return e.At >= g.plan.End })
 	slices.SortStableFunc(g.plan.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return g.plan
 }
@@ -63,7 +64,7 @@ func (g *generator) client() {
 		c.Size = 1 + g.rnd.IntN(2)
 	}
 	g.plan.End = g.between(15*c.TTL, min(72*time.Hour, 150*c.TTL))
-	if g.maybe(4) {
+	if g.hazards && g.maybe(4) {
 		c.TTL = pick(g, time.Duration(math.MaxInt64), math.MaxInt64/2, math.MaxInt64/100*95)
 	}
 	if g.maybe(4) {

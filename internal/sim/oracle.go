@@ -75,7 +75,7 @@ import (
 //	Budget     See budget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
 //	           the former at once; Close returns when what it ended has ended.
-//	Hang, Leak Everything returns; no goroutine is left.
+//	Hang, Leak Everything returns; no goroutine is left; nothing panics.
 type Rule string
 
 const (
@@ -96,6 +96,7 @@ const (
 	Hangs    Rule = "hang"
 	Leak     Rule = "leak"
 	Stray    Rule = "stray value"
+	Panicked Rule = "panic"
 )
 
 // A Violation is a read, a use or a call that breaks a rule.

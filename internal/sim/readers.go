@@ -152,8 +152,9 @@ func (w *World) read(ctx context.Context, s *Session, event int) {
 	w.finish(ctx, r, tokens, err)
 	if e.Read == ReadVersions && r.err == nil && r.begin == r.end {
 		g := w.beginRead(s, event, ReadGet)
-		secret(c.Get(ctx, r.id))
-		g.id, g.arn = r.id, r.arn
+		g.id = r.id
+		secret(c.Get(ctx, g.id))
+		g.arn, r.arn = r.arn, ""
 		w.finish(ctx, g, tokens, err)
 		r.agrees = g
 	}

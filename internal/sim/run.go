@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -31,9 +32,9 @@ func Run(t *testing.T, p *Plan) (w *World) {
 		r := &runner{w: w, session: w.open()}
 		r.run(context.Background())
 		synctest.Wait()
-		// The test's own goroutines: the bubble's and that of synctest.Test.
-		if n := runtime.NumGoroutine() - before; n > 1 {
-			w.trouble(Leak, "%d goroutines are left after Close:\n%s", n-1, stacks())
+		const own = 2 // the bubble has goroutines for the test and for what runs here
+		if n := runtime.NumGoroutine() - before - own; n > 0 {
+			w.trouble(Leak, "%d goroutines are left after Close:\n%s", n, stacks())
 		}
 	})
 	return w
@@ -156,10 +157,22 @@ func (r *runner) stream(ctx context.Context, i int, read func(context.Context, *
 	until := min(e.At+e.For, r.w.plan.End)
 	for r.w.now() < until {
 		ctx, cancel := e.timeout(ctx)
-		read(ctx, r.current(), i)
+		r.guarded(func() { read(ctx, r.current(), i) })
 		cancel()
-		time.Sleep(e.Every)
+		time.Sleep(min(e.Every, until-r.w.now()))
 	}
+}
+
+// guarded reports a panic of the client in its caller's goroutine.
+func (r *runner) guarded(call func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.w.mu.Lock()
+			defer r.w.mu.Unlock()
+			r.w.trouble(Panicked, "%v\n%s", p, debug.Stack())
+		}
+	}()
+	call()
 }
 
 // watch watches, anew when the client was closed.
@@ -168,7 +181,7 @@ func (r *runner) watch(ctx context.Context, i int) {
 	ctx, cancel := context.WithTimeout(ctx, e.For)
 	defer cancel()
 	for ctx.Err() == nil && r.w.now() < r.w.plan.End {
-		r.w.watch(ctx, r.current(), i)
+		r.guarded(func() { r.w.watch(ctx, r.current(), i) })
 		time.Sleep(time.Millisecond)
 	}
 }

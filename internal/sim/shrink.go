@@ -114,7 +114,7 @@ func (s *shrinker) shorten() {
 				s.replace(i, e)
 			}
 		}
-		if e := s.best.Events[i]; e.Kind == Reads || e.Kind == Tries || e.Kind == Connects {
+		if e := s.best.Events[i]; e.Every > 0 && e.Every < e.For {
 			e.Every *= 4
 			s.replace(i, e)
 		}
