@@ -78,8 +78,8 @@ func (o *oracle) odd() bool {
 // wasAsked reports whether a refresh must have begun since e.
 func (o *oracle) wasAsked(r *Read, e, slack time.Duration) bool {
 	c := o.w.plan.Client
-	if c.staleWait() >= 2*oneCheck && slack <= oneCheck+listCalls {
-		return true // it would have waited
+	if c.staleWait() >= 2*oneCheck && slack <= oneCheck+listCalls && !r.own {
+		return true // it waits for its refresh
 	}
 	return slices.ContainsFunc(o.h.reads, func(q *Read) bool {
 		if q.id != r.id || q.group == Other || q.kind == ReadWatch || q.kind == ReadVersions {

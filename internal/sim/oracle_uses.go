@@ -96,8 +96,11 @@ func (o *oracle) checkGuess(u *Use, before []*Use) {
 	if sn.at > from || p.valued < 0 || p.valued > from || p.flavor != Good || o.excluded(from, u.begin) {
 		return
 	}
+	walking := false // another version was refused a moment ago
 	for i := len(before) - 1; i >= 0; i-- {
-		switch b := before[i]; {
+		b := before[i]
+		walking = walking || b.version != u.version && b.outcome == Refused && b.end >= from
+		switch {
 		case b.version == p && b.outcome != NoAnswer && b.begin >= p.valued:
 			return // it was offered
 		case b.version == u.version && b.outcome == Accepted:
@@ -110,8 +113,8 @@ func (o *oracle) checkGuess(u *Use, before []*Use) {
 			last = ck
 		}
 	}
-	if last == nil || last.says(u.version) {
-		return // as far as the client knows it is the current one
+	if !walking || last == nil || last.says(u.version) {
+		return // it is the current one as far as the handle knows
 	}
 	o.report(Guess, u.begin, "%v, which is only previous; %v is pending and was not offered", u, p)
 }
