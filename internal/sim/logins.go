@@ -104,11 +104,16 @@ func (w *World) try(ctx context.Context, s *Session, event int) {
 // connect does one Connect of a stream.
 func (w *World) connect(ctx context.Context, s *Session, event int) {
 	r := w.beginRead(s, event, ReadConnect)
-	h := handle(s, event, func() *sqlcred.Connector {
-		return sqlcred.New(s.client, r.id, func(l sqlcred.Login) (driver.Connector, error) {
+	type connector struct {
+		*sqlcred.Connector
+		id string
+	}
+	h := handle(s, event, func() connector {
+		return connector{sqlcred.New(s.client, r.id, func(l sqlcred.Login) (driver.Connector, error) {
 			return &dbConnector{w: w, s: s, event: event, token: strings.TrimPrefix(l.Password(), "pw ")}, nil
-		}, &sqlcred.Options{MaxLogins: w.plan.Events[event].Max})
+		}, &sqlcred.Options{MaxLogins: w.plan.Events[event].Max}), r.id}
 	})
+	r.id = h.id
 	var tokens []string
 	conn, err := h.Connect(ctx)
 	if err == nil {

@@ -54,7 +54,8 @@ import (
 //	           yields the present version as soon.
 //	Newest     A value, newer than v, that was the answer to a check which no
 //	           later one contradicts is served as soon as it is validated,
-//	           whatever else is wrong.
+//	           whatever else is wrong; where Try asks for values too, within
+//	           4 s and C, which is when there has been a second check.
 //	Order      If a read of the same group (see Group) that ended before b
 //	           returned a version made after v, two checks said by e that v is current,
 //	           the second begun after the first ended, both begun no earlier than the
@@ -70,8 +71,10 @@ import (
 //	Guess      Where a version has AWSPENDING and a value for two minutes, and it
 //	           may be read, one that has AWSPREVIOUS only and is not in use
 //	           is not offered before it.
-//	Logins     With MaxLogins 1 and nothing wrong, the connector logs in with a
-//	           wrong password at most once between two changes of the password.
+//	Logins     When the password changes that the current version has, and nothing
+//	           is wrong until it changes again, the connector logs in with a wrong one
+//	           MaxLogins times at most, and as often for each move of AWSCURRENT to
+//	           a version that the database does not take.
 //	Budget     See budget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
 //	           the former at once; Close returns when what it ended has ended.

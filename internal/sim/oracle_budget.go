@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -12,14 +13,14 @@ import (
 //	40                      checks, each of 3 calls at most, and lists of versions
 //	 6  for each read that had to wait, or failed
 //	10  for each Refresh, Prefetch and RotationState
-//	20  for each Watch, which asks for a missing secret by itself
+//	20  for each Watch, and 3 a minute: it asks for a missing secret by itself
 //	12  for each change of a label
 //	60  in all where something was wrong within calm before: retries
 //	30  in all where a rotation is outstanding: polls, whose interval doubles
 //	250 for each caller of Try and Connect, a minute
 //
-// And none begin in a TTL where the secret was not read, watched or asked for
-// since twice the TTL, and nothing was wrong.
+// And none begin where the secret was not read, watched or asked for since the
+// last answer, nor for twice the TTL, and nothing was wrong.
 func (o *oracle) checkBudget() {
 	ttl := o.w.plan.Client.TTL
 	for _, window := range []time.Duration{time.Minute, ttl} {
@@ -64,7 +65,7 @@ func (o *oracle) budget(from, to, window time.Duration) int {
 		case Refresh, Prefetch, State:
 			n += 10
 		case Watch:
-			n += 20
+			n += 20 + 3*int(math.Ceil(window.Minutes()))
 		case Tries, Connects:
 			n += 250 * max(1, e.Par) * int(math.Ceil(window.Minutes()))
 		}
@@ -82,6 +83,12 @@ func (o *oracle) budget(from, to, window time.Duration) int {
 func (o *oracle) checkIdle(ttl time.Duration) {
 	for _, c := range o.h.calls {
 		from := c.begin - 2*ttl - oneCheck - secondCheck
+		for _, ck := range slices.Backward(o.h.checks) {
+			if ck.verdict == Yes && ck.end < c.begin {
+				from = min(from, ck.begin)
+				break
+			}
+		}
 		if from < o.h.session.opened || !o.h.quiet(from-calm, c.end) || o.wanted(from, c.begin) {
 			continue
 		}

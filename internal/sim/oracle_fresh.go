@@ -95,6 +95,12 @@ func (o *oracle) wasAsked(r *Read, e, slack time.Duration) bool {
 func (o *oracle) checkNewest(r *Read, v *Version) {
 	var newest *Check // begun last of those that brought a newer value
 	first := map[*Version]time.Duration{}
+	slack := o.validation()
+	if slices.ContainsFunc(o.w.plan.Events, func(e Event) bool {
+		return (e.Kind == Tries || e.Kind == Connects) && e.Secret == o.h.secret.index
+	}) {
+		slack += secondCheck + oneCheck + listCalls
+	}
 	for _, ck := range o.h.checks {
 		if ck.end > r.end || ck.verdict != Yes || ck.ver.inc != v.inc {
 			continue
@@ -102,7 +108,7 @@ func (o *oracle) checkNewest(r *Read, v *Version) {
 		if _, seen := first[ck.ver]; !seen {
 			first[ck.ver] = ck.begin
 		}
-		if ck.fetched && older(v, ck.ver) && suits(r.group, ck.ver) && ck.end+o.validation() < r.begin &&
+		if ck.fetched && older(v, ck.ver) && suits(r.group, ck.ver) && ck.end+slack < r.begin &&
 			(newest == nil || ck.begin > newest.begin) {
 			newest = ck
 		}

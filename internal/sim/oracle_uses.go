@@ -21,6 +21,7 @@ func (o *oracle) checkUses() {
 			if u.version.inc.secret != o.h.secret {
 				o.report(Identity, u.begin, "%v, of another secret", u)
 			}
+			o.checkDeleted(&Read{kind: u.kind, id: o.w.plan.Secrets[o.h.secret.index].Name, begin: u.begin, end: u.begin, got: []*Version{u.version}, ended: true}, u.version)
 			o.checkOffer(u, uses[:i])
 			o.checkGuess(u, uses[:i])
 		}
@@ -140,8 +141,8 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 	changes := append(slices.Clone(o.h.secret.changes), o.w.plan.End)
 	for i, from := range changes[:len(changes)-1] {
 		to := changes[i+1]
-		if !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
-			continue
+		if i == 0 || o.h.secret.at(from-1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
+			continue // a version other than the current one was in use, say
 		}
 		var wrong []*Use
 		for _, u := range uses {
