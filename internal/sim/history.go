@@ -1,0 +1,222 @@
+package sim
+
+import (
+	"slices"
+	"time"
+)
+
+// A History is what the oracle knows of one session and one secret.
+type History struct {
+	w       *World
+	secret  *Secret
+	session *Session
+	calls   []*Call  // that ended, by their end
+	checks  []*Check // by their end
+	reads   []*Read  // that ended, by their end
+	lone    bool     // evictions cannot happen
+}
+
+// A Check is one question of the client, in one call or two, whether what it
+// has is current. DescribeSecret and the GetSecretValue that begins at the
+// moment it ends, with the same id, are one check.
+type Check struct {
+	begin, end time.Duration
+	id         string
+	verdict    Verdict
+	ver        *Version // Yes: what it says is current
+	fetched    bool     // the value was in the answer
+	calls      []*Call
+}
+
+// A Verdict is what came of a check.
+type Verdict int
+
+const (
+	Unclear Verdict = iota // failed, or it does not matter
+	Yes                    // ver is current
+	No                     // access is denied or the secret is deleted
+)
+
+// histories sorts what happened.
+func histories(w *World) []*History {
+	var all []*History
+	for _, session := range w.sessions {
+		for _, s := range w.secrets {
+			h := &History{w: w, secret: s, session: session, lone: w.plan.Client.Size == 0}
+			for _, c := range w.calls {
+				if c.client == session.n && c.secret == s && c.ended {
+					h.calls = append(h.calls, c)
+				}
+			}
+			slices.SortStableFunc(h.calls, func(a, b *Call) int { return int(min(1, max(-1, a.end-b.end))) })
+			h.makeChecks()
+			for _, r := range w.reads {
+				if r.session == session && r.secret == s && r.ended {
+					h.reads = append(h.reads, r)
+				}
+			}
+			slices.SortStableFunc(h.reads, func(a, b *Read) int { return int(min(1, max(-1, a.end-b.end))) })
+			all = append(all, h)
+		}
+	}
+	return all
+}
+
+// makeChecks joins calls to checks.
+func (h *History) makeChecks() {
+	type key struct {
+		id string
+		at time.Duration
+	}
+	after := map[key]*Call{}  // DescribeSecret by its end
+	before := map[key]*Call{} // and by its beginning
+	for _, c := range h.calls {
+		if c.op == Describe {
+			after[key{c.id, c.end}] = c
+			before[key{c.id, c.begin}] = c
+		}
+	}
+	used := map[*Call]bool{}
+	for _, c := range h.calls {
+		if c.op == Describe || c.stage != "AWSCURRENT" {
+			continue
+		}
+		ck := &Check{begin: c.begin, end: c.end, id: c.id, calls: []*Call{c}}
+		first, then := after[key{c.id, c.begin}], before[key{c.id, c.end}]
+		if c.op == Batch {
+			first, then = nil, nil
+		}
+		if first != nil {
+			used[first] = true
+			ck.begin, ck.calls = first.begin, append(ck.calls, first)
+		}
+		ck.judge(h.w, c, first, then)
+		h.checks = append(h.checks, ck)
+	}
+	for _, c := range h.calls {
+		if c.op == Describe && !used[c] && c.class == ok && !c.snap.deleted {
+			if v := c.snap.labels["AWSCURRENT"]; v != nil {
+				h.checks = append(h.checks, &Check{begin: c.begin, end: c.end, id: c.id, verdict: Yes, ver: v, calls: []*Call{c}})
+			}
+		}
+	}
+	slices.SortStableFunc(h.checks, func(a, b *Check) int { return int(min(1, max(-1, a.end-b.end))) })
+}
+
+// judge finds the verdict of a check that ended with GetSecretValue get, after
+// the DescribeSecret first and before then, which may be nil.
+func (ck *Check) judge(w *World, get, first, then *Call) {
+	switch {
+	case get.class == ok:
+		ck.verdict, ck.ver, ck.fetched = Yes, get.ver, true
+	case get.class.denies():
+		ck.verdict = No
+	case get.class != missing && get.class != deleting || get.op == Batch:
+	case w.plan.Client.NoDescribe:
+		ck.verdict = No
+	case first != nil && first.class == ok:
+		if first.snap.deleted {
+			ck.verdict = No
+		}
+	case then != nil && !then.class.transient():
+		if then.class != ok || then.snap.deleted {
+			ck.verdict, ck.end = No, then.end
+		}
+	}
+}
+
+// says reports whether ck says that v is current.
+func (ck *Check) says(v *Version) bool { return ck.verdict == Yes && ck.ver == v }
+
+// intact reports whether the client is bound to remember, from one moment to
+// another, what it knows of the secret: no eviction, no answer that may have
+// been taken for a no, no silence longer than values are kept, no deletion.
+func (h *History) intact(from, to time.Duration) bool {
+	if !h.lone {
+		return false
+	}
+	bound := h.w.plan.Client.bound()
+	last := from
+	for _, c := range h.calls {
+		if c.end < from || c.begin > to {
+			continue
+		}
+		if c.stage == "AWSCURRENT" && c.class != ok && !c.class.transient() {
+			return false
+		}
+	}
+	for _, ck := range h.checks {
+		if ck.end < from || ck.end > to || ck.verdict != Yes {
+			continue
+		}
+		if ck.end-last >= bound {
+			return false
+		}
+		last = ck.end
+	}
+	return to-last < bound && h.oneIncarnation(from-longestLag, to)
+}
+
+// longestLag is how far a replica lags at most, with some room.
+const longestLag = 20 * time.Minute
+
+func (h *History) oneIncarnation(from, to time.Duration) bool {
+	inc := h.secret.at(max(0, from)).inc
+	for _, sn := range h.secret.snaps {
+		if sn.at > from && sn.at <= to && (sn.inc != inc || sn.deleted) {
+			return false
+		}
+	}
+	return inc != nil && !h.secret.at(max(0, from)).deleted
+}
+
+// quiet reports whether nothing was wrong with the service, or slow, or behind,
+// between two moments.
+func (h *History) quiet(from, to time.Duration) bool {
+	for _, e := range h.w.plan.Events {
+		if (e.Kind == Fault || e.Kind == Lag || e.Kind == Slow) && e.At <= to && e.At+e.For+time.Minute >= from {
+			return false
+		}
+	}
+	return true
+}
+
+// lastCurrent returns when v was current for the last time before t; ok is
+// false if it is current at t, or never was.
+func (h *History) lastCurrent(v *Version, t time.Duration) (at time.Duration, ok bool) {
+	for i := len(h.secret.snaps) - 1; i >= 0; i-- {
+		sn := h.secret.snaps[i]
+		if sn.at > t {
+			continue
+		}
+		if sn.labels["AWSCURRENT"] == v && !sn.deleted {
+			return at, ok
+		}
+		at, ok = sn.at, true
+	}
+	return 0, false
+}
+
+// since returns since when v has been current at t, and whether it had been
+// current before that.
+func (h *History) since(v *Version, t time.Duration) (at time.Duration, again bool) {
+	running := true
+	for i := len(h.secret.snaps) - 1; i >= 0; i-- {
+		sn := h.secret.snaps[i]
+		if sn.at > t {
+			continue
+		}
+		switch is := sn.labels["AWSCURRENT"] == v; {
+		case is && running:
+			at = sn.at
+		case is:
+			return at, true
+		default:
+			running = false
+		}
+	}
+	return at, false
+}
+
+// older reports whether a was made before b, of the same secret.
+func older(a, b *Version) bool { return a.inc == b.inc && a.created < b.created }

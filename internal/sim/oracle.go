@@ -1,0 +1,355 @@
+package sim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+// A Rule is one thing that the oracle holds the client to.
+//
+// All times are the bubble's, to the nanosecond; a read from memory takes none.
+// An answer counts from the moment it arrives at the client, because that is
+// when the client can know it, and so Options.TTL and Options.MaxStale run. Which of
+// two answers is the later one is decided by when their checks began, a check
+// being DescribeSecret and the GetSecretValue that begins at the moment the
+// first ends, because until its end a check may be answered from any state
+// that the secret had since its beginning. Where calls do not tell, the oracle
+// takes the side of the client: it is to raise no false alarm.
+//
+// For a read that begins at b, ends at e and returns version v of a secret,
+// in a session (a client from New to Close), with TTL, MaxStale and StaleWait as
+// the options have them, and C the time that a check takes at most where nothing is
+// slow:
+//
+//	Identity   v is of the secret that the id names, of the very incarnation
+//	           if the id is a full ARN, and the ARN returned with it is v's own.
+//	Deleted    If a value of a later incarnation arrived before b, by any name,
+//	           some check begun no earlier said by e that v's is there again.
+//	           A list of versions is of one incarnation.
+//	Age        An answer that arrived after b-max(TTL, MaxStale) and by e said
+//	           that v is what was asked for: current, under that label, has that
+//	           id; for Versions, has a label. For a type, answers that a
+//	           version is current which does not decode for it count for the
+//	           version before it.
+//	Refused    If a no arrived before b, to the same id or to one that was
+//	           known to name the same secret, an answer to a check begun no
+//	           earlier than the refused one said by e what Age asks for. A no
+//	           is a refusal of GetSecretValue for AWSCURRENT by the service's
+//	           permissions or a key, or a secret not there or marked for deletion
+//	           where DescribeSecret does not contradict.
+//	Fresh      Let v have ceased to be current at m, the present version become
+//	           current at n, and E be the latest of m, n and the last answer
+//	           for v. Where nothing was wrong, slow or behind from twice the TTL and
+//	           20 minutes before E until b, b is at most E+TTL+C: if the secret is
+//	           hot (read within the first 8 tenths of the TTL after E, while
+//	           refreshed ahead), or an expired read more than C ago began a
+//	           refresh, or StaleWait is enough to wait for one. Add twice the
+//	           time of Validate, once for each kind of typed reader; and for a
+//	           version that goes back 4 s and C, for the second check. A Watch
+//	           yields the present version as soon.
+//	Newest     A value, newer than v, that was the answer to a check which no
+//	           later one contradicts is served as soon as it is validated,
+//	           whatever else is wrong; where Try asks for values too, within
+//	           4 s and C, which is when there has been a second check.
+//	Order      If a read of the same group (see Group) that ended before b
+//	           returned a version made after v, two checks said by e that v is current,
+//	           the second begun after the first ended, both begun no earlier than the
+//	           first check that found the newer one.
+//	Agree      Versions and a Get at the same instant return the same version
+//	           first.
+//	Outage     A read of the current version does not fail if one with the same
+//	           id succeeded before, and an answer confirmed it less than MaxStale ago.
+//	Offer      A use of a version that was refused is not followed, by the same
+//	           handle, by another within a minute (30 s for a connector), unless
+//	           the version came to another label or was accepted since, or
+//	           one that worked in its place was refused.
+//	Guess      Where a version has AWSPENDING and a value for two minutes, and it
+//	           may be read, one that has AWSPREVIOUS only and is not in use
+//	           is not offered before it.
+//	Logins     When the password changes that the current version has, and nothing
+//	           is wrong until it changes again, the connector logs in with a wrong one
+//	           MaxLogins times at most, and as often for each move of AWSCURRENT to
+//	           a version that the database does not take.
+//	Budget     See budget.
+//	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
+//	           the former at once; Close returns when what it ended has ended.
+//	Hang, Leak Everything returns; no goroutine is left; nothing panics.
+type Rule string
+
+const (
+	Identity Rule = "identity"
+	Deleted  Rule = "deleted"
+	Age      Rule = "age"
+	Refusal  Rule = "refused"
+	Fresh    Rule = "fresh"
+	Newest   Rule = "newest"
+	Order    Rule = "order"
+	Agree    Rule = "agree"
+	Outage   Rule = "outage"
+	Offer    Rule = "offer"
+	Guess    Rule = "guess"
+	Logins   Rule = "logins"
+	Budget   Rule = "budget"
+	Closed   Rule = "closed"
+	Hangs    Rule = "hang"
+	Leak     Rule = "leak"
+	Stray    Rule = "stray value"
+	Panicked Rule = "panic"
+)
+
+// A Violation is a read, a use or a call that breaks a rule.
+type Violation struct {
+	Rule    Rule
+	At      time.Duration
+	Secret  *Secret
+	Session *Session
+	Text    string
+}
+
+// Judge holds a history against the rules and returns what breaks them, by
+// time.
+func Judge(w *World) []Violation {
+	o := &oracle{w: w, found: slices.Clone(w.troubles)}
+	for _, h := range histories(w) {
+		o.h = h
+		o.checkReads()
+		o.checkOrder()
+		o.checkWatches()
+		o.checkUses()
+		o.checkBudget()
+	}
+	slices.SortStableFunc(o.found, func(a, b Violation) int { return cmp.Compare(a.At, b.At) })
+	return o.found
+}
+
+// An oracle is one check of a history.
+type oracle struct {
+	w     *World
+	h     *History
+	found []Violation
+}
+
+func (o *oracle) report(rule Rule, at time.Duration, format string, args ...any) {
+	o.found = append(o.found, Violation{rule, at, o.h.secret, o.h.session, fmt.Sprintf(format, args...)})
+}
+
+func (o *oracle) checkReads() {
+	for _, r := range o.h.reads {
+		if r.stray != "" {
+			o.report(Stray, r.end, "%v returned %s", r, r.stray)
+			continue
+		}
+		if !o.checkClosed(r) {
+			continue
+		}
+		if r.err != nil {
+			o.checkOutage(r)
+			continue
+		}
+		o.checkIdentity(r)
+		if r.kind == ReadTry || r.kind == ReadConnect {
+			continue
+		}
+		for _, v := range r.got {
+			o.checkDeleted(r, v)
+			o.checkAge(r, v)
+			o.checkRefused(r, v)
+		}
+		if r.group != Other {
+			o.checkNewest(r, r.got[0])
+			o.checkFresh(r, r.got[0])
+		}
+		o.checkAgree(r)
+	}
+}
+
+// checkClosed reports whether r is to be held against the other rules.
+func (o *oracle) checkClosed(r *Read) bool {
+	s := o.h.session
+	if r.end < s.closing || r.err == errWatchEnded || r.err == errExited {
+		return true
+	}
+	if r.begin > s.closing && r.kind != ReadWatch && !errors.Is(r.err, secrets.ErrClosed) {
+		o.report(Closed, r.end, "%v, after Close at %v", r, s.closing)
+		return false
+	}
+	if r.end == s.closing {
+		return true
+	}
+	if r.err == nil || !errors.Is(r.err, secrets.ErrClosed) && !r.own {
+		if o.slowest() == 0 {
+			o.report(Closed, r.end, "%v, though Close was called at %v", r, s.closing)
+		}
+		return false
+	}
+	if r.begin < s.closing && r.end > s.closing+o.slowest() && errors.Is(r.err, secrets.ErrClosed) && r.kind != ReadTry && r.kind != ReadConnect {
+		o.report(Closed, r.end, "%v: released long after Close at %v", r, s.closing)
+	}
+	return false
+}
+
+// slowest returns how long all decoders may take that run one after another.
+func (o *oracle) slowest() time.Duration {
+	var d time.Duration
+	for _, inc := range o.h.secret.incs {
+		for _, v := range inc.versions {
+			d = max(d, v.validate)
+		}
+	}
+	return 4 * d
+}
+
+func (o *oracle) checkIdentity(r *Read) {
+	first := r.got[0]
+	for _, v := range r.got {
+		switch {
+		case v.inc.secret != r.secret:
+			o.report(Identity, r.end, "%v: another secret's value", r)
+		case v.inc != first.inc:
+			o.report(Deleted, r.end, "%v: values of two secrets", r)
+		case isARN(r.secret, r.id) && v.inc.arn != r.id:
+			o.report(Identity, r.end, "%v: the value of another ARN, %s", r, v.inc.arn)
+		case r.arn != "" && r.arn != v.inc.arn:
+			o.report(Identity, r.end, "%v: ARN() is %s", r, r.arn)
+		}
+	}
+}
+
+func isARN(s *Secret, id string) bool {
+	return slices.ContainsFunc(s.incs, func(inc *Incarnation) bool { return inc.arn == id })
+}
+
+func (o *oracle) checkDeleted(r *Read, v *Version) {
+	for _, ck := range o.h.checks {
+		if ck.end >= r.begin {
+			break
+		}
+		if ck.verdict != Yes || !ck.fetched || ck.ver.inc.n <= v.inc.n {
+			continue
+		}
+		again := slices.ContainsFunc(o.h.checks, func(p *Check) bool {
+			return p.verdict == Yes && p.ver.inc == v.inc && p.begin >= ck.begin && p.end <= r.end
+		}) || slices.ContainsFunc(o.h.calls, func(c *Call) bool {
+			return c.class == ok && c.snap.inc == v.inc && c.begin >= ck.begin && c.end <= r.end
+		})
+		if !again {
+			o.report(Deleted, r.end, "%v: %v of the secret made in its place had arrived at %v", r, ck.ver, ck.end)
+			return
+		}
+	}
+}
+
+// confirms reports whether a call said that v is what r asked for.
+func (o *oracle) confirms(c *Call, r *Read, v *Version) bool {
+	switch {
+	case c.class != ok:
+		return false
+	case r.kind == ReadVersions && v != r.got[0]:
+		return c.ver == v || c.op == Describe && len(c.snap.labelsOf(v)) > 0
+	case r.kind == ReadStage && c.op == Describe:
+		return c.snap.labels[r.sel] == v
+	case r.kind == ReadStage:
+		return c.ver == v && (c.stage == r.sel || c.stage != "AWSCURRENT")
+	case r.kind == ReadID:
+		return c.ver == v || c.op == Describe && len(c.snap.labelsOf(v)) > 0
+	}
+	return false
+}
+
+// confirmed reports whether an answer that arrived after one moment and not
+// after another, of a check begun no earlier than a third, said that v is what
+// r asked for.
+func (o *oracle) confirmed(r *Read, v *Version, after, by, begun time.Duration) bool {
+	if r.group == Other || r.kind == ReadVersions && v != r.got[0] {
+		return slices.ContainsFunc(o.h.calls, func(c *Call) bool {
+			return c.end > after && c.end <= by && c.begin >= begun && o.confirms(c, r, v)
+		})
+	}
+	return slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
+		return ck.verdict == Yes && ck.end > after && ck.end <= by && ck.begin >= begun &&
+			(ck.ver == v || ck.ver.inc == v.inc && !suits(r.group, ck.ver))
+	})
+}
+
+func (o *oracle) checkAge(r *Read, v *Version) {
+	bound := o.w.plan.Client.bound()
+	after := r.begin - bound
+	if bound > r.begin {
+		after = -1
+	}
+	if !o.confirmed(r, v, after, r.end, -1) {
+		o.report(Age, r.end, "%v: no answer within %v said that %v is what was asked for", r, bound, v)
+	}
+}
+
+func (o *oracle) checkRefused(r *Read, v *Version) {
+	for _, no := range o.h.checks {
+		if no.end >= r.begin {
+			break
+		}
+		if no.verdict != No || !o.sameSecret(r.id, no.id, v.inc, no.begin) {
+			continue
+		}
+		if !o.confirmed(r, v, -1, r.end, no.begin) && !o.again(r, v, no.begin) {
+			o.report(Refusal, r.end, "%v: refused at %v", r, no.end)
+			return
+		}
+	}
+}
+
+// again reports whether a Versions or GetVersion had its value anew.
+func (o *oracle) again(r *Read, v *Version, begun time.Duration) bool {
+	return r.group != Raw && slices.ContainsFunc(o.h.calls, func(c *Call) bool {
+		return c.class == ok && c.ver == v && c.begin >= begun && c.end <= r.end
+	})
+}
+
+// sameSecret reports whether the client knew, at t, that both ids name inc.
+func (o *oracle) sameSecret(a, b string, inc *Incarnation, t time.Duration) bool {
+	if a == b {
+		return true
+	}
+	known := func(id string) bool {
+		return slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
+			return ck.verdict == Yes && ck.fetched && ck.id == id && ck.ver.inc == inc && ck.end < t && o.h.intact(ck.end, t)
+		})
+	}
+	return o.h.lone && known(a) && known(b)
+}
+
+func (o *oracle) checkAgree(r *Read) {
+	if g := r.agrees; g != nil && g.ended && g.err == nil && g.begin == g.end && g.begin == r.begin && len(g.got) == 1 && g.got[0] != r.got[0] {
+		o.report(Agree, r.end, "%v, and Get at the same instant %v", r, g.got[0])
+	}
+}
+
+func (o *oracle) checkOutage(r *Read) {
+	c := o.w.plan.Client
+	if r.group == Other || r.kind == ReadVersions || r.kind == ReadWatch || r.err == errExited {
+		return
+	}
+	var undecodable *secrets.DecodeError
+	if errors.As(r.err, &undecodable) || r.group != Raw && r.own {
+		return
+	}
+	var before *Read
+	for _, q := range o.h.reads {
+		if q.end < r.begin && q.err == nil && q.id == r.id && q.group == r.group && (q.group != Func || q.event == r.event) {
+			before = q
+		}
+	}
+	if before == nil {
+		return
+	}
+	for _, ck := range o.h.checks {
+		if ck.verdict == Yes && ck.end <= before.end && ck.end > r.begin-c.maxStale() && o.h.intact(ck.end, r.end) {
+			o.report(Outage, r.end, "%v, though it succeeded at %v and was confirmed at %v", r, before.end, ck.end)
+			return
+		}
+	}
+}

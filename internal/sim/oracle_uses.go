@@ -1,0 +1,189 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// checkUses holds the offers of Try and of connectors to the rules.
+func (o *oracle) checkUses() {
+	byHandle := map[int][]*Use{}
+	for _, u := range o.w.uses {
+		if u.session == o.h.session && u.version != nil && o.w.secrets[o.w.plan.Events[u.event].Secret] == o.h.secret {
+			byHandle[u.event] = append(byHandle[u.event], u)
+		}
+	}
+	for _, event := range slices.Sorted(maps.Keys(byHandle)) {
+		uses := byHandle[event]
+		slices.SortStableFunc(uses, func(a, b *Use) int { return int(min(1, max(-1, a.begin-b.begin))) })
+		for i, u := range uses {
+			if u.version.inc.secret != o.h.secret {
+				o.report(Identity, u.begin, "%v, of another secret", u)
+			}
+			o.checkDeleted(&Read{kind: u.kind, id: o.w.plan.Secrets[o.h.secret.index].Name, begin: u.begin, end: u.begin, got: []*Version{u.version}, ended: true}, u.version)
+			o.checkOffer(u, uses[:i])
+			o.checkGuess(u, uses[:i])
+		}
+		if e := o.w.plan.Events[event]; e.Kind == Connects {
+			o.checkLogins(e, uses)
+		}
+	}
+}
+
+// checkOffer looks for an earlier refusal of u's version that forbids u.
+func (o *oracle) checkOffer(u *Use, before []*Use) {
+	pause := time.Minute
+	if u.kind == ReadConnect {
+		pause = 30 * time.Second
+	}
+	for _, r := range before {
+		if r.version != u.version || r.outcome != Refused || r.end >= u.begin || u.begin-r.end >= pause {
+			continue
+		}
+		if o.relabeled(u.version, r.begin-longestLag, u.begin) || excused(r, u, before) {
+			continue
+		}
+		o.report(Offer, u.begin, "%v, though it was refused at %v", u, r.end)
+		return
+	}
+}
+
+// relabeled reports whether v came to a label between two moments.
+func (o *oracle) relabeled(v *Version, from, to time.Duration) bool {
+	snaps := o.h.secret.snaps
+	for i, sn := range snaps {
+		if sn.at < from || sn.at > to {
+			continue
+		}
+		for _, l := range sn.labelsOf(v) {
+			if i == 0 || snaps[i-1].labels[l] != v {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// excused reports whether something that happened between the refusal r and
+// the use u makes r void.
+func excused(r, u *Use, before []*Use) bool {
+	worked := map[*Version]bool{}
+	for _, b := range before {
+		switch {
+		case b.outcome == Accepted && b.version == u.version && b.end > r.begin:
+			return true
+		case b.outcome == Refused && b.version != u.version && b.end > r.end && worked[b.version]:
+			return true
+		case b.outcome == Accepted:
+			worked[b.version] = true
+		}
+	}
+	return false
+}
+
+// known is for how long a pending version must have been there for a client
+// not to be excused by what it knew before: labels are good for a minute.
+const known = 2 * time.Minute
+
+// checkGuess looks for a pending version that was to be offered before u's.
+func (o *oracle) checkGuess(u *Use, before []*Use) {
+	sn := o.h.secret.at(u.begin)
+	p := sn.labels["AWSPENDING"]
+	if p == nil || p == sn.labels["AWSCURRENT"] || sn.labels["AWSPREVIOUS"] != u.version || len(sn.labelsOf(u.version)) > 1 {
+		return
+	}
+	from := u.begin - known
+	if sn.at > from || p.valued < 0 || p.valued > from || p.flavor != Good || o.excluded(from, u.begin) {
+		return
+	}
+	walking := false // another version was refused a moment ago
+	for i := len(before) - 1; i >= 0; i-- {
+		b := before[i]
+		walking = walking || b.version != u.version && b.outcome == Refused && b.end >= from
+		switch {
+		case b.version == p && b.outcome != NoAnswer && b.begin >= p.valued:
+			return // it was offered
+		case b.version == u.version && b.outcome == Accepted:
+			return // it is in use
+		}
+	}
+	var last *Check
+	for _, ck := range o.h.checks {
+		if ck.verdict == Yes && ck.end <= u.begin && (last == nil || ck.begin > last.begin) {
+			last = ck
+		}
+	}
+	if !walking || last == nil || last.says(u.version) {
+		return // it is the current one as far as the handle knows
+	}
+	o.report(Guess, u.begin, "%v, which is only previous; %v is pending and was not offered", u, p)
+}
+
+// excluded reports whether the pending version may have been denied, or hidden
+// by a lagging replica.
+func (o *oracle) excluded(from, to time.Duration) bool {
+	return slices.ContainsFunc(o.w.plan.Events, func(e Event) bool {
+		hides := e.Kind == Lag || e.Kind == Fault && (e.Fault.denies() || e.Fault == PendingDenied)
+		return hides && e.At <= to && e.At+e.For >= from
+	})
+}
+
+// checkLogins bounds the wrong logins between two changes of the password.
+func (o *oracle) checkLogins(e Event, uses []*Use) {
+	if o.h.secret.plan.Users != 1 || e.Timeout != 0 || !o.allGood() {
+		return
+	}
+	most := e.Max
+	if most == 0 {
+		most = 4
+	}
+	changes := append(slices.Clone(o.h.secret.changes), o.w.plan.End)
+	for i, from := range changes[:len(changes)-1] {
+		to := changes[i+1]
+		if i == 0 || o.h.secret.at(from-1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
+			continue // a version other than the current one was in use, say
+		}
+		var wrong []*Use
+		for _, u := range uses {
+			if u.wrong && u.begin >= from && u.end < to {
+				wrong = append(wrong, u)
+			}
+		}
+		allowed := most * (1 + o.moves(from, to))
+		if len(wrong) > allowed {
+			o.report(Logins, wrong[allowed].begin, "%d wrong logins since the password changed at %v, of which %d are allowed: %v", len(wrong), from, allowed, wrong)
+		}
+	}
+}
+
+// moves counts the changes of AWSCURRENT, after one moment and up to another, to
+// a version whose password is not the database's: each may cost logins of its own.
+func (o *oracle) moves(from, to time.Duration) int {
+	n := 0
+	for i, sn := range o.h.secret.snaps {
+		v := sn.labels["AWSCURRENT"]
+		if i > 0 && sn.at > from && sn.at < to && v != o.h.secret.snaps[i-1].labels["AWSCURRENT"] && (v == nil || o.taken(from) != v) {
+			n++
+		}
+	}
+	return n
+}
+
+// taken returns the version whose password the database took from a moment on.
+func (o *oracle) taken(from time.Duration) *Version {
+	i := slices.Index(o.h.secret.changes, from)
+	return o.h.secret.taken[i]
+}
+
+// allGood reports whether every version of the secret decodes, and at once.
+func (o *oracle) allGood() bool {
+	for _, inc := range o.h.secret.incs {
+		for _, v := range inc.versions {
+			if v.flavor != Good || v.validate != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
