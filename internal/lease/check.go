@@ -14,6 +14,9 @@ type Check struct {
 	version   string // what it observed
 	observed  Time   // when it did
 	preparing bool   // it observed a version to adopt, which is not adopted yet
+	doubts    uint32 // how many there had been when it began
+	said      string // the version that DescribeSecret named
+	against   string // the version of the lease when it observed another
 	settled   bool   // it has had its effect, or is known to have none
 	described bool
 	fetched   bool // the service gave the value it observed
@@ -52,6 +55,7 @@ func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 		Fetch:     !l.has || now < l.fetched || now.Sub(l.fetched) >= r.FetchAtLeast,
 		suspect:   m.suspect,
 		suspected: m.suspected,
+		doubts:    m.doubts,
 	}
 }
 
@@ -81,7 +85,7 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 	if l.gone || ck.settled {
 		return Report{}
 	}
-	ck.described = true
+	ck.described, ck.said = true, d.Current
 	if l.overtaken(r, m, ck, d.Current, false) {
 		return Report{}
 	}
@@ -134,6 +138,7 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 		return l.putOff(r, m, ck, o.Version)
 	}
 	ck.version, ck.observed, ck.preparing, ck.fetched = o.Version, m.Now, true, o.Fetched
+	ck.against = l.Version()
 	return Report{Step: Prepare}
 }
 
@@ -143,7 +148,9 @@ func (l *Lease) Prepared(r *Rules, m Moment, ck *Check) Report {
 	if l.gone || ck.settled || !ck.preparing || l.overtaken(r, m, ck, ck.version, false) {
 		return Report{}
 	}
-	ck.preparing = false
+	if ck.against != l.Version() && ck.version != l.version {
+		return l.putOff(r, m, ck, ck.version) // an earlier check saw another new one
+	}
 	rep := Report{Adopted: true, From: l.Version()}
 	if l.has {
 		l.supersede(ck.version)
@@ -181,8 +188,8 @@ func (l *Lease) overtaken(r *Rules, m Moment, ck *Check, saw string, older bool)
 		return false
 	}
 	ck.settled, ck.preparing = true, false
-	if l.has && saw != l.version && !older && !l.wasPast(saw) {
-		l.soon(r, m.Now.Add(r.SecondCheck))
+	if l.has && saw != l.version && !older && !l.wasPast(saw) || l.heardOf(ck) {
+		l.doubt(r, m.Now.Add(r.SecondCheck))
 	}
 	return true
 }
@@ -214,15 +221,39 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 		l.more.suspect, l.more.suspected = "", false
 	}
 	life := r.life(m)
-	l.confirmed, l.expires = at, at.Add(life)
 	next := l.interval(r, m, life)
 	if r.OnRead && next < ahead(life) {
-		l.expires = at.Add(next) // no other check comes sooner
+		life = next // no other check comes sooner
 	}
-	l.plan(at.Add(next), false)
+	l.replan(r, ck, at.Add(life), at.Add(next), false)
+	l.confirmed = at
+	if l.heardOf(ck) {
+		l.doubt(r, m.Now.Add(r.SecondCheck)) // its two requests disagree
+	}
 	l.show(r, m.Now)
 	rep.Confirmed = true
 	return rep
+}
+
+// replan sets the end of the TTL and the moment of the next check after an
+// answer to ck. Where there was a doubt since ck began, its answer does not
+// settle that, and neither comes later than it was going to.
+func (l *Lease) replan(r *Rules, ck *Check, expires, next Time, wanted bool) {
+	switch {
+	case ck.doubts == l.rare().doubts:
+	case r.OnRead:
+		expires = min(expires, l.expires)
+	case l.planned:
+		next, wanted = min(next, l.next), true
+	}
+	l.expires = expires
+	l.plan(next, wanted)
+}
+
+// heardOf reports whether DescribeSecret named another version to ck than the
+// present one, and none that is known to be past.
+func (l *Lease) heardOf(ck *Check) bool {
+	return l.has && ck.described && ck.said != l.version && !l.wasPast(ck.said)
 }
 
 // putOff keeps the version in service, and no longer than before, until a second
@@ -232,10 +263,11 @@ func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
 	more := l.grow()
 	more.suspect, more.suspected = id, true
 	at := m.Now.Add(around(r.SecondCheck, m))
-	if !r.OnRead {
-		l.planned = false // whatever was planned, this is sooner or as good
+	expires := l.expires
+	if r.OnRead {
+		expires = min(expires, at)
 	}
-	l.soon(r, at)
+	l.replan(r, ck, expires, at, true)
 	l.show(r, m.Now)
 	rep.PutOff = true
 	return rep
@@ -270,7 +302,11 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
 	more.failures++
 	more.skipDescribe = describe
 	l.unlearn(r, m.Now)
-	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted)
+	heard := l.heardOf(ck)
+	if heard {
+		more.doubts++
+	}
+	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted || heard)
 	l.show(r, m.Now)
 	return Report{Failed: true, Failures: more.failures}
 }
@@ -293,9 +329,10 @@ func (l *Lease) No(ck *Check) Report {
 // End ends a check. One that had no result, since its goroutine ended or its
 // caller left, is repeated if nobody else is going to.
 func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
-	if ck.preparing && !l.gone {
-		l.soon(r, m.Now.Add(r.SecondCheck)) // it saw a version that nobody adopted
+	if !l.gone && (ck.preparing || !ck.settled && l.heardOf(ck)) {
+		l.doubt(r, m.Now.Add(r.SecondCheck)) // it saw a version that nobody adopted
 	}
+	died := !ck.settled
 	ck.settled, ck.preparing = true, false
 	if !ck.own {
 		return Report{}
@@ -308,8 +345,8 @@ func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 		return l.discard(r, m.Now)
 	case !l.has && l.holders == 0:
 		l.gone = true
-	case !l.planned:
-		l.plan(m.Now.Add(r.backoff(1, m)), true)
+	case died || !l.planned:
+		l.soon(r, m.Now.Add(r.backoff(1, m)))
 	}
 	return Report{}
 }

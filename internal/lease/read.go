@@ -140,7 +140,7 @@ func (l *Lease) CheckSoon(r *Rules, m Moment) {
 	if l.gone || !l.has {
 		return
 	}
-	l.soon(r, m.Now.Add(around(r.SecondCheck, m)))
+	l.doubt(r, m.Now.Add(around(r.SecondCheck, m)))
 }
 
 // Answering is the news that the service answers again, last seen to answer at
