@@ -11,7 +11,9 @@ type Check struct {
 	own       bool
 	suspect   string // the version that was suspected of going back when it began
 	suspected bool
-	version   string // what it observed
+	saw       bool   // it observed a version
+	version   string // that version
+	older     bool   // it is known to be older than the lease's
 	observed  Time   // when it did
 	preparing bool   // it observed a version to adopt, which is not adopted yet
 	doubts    uint32 // how many there had been when it began
@@ -86,7 +88,7 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 		return Report{}
 	}
 	ck.described, ck.said = true, d.Current
-	if l.overtaken(r, m, ck, d.Current, false) {
+	if l.overtaken(ck) {
 		return Report{}
 	}
 	l.learn(m.Now, d)
@@ -122,7 +124,12 @@ type Observation struct {
 
 // Observed is the current version as the service gives it.
 func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
-	if l.gone || ck.settled || l.overtaken(r, m, ck, o.Version, o.Older) {
+	if l.gone || ck.settled {
+		return Report{}
+	}
+	ck.version, ck.observed, ck.fetched, ck.older = o.Version, m.Now, o.Fetched, o.Older
+	ck.saw = true
+	if l.overtaken(ck) {
 		return Report{}
 	}
 	if !ck.described {
@@ -137,15 +144,14 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 	case l.goesBack(ck, o.Version, o.Older):
 		return l.putOff(r, m, ck, o.Version)
 	}
-	ck.version, ck.observed, ck.preparing, ck.fetched = o.Version, m.Now, true, o.Fetched
-	ck.against = l.Version()
+	ck.preparing, ck.against = true, l.Version()
 	return Report{Step: Prepare}
 }
 
 // Prepared is the end of a preparation that Observed asked for. The version is
 // adopted unless a later check has settled otherwise in the meantime.
 func (l *Lease) Prepared(r *Rules, m Moment, ck *Check) Report {
-	if l.gone || ck.settled || !ck.preparing || l.overtaken(r, m, ck, ck.version, false) {
+	if l.gone || ck.settled || !ck.preparing || l.overtaken(ck) {
 		return Report{}
 	}
 	if ck.against != l.Version() && ck.version != l.version {
@@ -180,17 +186,12 @@ func (l *Lease) supersede(id string) {
 	m.past = past[max(0, len(past)-maxPast):]
 }
 
-// overtaken reports whether a later check has settled what is current. If ck saw
-// another version than that one, and not one known to be past, the checks
-// disagree, and a further one decides.
-func (l *Lease) overtaken(r *Rules, m Moment, ck *Check, saw string, older bool) bool {
+// overtaken reports whether a later check has settled what is current.
+func (l *Lease) overtaken(ck *Check) bool {
 	if ck.N >= l.settled {
 		return false
 	}
 	ck.settled, ck.preparing = true, false
-	if l.has && saw != l.version && !older && !l.wasPast(saw) || l.heardOf(ck) {
-		l.doubt(r, m.Now.Add(r.SecondCheck))
-	}
 	return true
 }
 
@@ -225,36 +226,36 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 	if r.OnRead && next < ahead(life) {
 		life = next // no other check comes sooner
 	}
-	l.replan(r, ck, at.Add(life), at.Add(next), false)
+	l.replan(r, m.Now, ck, at.Add(life), at.Add(next), false)
 	l.confirmed = at
-	if l.heardOf(ck) {
-		l.doubt(r, m.Now.Add(r.SecondCheck)) // its two requests disagree
-	}
 	l.show(r, m.Now)
 	rep.Confirmed = true
 	return rep
 }
 
 // replan sets the end of the TTL and the moment of the next check after an
-// answer to ck. Where there was a doubt since ck began, its answer does not
-// settle that, and neither comes later than it was going to.
-func (l *Lease) replan(r *Rules, ck *Check, expires, next Time, wanted bool) {
-	switch {
-	case ck.doubts == l.rare().doubts:
-	case r.OnRead:
-		expires = min(expires, l.expires)
-	case l.planned:
+// answer to ck. It does not settle a doubt that arose since ck began: neither
+// comes later than it was going to.
+func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted bool) {
+	if l.more != nil {
+		l.more.resolved = ck.doubts
+	}
+	if l.doubtful() {
+		if r.OnRead {
+			expires = min(expires, l.expires)
+		}
+		if !l.planned {
+			l.next = now.Add(r.SecondCheck)
+		}
 		next, wanted = min(next, l.next), true
 	}
 	l.expires = expires
 	l.plan(next, wanted)
 }
 
-// heardOf reports whether DescribeSecret named another version to ck than the
-// present one, and none that is known to be past.
-func (l *Lease) heardOf(ck *Check) bool {
-	return l.has && ck.described && ck.said != l.version && !l.wasPast(ck.said)
-}
+// doubtful reports whether no check has answered that began after the last
+// doubt.
+func (l *Lease) doubtful() bool { return l.rare().resolved != l.rare().doubts }
 
 // putOff keeps the version in service, and no longer than before, until a second
 // check.
@@ -267,7 +268,7 @@ func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
 	if r.OnRead {
 		expires = min(expires, at)
 	}
-	l.replan(r, ck, expires, at, true)
+	l.replan(r, m.Now, ck, expires, at, true)
 	l.show(r, m.Now)
 	rep.PutOff = true
 	return rep
@@ -302,11 +303,7 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
 	more.failures++
 	more.skipDescribe = describe
 	l.unlearn(r, m.Now)
-	heard := l.heardOf(ck)
-	if heard {
-		more.doubts++
-	}
-	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted || heard)
+	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted || l.doubtful())
 	l.show(r, m.Now)
 	return Report{Failed: true, Failures: more.failures}
 }
@@ -329,10 +326,9 @@ func (l *Lease) No(ck *Check) Report {
 // End ends a check. One that had no result, since its goroutine ended or its
 // caller left, is repeated if nobody else is going to.
 func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
-	if !l.gone && (ck.preparing || !ck.settled && l.heardOf(ck)) {
-		l.doubt(r, m.Now.Add(r.SecondCheck)) // it saw a version that nobody adopted
+	if !l.gone && l.missed(ck) {
+		l.doubt(r, m.Now.Add(r.SecondCheck))
 	}
-	died := !ck.settled
 	ck.settled, ck.preparing = true, false
 	if !ck.own {
 		return Report{}
@@ -345,8 +341,17 @@ func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 		return l.discard(r, m.Now)
 	case !l.has && l.holders == 0:
 		l.gone = true
-	case died || !l.planned:
-		l.soon(r, m.Now.Add(r.backoff(1, m)))
+	case !l.planned:
+		l.plan(m.Now.Add(r.backoff(1, m)), true)
 	}
 	return Report{}
 }
+
+// missed reports whether ck saw a version, in either of its requests, that is
+// neither the present one nor known to be past: another check has overtaken it,
+// its requests disagree, or it ended before the version was adopted.
+func (l *Lease) missed(ck *Check) bool {
+	return l.has && (ck.saw && !ck.older && l.unknown(ck.version) || ck.described && l.unknown(ck.said))
+}
+
+func (l *Lease) unknown(id string) bool { return id != l.version && !l.wasPast(id) }

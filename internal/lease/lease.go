@@ -103,6 +103,7 @@ type more struct {
 	suspect       string   // id of a version that one check saw go back
 	suspected     bool
 	doubts        uint32 // how often something hinted that the current version is not the present one
+	resolved      uint32 // how many there had been when the check began that answered last
 	rotation      rotation
 }
 

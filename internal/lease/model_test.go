@@ -60,6 +60,7 @@ type state struct {
 	skipDescribe, suspected, windowed    bool
 	suspect, past, pending               uint8
 	describeAfter, pendingSeen, interval int8
+	doubtful                             bool
 	opens, closes                        int8
 
 	clock   int8 // where it can be set back
@@ -77,12 +78,12 @@ type state struct {
 }
 
 type checkState struct {
-	phase                             phase
-	n                                 uint8
-	own, unknown, fetch               bool
-	suspected, described, got, doubts bool
-	suspect, version, said, against   uint8
-	observed                          int8
+	phase                                          phase
+	n                                              uint8
+	own, unknown, fetch                            bool
+	suspected, described, got, doubts, seen, older bool
+	suspect, version, said, against                uint8
+	observed                                       int8
 
 	back, lastBack uint8 // of the state when it began
 	saw            uint8 // a newer version
@@ -158,6 +159,10 @@ func (x *scratch) load(s *state) {
 		suspect: id(s.suspect), suspected: s.suspected, doubts: x.doubts(s),
 		rotation: rotation{pending: id(s.pending), interval: time.Duration(s.interval) * tick, windowed: s.windowed},
 	}
+	x.more.resolved = x.more.doubts
+	if s.doubtful {
+		x.more.resolved = 0
+	}
 	if s.failures > 0 {
 		x.more.since = epoch
 	}
@@ -183,13 +188,16 @@ func (x *scratch) load(s *state) {
 		x.l.more = &x.more
 	}
 	for i := range s.checks {
-		x.ck[i] = s.checks[i].load(s)
+		x.ck[i] = s.checks[i].load(x.more.doubts)
 	}
 }
 
-// doubts is one where a check began before the last doubt, which is all that
-// its number is compared for.
+// doubts is one where a check began before the last doubt or none has answered
+// since, which is all that its number is compared for.
 func (x *scratch) doubts(s *state) uint32 {
+	if s.doubtful {
+		return 1
+	}
 	for i := range s.checks {
 		if s.checks[i].doubts {
 			return 1
@@ -205,19 +213,15 @@ func (x *scratch) bare() bool {
 		m.doubts == 0 && m.rotation == rotation{}
 }
 
-func (c *checkState) load(s *state) Check {
+func (c *checkState) load(doubts uint32) Check {
 	ck := Check{
 		N: uint64(c.n), own: c.own, Fetch: c.fetch,
 		suspect: id(c.suspect), suspected: c.suspected,
 		version: id(c.version), observed: at(c.observed), preparing: c.phase == preparing,
-		settled: c.phase == settled, described: c.described, said: id(c.said), against: id(c.against), fetched: c.got,
+		settled: c.phase == settled, described: c.described, said: id(c.said), saw: c.seen, older: c.older, against: id(c.against), fetched: c.got,
 	}
 	if !c.doubts {
-		for i := range s.checks {
-			if s.checks[i].doubts {
-				ck.doubts = 1
-			}
-		}
+		ck.doubts = doubts
 	}
 	return ck
 }
@@ -236,6 +240,7 @@ func (x *scratch) store(m *model, s state) state {
 	if r.describeAfter != 0 {
 		s.describeAfter = ticks(r.describeAfter)
 	}
+	s.doubtful = r.doubts != r.resolved
 	s.past = 0
 	for _, p := range r.past {
 		s.past |= 1 << version(p)
@@ -256,6 +261,7 @@ func (c *checkState) store(ck *Check, doubts uint32) {
 	}
 	c.own, c.fetch, c.suspect, c.suspected = ck.own, ck.Fetch, version(ck.suspect), ck.suspected
 	c.version, c.observed, c.described, c.said = version(ck.version), ticks(ck.observed), ck.described, version(ck.said)
+	c.seen, c.older = ck.saw, ck.older
 	c.against, c.got, c.doubts = version(ck.against), ck.fetched, ck.doubts != doubts
 	if ck.settled {
 		c.phase = settled
@@ -271,7 +277,7 @@ func (m *model) limit(s *state) {
 		case !s.alive && !c.unknown:
 			*c = checkState{} // it ends with the lease that it was about
 		case c.phase == settled:
-			*c = checkState{phase: settled, n: c.n, own: c.own, unknown: c.unknown, sinceOwed: c.sinceOwed, sinceOther: c.sinceOther}
+			c.over(s)
 		case c.phase != preparing:
 			c.version, c.observed, c.against = 0, 0, 0
 		default:
@@ -287,10 +293,24 @@ func (m *model) limit(s *state) {
 	renumber(s)
 }
 
+// over keeps what matters of a check that only has to end.
+func (c *checkState) over(s *state) {
+	o := checkState{phase: settled, n: c.n, own: c.own, unknown: c.unknown, doubts: c.doubts, saw: c.saw, sinceOwed: c.sinceOwed, sinceOther: c.sinceOther}
+	if missed := func(v uint8) bool { return v != s.version && s.past&(1<<v) == 0 }; s.has {
+		if c.described && missed(c.said) {
+			o.described, o.said = true, c.said
+		}
+		if c.seen && !c.older && missed(c.version) {
+			o.seen, o.version = true, c.version
+		}
+	}
+	*c = o
+}
+
 // limitLease limits what is not about checks.
 func (m *model) limitLease(s *state) {
 	if !s.alive {
-		*s = state{clock: s.clock, answered: s.answered, no: s.no, checks: s.checks, describeAfter: never}
+		*s = state{clock: s.clock, no: s.no, checks: s.checks, describeAfter: never}
 	}
 	if !s.has {
 		s.confirmed, s.expires, s.fetched, s.age, s.read = 0, 0, 0, 0, false
@@ -305,6 +325,12 @@ func (m *model) limitLease(s *state) {
 	if !m.hourly {
 		s.fetched = 0
 	}
+	if s.pending == 0 {
+		s.pendingSeen = 0
+	}
+	if !s.windowed {
+		s.opens, s.closes = 0, 0
+	}
 	if m.back {
 		return // any moment may come again
 	}
@@ -315,14 +341,8 @@ func (m *model) limitLease(s *state) {
 		s.describeAfter = max(s.describeAfter, 0)
 	}
 	s.pendingSeen = max(s.pendingSeen, -int8(min(100, m.rules.RotationKept/tick)))
-	if s.pending == 0 {
-		s.pendingSeen = 0
-	}
 	life := int8(m.rules.TTL / tick)
 	s.opens, s.closes = max(s.opens, -life-1), max(s.closes, -life-1)
-	if !s.windowed {
-		s.opens, s.closes = 0, 0
-	}
 }
 
 // oldest is an age that is too old for every purpose.

@@ -7,7 +7,13 @@ func (t *try) onCheck() {
 	l, r, m := &t.x.l, &t.m.rules, t.moment()
 	slot := t.e.slot
 	c, ck := &t.n.checks[slot], &t.x.ck[slot]
-	if c.unknown && l.gone && t.e.kind != end && c.n >= t.s.no {
+	switch {
+	case !c.unknown || t.e.kind == end:
+	case c.n < t.s.no: // as the caller knows by the negative entry
+		t.over(c)
+		ck.settled = true
+		return
+	case l.gone:
 		*l = Lease{} // the answer is about a lease of its own
 		t.n.holders = 0
 	}
@@ -129,7 +135,7 @@ func (t *try) owes(c *checkState) {
 			o.saw = 0
 		}
 	}
-	if c.phase != settled || c.saw == 0 {
+	if t.e.kind != end || c.saw == 0 {
 		return
 	}
 	if t.stillNewer(c.saw) {
@@ -242,6 +248,8 @@ func (t *try) scheduled() {
 		}
 	}
 	switch {
+	case r.OnRead && (n.expires <= 0 || n.confirmed > 0 || t.m.back):
+		next = 0
 	case r.OnRead:
 		next = n.expires
 	case n.planned && (n.wanted || n.holders > 0 || n.read):
