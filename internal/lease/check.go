@@ -154,7 +154,7 @@ func (l *Lease) Prepared(r *Rules, m Moment, ck *Check) Report {
 	if l.gone || ck.settled || !ck.preparing || l.overtaken(ck) {
 		return Report{}
 	}
-	if ck.against != l.Version() && ck.version != l.version {
+	if l.has && ck.against != l.version && ck.version != l.version {
 		return l.putOff(r, m, ck, ck.version) // an earlier check saw another new one
 	}
 	rep := Report{Adopted: true, From: l.Version()}

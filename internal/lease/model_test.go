@@ -296,13 +296,12 @@ func (m *model) limit(s *state) {
 // over keeps what matters of a check that only has to end.
 func (c *checkState) over(s *state) {
 	o := checkState{phase: settled, n: c.n, own: c.own, unknown: c.unknown, doubts: c.doubts, saw: c.saw, sinceOwed: c.sinceOwed, sinceOther: c.sinceOther}
-	if missed := func(v uint8) bool { return v != s.version && s.past&(1<<v) == 0 }; s.has {
-		if c.described && missed(c.said) {
-			o.described, o.said = true, c.said
-		}
-		if c.seen && !c.older && missed(c.version) {
-			o.seen, o.version = true, c.version
-		}
+	missed := func(v uint8) bool { return !s.has || v != s.version && s.past&(1<<v) == 0 }
+	if c.described && missed(c.said) {
+		o.described, o.said = true, c.said
+	}
+	if c.seen && !c.older && missed(c.version) {
+		o.seen, o.version = true, c.version
 	}
 	*c = o
 }
@@ -314,7 +313,7 @@ func (m *model) limitLease(s *state) {
 	}
 	if !s.has {
 		s.confirmed, s.expires, s.fetched, s.age, s.read = 0, 0, 0, 0, false
-		s.back, s.lastBack, s.owed = 0, 0, 0
+		s.owed = 0
 	}
 	if !s.planned {
 		s.next, s.wanted = 0, false
