@@ -12,9 +12,14 @@ type Check struct {
 	cold      bool
 	suspect   string // the version that was suspected of going back when it began
 	suspected bool
-	version   string // what it observed
+	saw       bool   // it observed a version
+	version   string // that version
+	older     bool   // it is known to be older than the lease's
 	observed  Time   // when it did
 	preparing bool   // it observed a version to adopt, which is not adopted yet
+	doubts    uint32 // how many there had been when it began
+	said      string // the version that DescribeSecret named
+	against   string // the version of the lease when it observed another
 	settled   bool   // it has had its effect, or is known to have none
 	described bool
 	fetched   bool // the service gave the value it observed
@@ -53,6 +58,7 @@ func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 		Fetch:     !l.has || now < l.fetched || now.Sub(l.fetched) >= r.FetchAtLeast,
 		suspect:   m.suspect,
 		suspected: m.suspected,
+		doubts:    m.doubts,
 	}
 }
 
@@ -85,8 +91,8 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 	if l.gone || ck.settled {
 		return Report{}
 	}
-	ck.described = true
-	if l.overtaken(r, m, ck, d.Current, false) {
+	ck.described, ck.said = true, d.Current
+	if l.overtaken(ck) {
 		return Report{}
 	}
 	l.learn(m.Now, d)
@@ -122,7 +128,12 @@ type Observation struct {
 
 // Observed is the current version as the service gives it.
 func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
-	if l.gone || ck.settled || l.overtaken(r, m, ck, o.Version, o.Older) {
+	if l.gone || ck.settled {
+		return Report{}
+	}
+	ck.version, ck.observed, ck.fetched, ck.older = o.Version, m.Now, o.Fetched, o.Older
+	ck.saw = true
+	if l.overtaken(ck) {
 		return Report{}
 	}
 	if !ck.described {
@@ -137,17 +148,19 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 	case l.goesBack(ck, o.Version, o.Older):
 		return l.putOff(r, m, ck, o.Version)
 	}
-	ck.version, ck.observed, ck.preparing, ck.fetched = o.Version, m.Now, true, o.Fetched
+	ck.preparing, ck.against = true, l.Version()
 	return Report{Step: Prepare}
 }
 
 // Prepared is the end of a preparation that Observed asked for. The version is
 // adopted unless a later check has settled otherwise in the meantime.
 func (l *Lease) Prepared(r *Rules, m Moment, ck *Check) Report {
-	if l.gone || ck.settled || !ck.preparing || l.overtaken(r, m, ck, ck.version, false) {
+	if l.gone || ck.settled || !ck.preparing || l.overtaken(ck) {
 		return Report{}
 	}
-	ck.preparing = false
+	if l.has && ck.against != l.version && ck.version != l.version {
+		return l.putOff(r, m, ck, ck.version) // an earlier check saw another new one
+	}
 	rep := Report{Adopted: true, From: l.Version()}
 	if l.has {
 		l.supersede(ck.version)
@@ -177,17 +190,12 @@ func (l *Lease) supersede(id string) {
 	m.past = past[max(0, len(past)-maxPast):]
 }
 
-// overtaken reports whether a later check has settled what is current. If ck saw
-// another version than that one, and not one known to be past, the checks
-// disagree, and a further one decides.
-func (l *Lease) overtaken(r *Rules, m Moment, ck *Check, saw string, older bool) bool {
+// overtaken reports whether a later check has settled what is current.
+func (l *Lease) overtaken(ck *Check) bool {
 	if ck.N >= l.settled {
 		return false
 	}
 	ck.settled, ck.preparing = true, false
-	if l.has && saw != l.version && !older && !l.wasPast(saw) {
-		l.soon(r, m.Now.Add(r.SecondCheck))
-	}
 	return true
 }
 
@@ -218,16 +226,40 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 		l.more.suspect, l.more.suspected = "", false
 	}
 	life := r.life(m)
-	l.confirmed, l.expires = at, at.Add(life)
 	next := l.interval(r, m, life)
 	if r.OnRead && next < ahead(life) {
-		l.expires = at.Add(next) // no other check comes sooner
+		life = next // no other check comes sooner
 	}
-	l.plan(at.Add(next), false)
+	l.replan(r, m.Now, ck, at.Add(life), at.Add(next), false)
+	l.confirmed = at
 	l.show(r, m.Now)
 	rep.Confirmed = true
 	return rep
 }
+
+// replan sets the end of the TTL and the moment of the next check after an
+// answer to ck. It does not settle a doubt that arose since ck began: neither
+// comes later than it was going to.
+func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted bool) {
+	if l.more != nil {
+		l.more.resolved = ck.doubts
+	}
+	if l.doubtful() {
+		if r.OnRead {
+			expires = min(expires, l.expires)
+		}
+		if !l.planned {
+			l.next = now.Add(r.SecondCheck)
+		}
+		next, wanted = min(next, l.next), true
+	}
+	l.expires = expires
+	l.plan(next, wanted)
+}
+
+// doubtful reports whether no check has answered that began after the last
+// doubt.
+func (l *Lease) doubtful() bool { return l.rare().resolved != l.rare().doubts }
 
 // putOff keeps the version in service, and no longer than before, until a second
 // check.
@@ -236,10 +268,11 @@ func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
 	more := l.grow()
 	more.suspect, more.suspected = id, true
 	at := m.Now.Add(around(r.SecondCheck, m))
-	if !r.OnRead {
-		l.planned = false // whatever was planned, this is sooner or as good
+	expires := l.expires
+	if r.OnRead {
+		expires = min(expires, at)
 	}
-	l.soon(r, at)
+	l.replan(r, m.Now, ck, expires, at, true)
 	l.show(r, m.Now)
 	rep.PutOff = true
 	return rep
@@ -274,7 +307,7 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
 	more.failures++
 	more.skipDescribe = describe
 	l.unlearn(r, m.Now)
-	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted)
+	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted || l.doubtful())
 	l.show(r, m.Now)
 	return Report{Failed: true, Failures: more.failures}
 }
@@ -297,8 +330,8 @@ func (l *Lease) No(ck *Check) Report {
 // End ends a check. One that had no result, since its goroutine ended or its
 // caller left, is repeated if nobody else is going to.
 func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
-	if ck.preparing && !l.gone {
-		l.soon(r, m.Now.Add(r.SecondCheck)) // it saw a version that nobody adopted
+	if !l.gone && l.missed(ck) {
+		l.doubt(r, m.Now.Add(r.SecondCheck))
 	}
 	ck.settled, ck.preparing = true, false
 	if !ck.own {
@@ -317,3 +350,12 @@ func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 	}
 	return Report{}
 }
+
+// missed reports whether ck saw a version, in either of its requests, that is
+// neither the present one nor known to be past: another check has overtaken it,
+// its requests disagree, or it ended before the version was adopted.
+func (l *Lease) missed(ck *Check) bool {
+	return l.has && (ck.saw && !ck.older && l.unknown(ck.version) || ck.described && l.unknown(ck.said))
+}
+
+func (l *Lease) unknown(id string) bool { return id != l.version && !l.wasPast(id) }

@@ -102,6 +102,8 @@ type more struct {
 	past          []string // ids of versions that were current before, newest last; never changed in place
 	suspect       string   // id of a version that one check saw go back
 	suspected     bool
+	doubts        uint32 // how often something hinted that the current version is not the present one
+	resolved      uint32 // how many there had been when the check began that answered last
 	rotation      rotation
 }
 
@@ -209,6 +211,13 @@ func (l *Lease) show(r *Rules, now Time) {
 // plan sets the moment of the next check.
 func (l *Lease) plan(at Time, wanted bool) {
 	l.next, l.planned, l.wanted = at, true, wanted
+}
+
+// doubt is a hint that the present version is not the current one: a check that
+// begins from now on is needed, at the given moment at the latest.
+func (l *Lease) doubt(r *Rules, at Time) {
+	l.grow().doubts++
+	l.soon(r, at)
 }
 
 // soon moves the next check forward to at, if it is planned for later or not

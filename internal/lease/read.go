@@ -143,7 +143,7 @@ func (l *Lease) CheckSoon(r *Rules, m Moment) {
 	if l.Rotating() {
 		l.more.rotation.interval = r.RotationCheck
 	}
-	l.soon(r, m.Now.Add(around(r.SecondCheck, m)))
+	l.doubt(r, m.Now.Add(around(r.SecondCheck, m)))
 }
 
 // Answering is the news that the service answers again, last seen to answer at

@@ -1,0 +1,67 @@
+package lease
+
+import (
+	"os"
+	"testing"
+)
+
+// base are rules with every threshold at another tick.
+var base = Rules{
+	TTL: 5 * tick, MaxStale: 8 * tick, MinBackoff: 1 * tick, MaxBackoff: 3 * tick,
+	FetchAtLeast: 60 * tick, DescribeAgain: 60 * tick, SecondCheck: 2 * tick,
+	RotationCheck: 2 * tick, RotationKept: 60 * tick, Recovered: 2 * tick,
+}
+
+// with returns base, changed.
+func with(change func(*Rules)) Rules {
+	r := base
+	change(&r)
+	return r
+}
+
+func TestExplore(t *testing.T) {
+	quick := with(func(r *Rules) { r.TTL, r.MaxStale, r.SecondCheck, r.MaxBackoff = 3*tick, 4*tick, tick, 2*tick })
+	least := with(func(r *Rules) { r.TTL, r.MaxStale, r.SecondCheck, r.MaxBackoff = 2*tick, 3*tick, tick, tick })
+	tests := []struct {
+		name  string
+		model model
+		full  bool // with EXPLORE=full alone
+	}{
+		{name: "one check", model: model{rules: base, versions: 2, checks: 1, holders: 1, manual: true, failures: true,
+			dies: true, slow: true, hints: true, answering: true, early: true, waits: true, removes: true}},
+		{name: "order", model: model{rules: quick, versions: 3, checks: 2, manual: true, slow: true, dies: true}, full: true},
+		{name: "order, undated", model: model{rules: quick, versions: 3, checks: 2, manual: true, undated: true, hints: true}},
+		{name: "order, held, failing", model: model{rules: least, versions: 2, checks: 2, holders: 1, manual: true,
+			failures: true, dies: true}},
+		{name: "order, slow", model: model{rules: least, versions: 2, checks: 2, manual: true, slow: true, dies: true}},
+		{name: "order, slow, held, failing", model: model{rules: least, versions: 2, checks: 2, holders: 1, manual: true,
+			slow: true, failures: true, dies: true}, full: true},
+		{name: "order, described", model: model{rules: quick, versions: 2, checks: 2, manual: true, describe: true, dies: true,
+			failures: true}},
+		{name: "described", model: model{rules: with(func(r *Rules) { r.FetchAtLeast, r.DescribeAgain = 7*tick, 6*tick }),
+			versions: 3, checks: 1, describe: true, denied: true, hourly: true, inMemory: true, failures: true, slow: true}},
+		{name: "no", model: model{rules: quick, versions: 2, checks: 2, holders: 1, manual: true, unknown: true, noes: true,
+			dies: true, failures: true, removes: true}},
+		{name: "without ids", model: model{rules: quick, versions: 2, checks: 2, manual: true, noIDs: true, undated: true, slow: true}},
+		{name: "rotation", model: model{rules: with(func(r *Rules) { r.TTL, r.RotationCheck, r.RotationKept = 8*tick, 2*tick, 10*tick }),
+			versions: 2, checks: 1, holders: 1, describe: true, denied: true, pending: true, failures: true, slow: true}, full: true},
+		{name: "windows", model: model{rules: with(func(r *Rules) { r.TTL = 8 * tick }), versions: 1, checks: 1, holders: 1,
+			describe: true, windows: [][2]int8{{-1, 2}, {3, 6}, {9, 12}, {-6, -2}}, slow: true}},
+		{name: "on read, clock set back", model: model{rules: with(func(r *Rules) { *r = least; r.OnRead = true }), versions: 2, checks: 1,
+			manual: true, failures: true, dies: true, slow: true, back: true}},
+		{name: "on read", model: model{rules: with(func(r *Rules) { r.OnRead = true }), versions: 2, checks: 1,
+			manual: true, failures: true, dies: true, slow: true, hints: true, waits: true, describe: true, inMemory: true}},
+		{name: "on read, order", model: model{rules: with(func(r *Rules) { *r = quick; r.OnRead = true }), versions: 2, checks: 2, manual: true,
+			failures: true, dies: true, describe: true}},
+		{name: "stale for less than the TTL", model: model{rules: with(func(r *Rules) { r.MaxStale = 3 * tick }), versions: 2, checks: 1,
+			holders: 2, manual: true, failures: true, dies: true, slow: true, hints: true, answering: true}},
+		{name: "never stale", model: model{rules: with(func(r *Rules) { r.MaxStale = 0 }), versions: 2, checks: 1,
+			holders: 1, manual: true, failures: true, dies: true, slow: true, hints: true, answering: true}},
+	}
+	for _, test := range tests {
+		if test.full && os.Getenv("EXPLORE") != "full" {
+			continue
+		}
+		t.Run(test.name, func(t *testing.T) { explore(t, &test.model) })
+	}
+}
