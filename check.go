@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/seed-74dc7b3e/secrets/internal/identity"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
@@ -134,13 +135,16 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 		ck.alone = true
 		return false, nil
 	}
-	ck.desc = d
 	current := d.labels[Current]
 	if current == "" {
 		return true, c.failed(ctx, ck, errNoCurrent, false)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if d.arn != "" && identity.Of(d.arn, d.name, "").Key != ck.e.secret().Key {
+		return false, nil // another secret: its value will say more
+	}
+	ck.desc = d
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
 		return l.Described(&c.rules, c.moment(), &ck.Check, c.describedLocked(d))
 	})
@@ -365,6 +369,7 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 	}
 	if rep.Confirmed || rep.Adopted {
 		c.labelsLocked(e, ck)
+		c.projectLocked(e)
 	}
 	if rep.Recovered > 0 {
 		c.log.add(slog.LevelInfo, "secrets: refreshed again", "secret", e.id, "failures", rep.Recovered)

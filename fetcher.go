@@ -97,6 +97,8 @@ func (f *fetcher) value(ctx context.Context, id string, sel Selector, quick bool
 
 // A description is what DescribeSecret says of a secret.
 type description struct {
+	arn      string
+	name     string
 	deleted  bool   // it is scheduled for deletion
 	labels   labels // nil: endpoints that say nothing of labels leave it to GetSecretValue
 	rotation *plan  // never nil
@@ -120,7 +122,7 @@ func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*descrip
 		case out == nil:
 			return nil, errEmptyAnswer
 		}
-		d := &description{deleted: out.DeletedDate != nil, rotation: scheduleOf(out)}
+		d := &description{arn: str(out.ARN), name: str(out.Name), deleted: out.DeletedDate != nil, rotation: scheduleOf(out)}
 		if len(out.VersionIdsToStages) > 0 {
 			d.labels = labelsOf(out.VersionIdsToStages)
 		}

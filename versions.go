@@ -32,11 +32,15 @@ type kept struct {
 
 // list is every labelled version as one check found them.
 type list struct {
-	others  []*kept
-	all     *[]*Secret // the current version, and the others; never changed in place
-	labels  labels     // nil: not known
-	check   uint64     // the number of the check
-	current bool       // the last check that settled something was that one, or found the same labels
+	others    []*kept
+	all       *[]*Secret // the current version, and the others; never changed in place
+	labels    labels     // nil: not known
+	check     uint64     // the number of the check
+	current   bool       // the last check that settled something was that one, or found the same labels
+	updating  bool       // a check that found others is bringing it up to date
+	confirmed instant    // when the labels were last seen
+	expires   instant    // end of their TTL
+	retry     instant    // it could not be brought up to date: nobody tries before
 }
 
 // versionsLocked returns e's versions, and makes them where there are none.
@@ -86,12 +90,13 @@ func (c *cache) labelsLocked(e *entry, ck *checked) {
 		return
 	}
 	now, seen := c.now(), ck.labels()
-	if v.list != nil && v.list.check < ck.N {
-		same := seen != nil && maps.Equal(v.list.labels, seen) && !slices.ContainsFunc(v.list.others, func(k *kept) bool {
+	if l := v.list; l != nil && l.check < ck.N {
+		l.current = seen != nil && maps.Equal(l.labels, seen) && !slices.ContainsFunc(l.others, func(k *kept) bool {
 			return now < k.fetched || now.Sub(k.fetched) >= fetchAtLeast
 		})
-		if v.list.current = same; same {
-			v.list.check = ck.N
+		l.updating = !l.current && !ck.Cold()
+		if l.current {
+			l.check, l.confirmed, l.expires = ck.N, now, e.lease.Expires()
 		}
 	}
 	if seen == nil {
@@ -141,7 +146,7 @@ func (l *list) build(cur *Secret) {
 // projectLocked alone.
 func (e *entry) showListLocked() {
 	var all *[]*Secret
-	if v := e.seldom().versions; v != nil && v.list != nil && e.lease.Shown() {
+	if v := e.seldom().versions; v != nil && v.list != nil && v.list.current && e.lease.Shown() {
 		all = v.list.all
 	}
 	if have := e.all.Load(); have != all {
@@ -332,19 +337,22 @@ func (c *cache) listOf(ctx context.Context, e *entry, id string, counted bool) (
 func (c *cache) serveList(e *entry) (all []*Secret, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := e.seldom().versions
-	if v == nil || v.list == nil || !e.lease.Servable(&c.rules, c.now()) {
+	v, now := e.seldom().versions, c.now()
+	if v == nil || v.list == nil || !e.lease.Servable(&c.rules, now) {
+		return nil, false
+	}
+	l := v.list
+	if now < l.confirmed || now >= max(l.expires, l.confirmed.Add(c.rules.MaxStale)) {
 		return nil, false
 	}
 	e.flags.Or(touched | listedSince)
-	return *v.list.all, v.list.current && e.lease.Fresh(&c.rules, c.now())
+	return *l.all, l.updating || now < l.retry || now < l.expires && e.lease.Fresh(&c.rules, now)
 }
 
 // collect checks which labels there are and makes e's list.
 func (c *cache) collect(ctx context.Context, e *entry) ([]*Secret, error) {
-	ck := &checked{e: e}
-	if c.describable(e) {
-		var err error
+	ck, err := c.settledCheck(e), error(nil)
+	if ck == nil {
 		if ck, err = c.checkCurrent(ctx, e, "", (*lease.Lease).Begin, false); err != nil {
 			return nil, err
 		}
@@ -352,12 +360,16 @@ func (c *cache) collect(ctx context.Context, e *entry) ([]*Secret, error) {
 	return c.makeList(ctx, e, ck)
 }
 
-// describable reports whether DescribeSecret is worth a try.
-func (c *cache) describable(e *entry) bool {
+// settledCheck returns the check that last settled what is e's current version,
+// where that is fresh and DescribeSecret is not there to say more; else nil.
+func (c *cache) settledCheck(e *entry) *checked {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ck := e.lease.Begin(&c.rules, c.now(), 0)
-	return ck.Describe && c.fetcher.describes() || e.cur == nil
+	now := c.now()
+	if ck := e.lease.Begin(&c.rules, now, 0); ck.Describe && c.fetcher.describes() || !e.lease.Fresh(&c.rules, now) {
+		return nil
+	}
+	return &checked{Check: lease.BeginUnknown(e.lease.Settled()), e: e}
 }
 
 // updateList brings e's list up to date after a check, if it was read since the
@@ -376,14 +388,26 @@ func (c *cache) updateList(ctx context.Context, e *entry, ck *checked) {
 	}
 	c.mu.Unlock()
 	if read {
-		// A failure leaves the old ones in service; the next check tries again.
-		c.makeList(ctx, e, ck)
+		c.makeList(ctx, e, ck) // a failure leaves the old ones in service
+	}
+}
+
+// listTriedLocked notes that e's list was brought up to date, or could not be.
+func (c *cache) listTriedLocked(e *entry, ok bool) {
+	v := e.seldom().versions
+	if v == nil || v.list == nil {
+		return
+	}
+	v.list.updating = false
+	if !ok {
+		v.list.retry = c.now().Add(min(30*time.Second, c.rules.TTL/10))
 	}
 }
 
 // makeList collects the labelled versions that a check saw and keeps them.
 func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret, error) {
-	l := &list{labels: ck.labels(), current: true}
+	begun := c.now()
+	l := &list{labels: ck.labels()}
 	stages := []string{Pending, Previous}
 	if l.labels != nil {
 		stages = l.labels.ordered()
@@ -391,6 +415,9 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 	for _, stage := range stages {
 		k, err := c.listed(ctx, e, stage, l.labels, ck.quick)
 		if err != nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.listTriedLocked(e, false)
 			return nil, err
 		}
 		if k != nil && !slices.ContainsFunc(l.others, func(o *kept) bool { return o.s.v.id == k.s.v.id }) {
@@ -405,15 +432,15 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 	case e.lease.Gone() || e.cur == nil:
 		return nil, errGone
 	}
-	l.check = max(ck.N, e.lease.Settled())
+	// A later check may have settled what is current: the next one confirms the rest.
+	l.check, l.current = ck.N, ck.N == e.lease.Settled()
+	l.confirmed, l.expires = begun, min(e.lease.Expires(), begun.Add(c.rules.TTL))
 	v := e.versionsLocked()
-	if ck.N != 0 && ck.N < e.lease.Settled() {
-		l.current = false // a later check has settled what is current: the next one confirms the rest
-	}
 	l.build(e.cur)
 	if v.list == nil || v.list.check <= l.check {
 		v.list = l
 	}
+	c.listTriedLocked(e, true)
 	e.flags.Or(listedSince)
 	c.projectLocked(e)
 	return *v.list.all, nil

@@ -150,7 +150,7 @@ func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) 
 		defer t.Stop()
 		tick = t.C
 	case c.rules.OnRead:
-		t := time.NewTimer(c.rules.TTL)
+		t := time.NewTimer(c.untilExpired(e))
 		defer t.Stop()
 		tick = t.C
 	}
@@ -178,6 +178,14 @@ func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 		r.changed = make(chan struct{})
 	}
 	return e.cur, r.changed, true
+}
+
+// untilExpired returns for how long reading e again would find nothing new out
+// where only reads cause checks.
+func (c *cache) untilExpired(e *entry) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(e.lease.Expires().Sub(c.now()), min(c.rules.TTL, time.Second))
 }
 
 func (c *cache) holdLocked(e *entry) {
