@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/seed-74dc7b3e/secrets"
-	"github.com/seed-74dc7b3e/secrets/internal/probe"
+
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
@@ -620,15 +620,15 @@ func TestTryLabelsMoveWithinRound(t *testing.T) {
 	})
 }
 
-// The context tells a gate in front of the use that it is the prober who asks.
+// The offer tells a gate in front of the use that it is the prober who asks.
 func TestTryMarksProber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, ref, s := rotWindow(t)
 		for i, want := range []string{"old:false new:true", "new:false"} {
 			var seen []string
-			secrets.Try(t.Context(), ref, func(ctx context.Context, v string) (string, error) {
-				seen = append(seen, fmt.Sprintf("%s:%v", v, probe.Is(ctx)))
-				return s.use(ctx, v)
+			secrets.TryOffer(t.Context(), ref, func(ctx context.Context, o secrets.Offer[string]) (string, error) {
+				seen = append(seen, fmt.Sprintf("%s:%v", o.Value, o.Fallback))
+				return s.use(ctx, o.Value)
 			})
 			if got := strings.Join(seen, " "); got != want {
 				t.Errorf("call %d: %s, want %s", i+1, got, want)
