@@ -281,7 +281,7 @@ func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error)
 	c.negative.remove(question{id: q.id})
 	switch {
 	case !placed && e != nil:
-		return e, firstOf(e.cur, s), nil
+		return e, c.servedLocked(e, s), nil
 	case !placed:
 		return detached(), s, nil
 	case ck == nil || ck.e != e:
@@ -305,11 +305,13 @@ func detached() *entry {
 	return e
 }
 
-func firstOf(s, t *Secret) *Secret {
-	if s != nil {
-		return s
+// servedLocked returns what a read is served that was answered with s: e's
+// version, unless it has none or it is too old.
+func (c *cache) servedLocked(e *entry, s *Secret) *Secret {
+	if e.lease.Servable(&c.rules, c.now()) {
+		return e.cur
 	}
-	return t
+	return s
 }
 
 // observeLocked tells e's lease of the version that a check found to be current,
@@ -346,7 +348,7 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 	if rep.Adopted {
 		e.announceLocked()
 	}
-	return e, firstOf(e.cur, s), nil
+	return e, c.servedLocked(e, s), nil
 }
 
 func observationOf(e *entry, s *Secret, fetched bool) lease.Observation {

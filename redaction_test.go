@@ -216,6 +216,7 @@ func exposure(t *testing.T) map[string]any {
 		"DecodeError": de, "DecodeError value": *de, "DecodeError wrapped": decode,
 		"PrefetchError": &secrets.PrefetchError{Errors: map[string]error{"weak": decode}}, "PrefetchError value": secrets.PrefetchError{Errors: map[string]error{"weak": de}},
 		"RejectedError": rejected, "RejectedError value": *rejected, "Attempt": attempt,
+		"Offer": secrets.Offer[*secrets.Secret]{Value: one, VersionID: "v", Stage: secrets.Current}, // of a value that does not redact itself: see TestOfferRedaction
 	}
 }
 

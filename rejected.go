@@ -2,16 +2,23 @@ package secrets
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
 
-// Rejected marks err as the answer of a resource that refused the credentials
+// Rejected marks err as the answer of a resource that rejected the credentials
 // it was offered, so that [Try] goes on to the next version. A nil err stays
 // nil.
+//
+// A use may also return it for a version that it did not offer, because another
+// use had just been rejected with it. An error in the chain with a method
+// NotOffered() bool that returns true says so; then Stats.Rejections does not
+// count it.
 func Rejected(err error) error {
 	if err == nil {
 		return nil
@@ -33,6 +40,29 @@ type rejection struct{ err error }
 func (r *rejection) Error() string { return "rejected: " + r.err.Error() }
 func (r *rejection) Unwrap() error { return r.err }
 
+// isRejection reports whether a use returned an error made by Rejected. What is
+// inside a RejectedError was another call's: that every version was rejected
+// there is no rejection here, unless the use says so.
+func isRejection(err error) bool {
+	switch e := err.(type) {
+	case nil, *RejectedError:
+		return false
+	case *rejection:
+		return true
+	case interface{ Unwrap() error }:
+		return isRejection(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), isRejection)
+	}
+	return false
+}
+
+// wasOffered reports whether the resource had its say in a rejection.
+func wasOffered(err error) bool {
+	var not interface{ NotOffered() bool }
+	return !errors.As(err, &not) || !not.NotOffered()
+}
+
 // An Attempt is a version that a use rejected.
 type Attempt struct {
 	VersionID string
@@ -40,9 +70,10 @@ type Attempt struct {
 }
 
 // A RejectedError says that no version of a secret was accepted. errors.Is and
-// errors.As find the last rejection, as the use returned it, the error of the
-// context that ended and, if the service could not be asked for other versions,
-// why. The first is not part of the message, which holds no value.
+// errors.As find the whole error that the use returned at the last rejection,
+// the error of the context that ended and, if the service could not be asked for
+// other versions, why. The first is not part of the message, which holds no
+// value.
 type RejectedError struct {
 	SecretID string
 	Attempts []Attempt // the versions that were rejected, in order
@@ -78,60 +109,17 @@ func (e *RejectedError) Unwrap() []error {
 // Format writes the error's message, whatever the verb.
 func (e *RejectedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
-// A refused is the memory of a version's rejection.
-type refused struct {
-	stage string   // the label by which it was last offered
-	under []string // the labels it was known to have when it was rejected
-	at    time.Time
-	seq   uint64 // its place among the handle's rejections
-	n     int    // in a row, uses that were under way at once counted as one
-	err   error
-	fresh bool // the labels have not been looked at since
-
-	// What it was rejected for may be over, so the prober may offer it:
-	moved bool // it has come to another label
-	other bool // the version that worked in its place was rejected
-}
-
-// How long a rejected version is left alone while its labels stay the same.
-const (
-	minRefused = time.Minute
-	maxRefused = 15 * time.Minute
-)
-
-// again returns when the version may be offered again, the labels unmoved.
-func (f *refused) again() time.Time {
-	return f.at.Add(min(maxRefused, minRefused<<min(f.n-1, 10)))
-}
-
-// mayOffer reports whether the version may be offered. A nil f means that it
-// was not rejected.
-func (f *refused) mayOffer(now time.Time) bool {
-	return f == nil || f.moved || f.other || !now.Before(f.again())
-}
-
-// relabel notes the label that the version has now. One that has none is
-// offered by nobody.
-func (f *refused) relabel(stage string) {
-	switch {
-	case f.fresh:
-		f.fresh = false
-		f.under = append(f.under, stage)
-	case stage != "" && !slices.Contains(f.under, stage):
-		f.moved = true
-	}
-}
-
-// rejectedError makes the error of rejections, and of what ended the waiting
-// and why the service could not be asked.
-func rejectedError(id string, all map[string]*refused, end, asking error) error {
+// rejectedError makes the error of the versions that were rejected, the last
+// one with err, and of what ended the waiting and why the service could not be
+// asked.
+func rejectedError(id string, all []rotation.Attempt, last, end, asking error) error {
 	e := &RejectedError{SecretID: id}
-	ids := sortedKeys(all)
-	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(all[a].seq, all[b].seq) })
+	for _, a := range all {
+		e.Attempts = append(e.Attempts, Attempt{VersionID: strings.TrimPrefix(a.ID, noVersionID), Stage: a.Stage})
+	}
 	var causes []error
-	for _, id := range ids {
-		e.Attempts = append(e.Attempts, Attempt{VersionID: id, Stage: all[id].stage})
-		causes = []error{all[id].err}
+	if last != nil {
+		causes = append(causes, last)
 	}
 	causes = append(causes, end)
 	if asking != nil && !isContextError(asking) {
@@ -140,4 +128,18 @@ func rejectedError(id string, all map[string]*refused, end, asking error) error 
 	}
 	e.causes = &causes
 	return e
+}
+
+// merged returns the attempts of both lists in order, each version once.
+func merged(a, b []rotation.Attempt) []rotation.Attempt {
+	all := slices.Concat(a, b)
+	slices.SortStableFunc(all, func(a, b rotation.Attempt) int { return cmp.Compare(b.Seq, a.Seq) })
+	var latest []rotation.Attempt
+	for _, x := range all {
+		if !slices.ContainsFunc(latest, func(y rotation.Attempt) bool { return x.ID == y.ID }) {
+			latest = append(latest, x)
+		}
+	}
+	slices.Reverse(latest)
+	return latest
 }

@@ -2,414 +2,326 @@ package secrets
 
 import (
 	"context"
-	"errors"
 	"maps"
+	"math/rand/v2"
 	"time"
 
-	"github.com/seed-74dc7b3e/secrets/internal/probe"
+	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
 
-// A walker is one call of [Try], which may become the handle's prober: the one
-// that offers versions other than the one that was rejected.
-type walker[T, R any] struct {
-	r    *Ref[T]
-	use  func(context.Context, T) (R, error)
-	res  R
-	mine map[string]*refused // what this call's own uses rejected; trial.mu guards what it points to
+// An attempt is one call of [TryOffer] that cannot pass with the current
+// version alone. It may become the handle's prober: the one that offers
+// versions other than the one that was rejected.
+type attempt[T, R any] struct {
+	r       *Ref[T]
+	use     func(context.Context, Offer[T]) (R, error)
+	call    rotation.Call
+	current *held[T]         // what the handle's last read returned
+	errs    map[string]error // by version id: what this call's own uses returned
 
-	e      *entry
-	atHand bool // this round makes do with what is in memory
-	first  bool // this is the walk's first round
+	waiting context.Context // ends when the call waits no longer; nil: it did not begin to wait
+	cancel  context.CancelFunc
 }
 
-// note takes note of how a use ended, and reports whether it was a rejection.
-// gen is what the offer said.
-func (w *walker[T, R]) note(s *Secret, stage string, err error, gen uint64) bool {
-	if err == nil {
-		if w.r.try.busy.Load() {
-			w.r.try.noteAccepted(s, gen)
+func attemptOf[T, R any](r *Ref[T], use func(context.Context, Offer[T]) (R, error)) *attempt[T, R] {
+	return &attempt[T, R]{r: r, use: use, cancel: func() {}}
+}
+
+// resume goes on after a use of h, the current version, was rejected.
+func (a *attempt[T, R]) resume(ctx context.Context, h *held[T], err error) (R, error) {
+	a.current = h
+	a.note(rotation.Version{ID: versionIDOf(h.secret), Stage: Current}, err, func(v view[T], w rotation.Version) {
+		v.Rejected(&a.call, w, v.now)
+	})
+	return a.run(ctx)
+}
+
+// run uses what the protocol says until a use ends with anything but a
+// rejection, or waiting is over.
+func (a *attempt[T, R]) run(ctx context.Context) (res R, err error) {
+	defer func() { a.cancel() }()
+	for {
+		if a.current, err = a.read(ctx); err != nil {
+			return res, err
 		}
-		return false
-	}
-	return w.noteError(s, stage, err, false)
-}
-
-func (w *walker[T, R]) noteError(s *Secret, stage string, err error, prober bool) bool {
-	var rej *rejection
-	if !errors.As(err, &rej) {
-		return false
-	}
-	w.r.c.counts.rejections.Add(1)
-	f := w.r.try.noteRejected(s, stage, rej.err, prober)
-	if w.mine == nil {
-		w.mine = map[string]*refused{}
-	}
-	w.mine[s.v.id] = f
-	return true
-}
-
-// mayUse reports whether this call may use the version: one that it rejected a
-// moment ago it may not, even if others found it to work.
-func (w *walker[T, R]) mayUse(s *Secret) bool {
-	if w.mine == nil {
-		return true
-	}
-	w.r.try.mu.Lock()
-	defer w.r.try.mu.Unlock()
-	return w.mayUseLocked(s.v.id)
-}
-
-func (w *walker[T, R]) mayUseLocked(id string) bool {
-	f := w.mine[id]
-	return f == nil || f.moved || !time.Now().Before(f.again())
-}
-
-// rejected returns the error that names what was rejected.
-func (w *walker[T, R]) rejected(end error) error {
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	all := map[string]*refused{}
-	maps.Copy(all, w.mine)
-	maps.Copy(all, t.rejected)
-	return rejectedError(w.r.id, all, end, t.failed)
-}
-
-// tryOthers makes the caller the prober, or lets it wait until there is
-// something to look at again. o is what may not be used. It reports whether
-// the call has its result.
-func (w *walker[T, R]) tryOthers(ctx, patience context.Context, o offered[T]) (res R, err error, settled bool) {
-	t := &w.r.try
-	t.mu.Lock()
-	if w.betterLocked(o) {
-		t.mu.Unlock()
-		return res, nil, false
-	}
-	if t.probing {
-		changed := t.waitLocked()
-		t.mu.Unlock()
-		select {
-		case <-changed:
-		case <-patience.Done():
-		case <-w.r.c.base.Done():
-			return res, ErrClosed, true
+		turn, h, changed := a.begin(ctx)
+		switch turn.Do {
+		case rotation.Use:
+			got, err := a.use(ctx, a.r.offerOf(h, turn.Stage, false))
+			if !isRejection(err) {
+				a.accepted(turn, err)
+				return got, err
+			}
+			a.note(turn.Version, err, func(v view[T], w rotation.Version) { v.Rejected(&a.call, w, v.now) })
+		case rotation.GiveUp:
+			return res, a.rejected(a.patience(ctx).Err())
+		case rotation.Probe:
+			return a.probe(ctx)
+		case rotation.Wait:
+			if ctx.Value(probing{a.r}) == a.r.prober() {
+				return res, opError("try", a.r.id, errWaitsForItself)
+			}
+			select {
+			case <-changed:
+			case <-a.patience(ctx).Done():
+			case <-a.r.c.closing():
+				return res, ErrClosed
+			}
 		}
-		return res, nil, false
 	}
-	t.probing = true
-	t.mu.Unlock()
-	defer func() { // also where the use panics or ends its goroutine
-		t.mu.Lock()
-		t.probing, t.walking = false, false
-		t.wakeLocked()
-		t.mu.Unlock()
-	}()
-	res, err = w.walk(ctx, patience)
+}
+
+// read returns the current version. Where it is not in memory, and a use was
+// rejected, that is part of waiting for another one.
+func (a *attempt[T, R]) read(ctx context.Context) (*held[T], error) {
+	if a.waiting == nil && len(a.errs) > 0 && a.r.inMemory() == nil {
+		a.patience(ctx)
+	}
+	if a.waiting == nil {
+		return a.r.heldCurrent(ctx)
+	}
+	h, err := a.r.heldCurrent(a.waiting)
+	if err != nil && err != ErrClosed && a.waiting.Err() != nil {
+		err = a.rejected(a.waiting.Err())
+	}
+	return h, err
+}
+
+// patience returns the context of waiting, which begins now if it did not
+// before.
+func (a *attempt[T, R]) patience(ctx context.Context) context.Context {
+	switch {
+	case a.waiting != nil:
+	case a.r.try.wait > 0:
+		a.waiting, a.cancel = context.WithTimeout(ctx, a.r.try.wait)
+	default:
+		a.waiting = ctx
+	}
+	return a.waiting
+}
+
+// begin asks the protocol what this call does next. It returns the version to
+// use, or what is closed when a call that waits should look again.
+func (a *attempt[T, R]) begin(ctx context.Context) (turn rotation.Turn, h *held[T], changed <-chan struct{}) {
+	t := &a.r.try
+	stays := ctx.Err() == nil && (a.waiting == nil || a.waiting.Err() == nil)
+	a.r.apply(a.current, func(v view[T]) {
+		turn = v.Begin(&a.call, v.current, v.now, stays)
+		switch turn.Do {
+		case rotation.Use:
+			h = v.held
+			if _, pinned := v.Pin(); pinned {
+				h = t.pinned
+			}
+		case rotation.Wait:
+			changed = t.changes()
+		case rotation.Probe:
+			t.prober = a
+			v.StartRound(v.now, v.current, spread())
+		}
+	})
+	return turn, h, changed
+}
+
+// spread returns a random factor about one, in thousandths.
+func spread() int64 { return 900 + rand.Int64N(201) }
+
+func (a *attempt[T, R]) accepted(turn rotation.Turn, err error) {
+	if err == nil && a.r.try.busy.Load() {
+		a.r.apply(a.current, func(v view[T]) { v.Accepted(turn) })
+	}
+}
+
+// note takes note of a rejection.
+func (a *attempt[T, R]) note(w rotation.Version, err error, tell func(view[T], rotation.Version)) {
+	if wasOffered(err) {
+		a.r.c.counts.rejections.Add(1)
+	}
+	if a.errs == nil {
+		a.errs = map[string]error{}
+	}
+	a.errs[w.ID] = err
+	a.r.apply(a.current, func(v view[T]) {
+		tell(v, w)
+		a.r.try.noteError(w.ID, err)
+	})
+}
+
+// rejected returns the error that names what was rejected. end is what ended
+// the waiting.
+func (a *attempt[T, R]) rejected(end error) (err error) {
+	a.r.apply(a.current, func(v view[T]) {
+		t := &a.r.try
+		all := merged(v.Rejections(), a.call.Rejections())
+		errs := maps.Clone(t.errs)
+		if errs == nil {
+			errs = map[string]error{}
+		}
+		for id, own := range a.errs {
+			if errs[id] == nil {
+				errs[id] = own
+			}
+		}
+		var last error
+		if len(all) > 0 {
+			last = errs[all[len(all)-1].ID]
+		}
+		err = rejectedError(a.r.id, all, last, end, t.failed)
+	})
+	return err
+}
+
+// probing marks the context of a use by the prober of a handle, with the
+// prober.
+type probing struct{ ref any }
+
+// prober returns what identifies the handle's prober, never nil.
+func (r *Ref[T]) prober() any {
+	r.try.mu.Lock()
+	defer r.try.mu.Unlock()
+	if r.try.prober == nil {
+		return &r.try
+	}
+	return r.try.prober
+}
+
+// probe is the prober's work: round after round of versions, until one is
+// accepted.
+func (a *attempt[T, R]) probe(ctx context.Context) (res R, err error) {
+	defer a.r.apply(nil, func(v view[T]) { // also where the use panics or ends its goroutine
+		v.Leave()
+		a.r.try.prober = nil
+	})
+	waiting := a.patience(ctx)
+	for {
+		switch {
+		case a.r.c.base.Err() != nil:
+			return res, ErrClosed
+		case waiting.Err() != nil:
+			return res, a.rejected(waiting.Err())
+		}
+		step, changed, wait := a.next()
+		switch step.Do {
+		case rotation.Ask:
+			if err := a.ask(waiting); err != nil {
+				return res, opError("try", a.r.id, err)
+			}
+		case rotation.Fetch:
+			if h := a.get(waiting, step); h != nil {
+				if res, err, done := a.offer(ctx, step, h); done {
+					return res, err
+				}
+			}
+		case rotation.Pause:
+			a.pause(waiting, changed, wait)
+		}
+	}
+}
+
+// next asks the protocol for the prober's next step. For a pause it returns how
+// long it lasts, and what ends it early.
+func (a *attempt[T, R]) next() (step rotation.Step, changed <-chan struct{}, wait time.Duration) {
+	a.r.apply(a.current, func(v view[T]) {
+		a.current = v.held
+		if step = v.Next(&a.call, v.now, v.current); step.Do == rotation.Pause {
+			if v.TakeWake() {
+				a.r.try.wakeAll()
+			}
+			changed, wait = a.r.try.changes(), time.Duration(step.At-v.now)
+		}
+	})
+	return step, changed, wait
+}
+
+// pause waits between two rounds, and begins the next.
+func (a *attempt[T, R]) pause(waiting context.Context, changed <-chan struct{}, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-changed:
+	case <-waiting.Done():
+		return
+	case <-a.r.c.closing():
+		return
+	}
+	a.r.apply(a.current, func(v view[T]) { v.StartRound(v.now, v.current, spread()) })
+}
+
+// ask asks the service for the labels. It returns an error if the secret was
+// withdrawn.
+func (a *attempt[T, R]) ask(waiting context.Context) error {
+	k := a.r.c.sight(waiting, a.r.id)
+	if k.withdrawn && waiting.Err() == nil {
+		return k.err
+	}
+	a.r.apply(a.current, func(v view[T]) {
+		a.r.try.failed = k.err
+		if k.informed {
+			v.Informed(v.now, k.labels, v.current)
+		} else {
+			v.Uninformed(v.now, v.current)
+		}
+	})
+	return nil
+}
+
+// get returns the version of a step, ready to be offered; nil if there is none
+// or it may not be.
+func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *held[T]) {
+	if a.current != nil && versionIDOf(a.current.secret) == step.ID {
+		h = a.current
+	}
+	var err error
+	miss := rotation.Unusable
+	if h == nil {
+		var s *Secret
+		if s, err = a.r.c.versionBy(waiting, a.r.id, step.Stage, step.ID, step.Memory); err == nil {
+			h = a.r.decode(s)
+		} else {
+			miss = missOf(err)
+		}
+	}
+	a.r.apply(a.current, func(v view[T]) {
+		if h == nil {
+			v.Missed(step, miss)
+			if miss == rotation.Unreachable && !step.Memory {
+				a.r.try.failed = err
+			}
+		} else if !v.Fetched(&a.call, step, versionIDOf(h.secret), v.now) {
+			h = nil
+		}
+	})
+	return h
+}
+
+// offer uses a version as the prober. It reports whether the call has its
+// result.
+func (a *attempt[T, R]) offer(ctx context.Context, step rotation.Step, h *held[T]) (res R, err error, done bool) {
+	ctx = context.WithValue(ctx, probing{a.r}, a)
+	res, err = a.use(ctx, a.r.offerOf(h, step.Stage, true))
+	switch w := (rotation.Version{ID: versionIDOf(h.secret), Stage: step.Stage}); {
+	case err == nil:
+		a.found(w, h)
+	case isRejection(err):
+		a.note(w, err, func(v view[T], w rotation.Version) { v.ProberRejected(&a.call, step, w.ID, v.now) })
+		var zero R
+		return zero, nil, false
+	}
 	return res, err, true
 }
 
-// betterLocked reports whether something else than o is on offer by now.
-func (w *walker[T, R]) betterLocked(o offered[T]) bool {
-	t := &w.r.try
-	if t.pin != nil {
-		return w.mayUseLocked(t.pin.held.secret.v.id)
-	}
-	s := o.held.secret
-	return t.rejected[s.v.id] == nil && !t.walking && w.mayUseLocked(s.v.id)
-}
-
-const (
-	minPoll = 250 * time.Millisecond
-	maxPoll = 5 * time.Second
-
-	// maxRetry bounds the interval while the service does not answer: then
-	// nothing is known of whether there is a version to be had.
-	maxRetry = time.Second
-
-	// maxLabels is how old labels may be that are gone by when the service
-	// cannot be asked.
-	maxLabels = time.Minute
-)
-
-// walk is the prober's work: round after round of versions, until one is
-// accepted.
-func (w *walker[T, R]) walk(ctx, patience context.Context) (R, error) {
-	var zero R
-	asking, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(w.r.c.base, cancel)()
-	for w.first = true; ; w.first = false {
-		done, err := w.round(ctx, asking)
-		switch {
-		case done:
-			return w.res, err
-		case w.r.c.base.Err() != nil:
-			return zero, ErrClosed
+// found notes the version that was accepted. It is pinned unless it is current.
+func (a *attempt[T, R]) found(w rotation.Version, h *held[T]) {
+	var pinned bool
+	a.r.apply(a.current, func(v view[T]) {
+		v.ProberAccepted(&a.call, w, v.current)
+		if _, pinned = v.Pin(); pinned {
+			a.r.try.pinned = h
 		}
-		changed, wait := w.r.try.pause()
-		pause := time.NewTimer(wait)
-		select {
-		case <-pause.C:
-		case <-changed:
-			pause.Stop()
-		case <-w.r.c.base.Done():
-			pause.Stop()
-			return zero, ErrClosed
-		case <-patience.Done():
-			pause.Stop()
-			return zero, w.rejected(patience.Err())
-		}
+	})
+	if pinned {
+		a.r.c.checkSoon(a.r.id)
+		a.r.c.log.log.Info("secrets: a version other than the current one is in use", "secret", a.r.id, "version", h.secret.v.id, "stage", w.Stage)
 	}
-}
-
-// pause ends a round. It returns how long the prober waits, and what ends that
-// early.
-func (t *trial[T]) pause() (<-chan struct{}, time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.walking = false
-	t.wakeLocked()
-	return t.waitLocked(), time.Until(t.next)
-}
-
-// round offers each version that may be, once. It reports whether there is an
-// answer for the caller. asking is the context for the service, ctx that of
-// the use.
-func (w *walker[T, R]) round(ctx, asking context.Context) (bool, error) {
-	lk, err := w.view(asking)
-	if err != nil {
-		return true, opError("try", w.r.id, err)
-	}
-	if w.e == nil {
-		return false, nil
-	}
-	if done, _, err := w.offer(ctx, asking, lk, Current); done {
-		return true, err
-	}
-	done, again, err := w.offer(ctx, asking, lk, Pending)
-	if done {
-		return true, err
-	}
-	if again && !w.atHand {
-		// finishSecret may have moved the labels in the meantime.
-		if now, err := w.look(asking, false); err == nil {
-			lk = now
-			if done, _, err := w.offer(ctx, asking, lk, Current); done {
-				return true, err
-			}
-		}
-	}
-	if done, _, err = w.offer(ctx, asking, lk, Previous); done {
-		return true, err
-	}
-	for _, stage := range w.r.try.stages {
-		if stage != Current && stage != Pending && stage != Previous {
-			if done, _, err := w.offer(ctx, asking, lk, stage); done {
-				return true, err
-			}
-		}
-	}
-	return false, nil
-}
-
-// view returns the labels for a round: from the service, if it is time to ask
-// it and it answers, or as they were last seen. An error says that the secret
-// is not to be had.
-func (w *walker[T, R]) view(ctx context.Context) (*look, error) {
-	w.atHand = false
-	if w.r.try.ask() {
-		lk, err := w.look(ctx, true)
-		if err == nil {
-			return lk, nil
-		}
-		if a := answerOf(err); (a == gone || a == denied) && ctx.Err() == nil && w.isGone() {
-			return nil, err
-		}
-	}
-	w.atHand = true
-	w.e, _ = w.r.c.lookup(w.r.id)
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lk := &look{}
-	if time.Since(t.seen) < maxLabels {
-		lk.labels, lk.described = t.labels, t.labels != nil
-	}
-	return lk, nil
-}
-
-func (w *walker[T, R]) isGone() bool {
-	e, _ := w.r.c.lookup(w.r.id)
-	return e == nil || w.r.c.isEmpty(e)
-}
-
-// ask reports whether the service may be asked now: when a version was
-// rejected since it was, and otherwise at intervals that grow.
-func (t *trial[T]) ask() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.walking = true
-	now := time.Now()
-	switch {
-	case t.news:
-		t.delay = minPoll
-	case now.Before(t.next):
-		return false
-	case t.failed != nil:
-		t.delay = min(maxRetry, max(minPoll, t.delay+t.delay/2))
-	default:
-		t.delay = min(maxPoll, max(minPoll, t.delay+t.delay/2))
-	}
-	t.news, t.next = false, now.Add(jitter(t.delay))
-	return true
-}
-
-// look asks the service which labels there are. At the beginning of a round it
-// lets versions be offered again that have come to another label; within one,
-// each version is offered once.
-func (w *walker[T, R]) look(ctx context.Context, begin bool) (*look, error) {
-	c := &w.r.c.cache
-	e, _, err := w.r.fresh(ctx)
-	var lk *look
-	if err == nil {
-		lk, err = c.look(ctx, e)
-	}
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.failed = err
-	if err != nil && (lk == nil || !lk.described || answerOf(err) != transient) {
-		return nil, err
-	}
-	w.e = e // the labels are known, even if the value was not to be had
-	t.seen, t.labels = time.Now(), nil
-	if lk.described {
-		t.labels = lk.labels
-	}
-	if begin && lk.described {
-		for id, f := range t.rejected {
-			f.relabel(lk.labels.offeredAs(id))
-		}
-	}
-	return lk, nil
-}
-
-// offeredAs returns the label by which a version would be offered, "" if by
-// none that a rotation moves.
-func (l labels) offeredAs(id string) string {
-	for _, stage := range [...]string{Current, Pending, Previous} {
-		if l[stage] == id {
-			return stage
-		}
-	}
-	return ""
-}
-
-// offer offers the version that a label names, unless it may not be. again
-// says that the labels should be looked at once more.
-func (w *walker[T, R]) offer(ctx, asking context.Context, lk *look, stage string) (done, again bool, err error) {
-	if !w.r.try.allows(stage) || lk.described && (lk.labels[stage] == "" || !w.mayOffer(lk.labels[stage])) {
-		return false, false, nil
-	}
-	s, err := w.version(asking, lk, stage)
-	switch {
-	case err != nil: // it has no value yet, is denied, or out of reach: wait
-		w.r.try.noteFailed(err)
-		return false, w.first, nil
-	case !w.mayOffer(s.v.id):
-		return false, false, nil
-	}
-	v, derr := w.r.kind.decode(s)
-	if derr != nil {
-		w.r.c.counts.decodeErrors.Add(1)
-		return false, false, nil
-	}
-	h := &held[T]{value: v, secret: s}
-	w.res, err = w.use(probe.With(ctx), w.r.own(h))
-	switch {
-	case err == nil:
-		w.found(h, stage)
-	case w.noteError(s, stage, err, true):
-		var zero R
-		w.res = zero
-		return false, true, nil
-	}
-	return true, false, err
-}
-
-// noteFailed takes note of the failure to get a version that seems to be there.
-func (t *trial[T]) noteFailed(err error) {
-	if answerOf(err) != transient || err == errNotAtHand {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.failed = err
-}
-
-// mayOffer reports whether a version is not to be left alone.
-func (w *walker[T, R]) mayOffer(id string) bool {
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.rejected[id].mayOffer(time.Now()) && w.mayUseLocked(id)
-}
-
-var errNotAtHand = errors.New("the version is not in memory")
-
-// version returns the version that a label names.
-func (w *walker[T, R]) version(ctx context.Context, lk *look, stage string) (*Secret, error) {
-	c := &w.r.c.cache
-	c.mu.Lock()
-	cur, known := w.e.cur, w.e.seldom().versions.valueLocked(lk.labels[stage], c.now())
-	c.mu.Unlock()
-	switch {
-	case cur != nil && (cur.v.id == lk.labels[stage] || stage == Current && (!lk.described || w.atHand)):
-		return cur, nil
-	case lk.described && known != nil:
-		return known, nil
-	case w.atHand:
-		return nil, errNotAtHand
-	}
-	if stage == Current {
-		return c.fetcher.value(ctx, w.r.id, Stage(stage), true)
-	}
-	k, err := c.fetchVersion(ctx, w.r.id, Stage(stage), true)
-	if err != nil {
-		return nil, err
-	}
-	return k.s, nil
-}
-
-// found pins the version that was accepted, unless it is the current one.
-func (w *walker[T, R]) found(h *held[T], stage string) {
-	c := &w.r.c.cache
-	c.mu.Lock()
-	current := w.e.cur != nil && w.e.cur.v.id == h.secret.v.id
-	if !current {
-		c.lookSoonLocked(w.e)
-	}
-	c.mu.Unlock()
-	w.pin(h, stage, current)
-	if !current {
-		c.log.log.Info("secrets: a version other than the current one is in use", "secret", w.r.id, "version", h.secret.v.id, "stage", stage)
-	}
-}
-
-func (w *walker[T, R]) pin(h *held[T], stage string, current bool) {
-	t := &w.r.try
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.pin != nil {
-		t.unpinLocked()
-	}
-	delete(w.mine, h.secret.v.id)
-	delete(t.rejected, h.secret.v.id)
-	if current {
-		t.settledLocked()
-		return
-	}
-	t.pin = &pin[T]{held: h, stage: stage, e: w.e, free: w.r.hold(w.e)}
-	t.busy.Store(true)
-	t.wakeLocked()
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/seed-74dc7b3e/secrets"
-	"github.com/seed-74dc7b3e/secrets/internal/probe"
+
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
@@ -578,7 +578,8 @@ func TestTryAcceptedAgain(t *testing.T) {
 	})
 }
 
-// A refused version that comes to another label is offered again, once.
+// A rejected pending version that becomes current is offered again, once. The one
+// that was current, and becomes previous, is not.
 func TestTryLabelsMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, ref, s := rotWindow(t)
@@ -590,7 +591,7 @@ func TestTryLabelsMove(t *testing.T) {
 			srv.MoveStage("s", secrets.Current, srv.VersionID("s", secrets.Previous))
 		})
 		_, err := secrets.Try(rotWithin(40*time.Second), ref, s.use)
-		if got, want := s.take(), "old new new old"; got != want {
+		if got, want := s.take(), "old new new"; got != want {
 			t.Errorf("offered %q, want %q: %v", got, want, err)
 		}
 	})
@@ -611,8 +612,8 @@ func TestTryLabelsMoveWithinRound(t *testing.T) {
 			}
 			return s.use(ctx, v)
 		})
-		if got := s.take(); got != "old new new old" {
-			t.Errorf("offered %q, want %q", got, "old new new old")
+		if got := s.take(); got != "old new new" {
+			t.Errorf("offered %q, want %q", got, "old new new")
 		}
 		if len(at) > 1 && at[1].Sub(at[0]) < 200*time.Millisecond {
 			t.Errorf("offered again after %v", at[1].Sub(at[0]))
@@ -620,15 +621,15 @@ func TestTryLabelsMoveWithinRound(t *testing.T) {
 	})
 }
 
-// The context tells a gate in front of the use that it is the prober who asks.
+// The offer tells a gate in front of the use that it is the prober who asks.
 func TestTryMarksProber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, ref, s := rotWindow(t)
 		for i, want := range []string{"old:false new:true", "new:false"} {
 			var seen []string
-			secrets.Try(t.Context(), ref, func(ctx context.Context, v string) (string, error) {
-				seen = append(seen, fmt.Sprintf("%s:%v", v, probe.Is(ctx)))
-				return s.use(ctx, v)
+			secrets.TryOffer(t.Context(), ref, func(ctx context.Context, o secrets.Offer[string]) (string, error) {
+				seen = append(seen, fmt.Sprintf("%s:%v", o.Value, o.Fallback))
+				return s.use(ctx, o.Value)
 			})
 			if got := strings.Join(seen, " "); got != want {
 				t.Errorf("call %d: %s, want %s", i+1, got, want)

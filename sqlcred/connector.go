@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-74dc7b3e/secrets"
-	"github.com/seed-74dc7b3e/secrets/internal/probe"
 )
 
 // A Connector connects to a database with the user name and password of a
@@ -74,8 +73,8 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 		defer cancel()
 	}
 	ticket := c.gate.ticket()
-	conn, err := secrets.Try(bounded, c.ref, func(ctx context.Context, v *version) (driver.Conn, error) {
-		return c.login(ctx, v, ticket)
+	conn, err := secrets.TryOffer(bounded, c.ref, func(ctx context.Context, o secrets.Offer[*version]) (driver.Conn, error) {
+		return c.login(ctx, o.Value, ticket, o.Fallback)
 	})
 	if err == nil {
 		return conn, nil
@@ -203,14 +202,15 @@ func (c *Connector) connector(v *version) (driver.Connector, error) {
 	return made, nil
 }
 
-// login offers one version to the server.
-func (c *Connector) login(ctx context.Context, v *version, ticket uint64) (driver.Conn, error) {
+// login offers one version to the server. fallback says that another one was
+// rejected, and that the callers who wait depend on this login.
+func (c *Connector) login(ctx context.Context, v *version, ticket uint64, fallback bool) (driver.Conn, error) {
 	connector, err := c.connector(v)
 	if err != nil {
 		return nil, err
 	}
 	current := c.currentVersion()
-	p, err := c.gate.enter(ctx, ticket, v.id, probe.Is(ctx))
+	p, err := c.gate.enter(ctx, ticket, v.id, fallback)
 	if err != nil {
 		var turned *turnedAway
 		return nil, secrets.RejectedIf(err, func(err error) bool { return errors.As(err, &turned) })
@@ -242,6 +242,10 @@ func (c *Connector) login(ctx context.Context, v *version, ticket uint64) (drive
 	}
 	return nil, notBadConn(err)
 }
+
+// NotOffered keeps logins that did not take place out of what the client counts
+// as rejections.
+func (e *turnedAway) NotOffered() bool { return true }
 
 // notBadConn cuts the chain of an error that wraps driver.ErrBadConn, for
 // which database/sql would connect again.

@@ -101,7 +101,7 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 		return Report{Step: Fetch}
 	case d.Current == l.version:
 		return l.confirm(r, m, ck, m.Now)
-	case l.goesBack(ck, d.Current, false):
+	case l.goesBack(r, m.Now, ck, d.Current, false):
 		return l.putOff(r, m, ck, d.Current)
 	}
 	return Report{Step: Fetch}
@@ -145,7 +145,7 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 			l.fetched = m.Now
 		}
 		return l.confirm(r, m, ck, m.Now)
-	case l.goesBack(ck, o.Version, o.Older):
+	case l.goesBack(r, m.Now, ck, o.Version, o.Older):
 		return l.putOff(r, m, ck, o.Version)
 	}
 	ck.preparing, ck.against = true, l.Version()
@@ -210,9 +210,10 @@ func (l *Lease) wasPast(id string) bool {
 
 // goesBack reports whether ck is the first to see an older version, or one that
 // was superseded, as current. It may have been answered by a replica that lags;
-// a second check, begun after that, proves a rollback.
-func (l *Lease) goesBack(ck *Check, id string, older bool) bool {
-	if !l.has || id == l.version || !older && !l.wasPast(id) {
+// a second check, begun after that, proves a rollback. A value that is too old to
+// be served gives way at once.
+func (l *Lease) goesBack(r *Rules, now Time, ck *Check, id string, older bool) bool {
+	if !l.Servable(r, now) || id == l.version || !older && !l.wasPast(id) {
 		return false
 	}
 	return !ck.suspected || ck.suspect != id

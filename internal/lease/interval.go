@@ -15,6 +15,12 @@ type rotation struct {
 // Rotating reports whether a rotation is known to be outstanding.
 func (l *Lease) Rotating() bool { return !l.gone && l.rare().rotation.pending != "" }
 
+// Outstanding reports whether a rotation is known to be outstanding, and
+// DescribeSecret has said so of late.
+func (l *Lease) Outstanding(r *Rules, now Time) bool {
+	return l.Rotating() && now.Sub(l.more.rotation.seen) < max(15*r.RotationKept, 2*r.TTL)
+}
+
 // learn notes what a description says of the rotation.
 func (l *Lease) learn(now Time, d Description) {
 	if d.Pending == "" && !d.Windowed && l.more == nil {

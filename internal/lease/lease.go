@@ -65,7 +65,7 @@ func (m Moment) upTo(d time.Duration) time.Duration { return time.Duration(float
 //	L4  no value of a check begun before a no is adopted after it
 //	L5  an earlier check never changes what a later one settled
 //	L6  a superseded or older version is adopted after two agreeing checks, the
-//	    second begun after the first ended
+//	    second begun after the first ended; after one if there is nothing to serve
 //	L7  a success ends the failures
 //	L8  put off ⇒ the next check within twice SecondCheck
 //	L9  fresh, not failing, no refresh or adoption in progress ⇒ shown

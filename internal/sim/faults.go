@@ -27,6 +27,7 @@ const (
 	KMS            Class = "KMS refuses"
 	DescribeDenied Class = "DescribeSecret denied"
 	PendingDenied  Class = "AWSPENDING denied"
+	PendingLost    Class = "AWSPENDING out of reach"
 	NoDescribe     Class = "DescribeSecret withdrawn"
 	NoBatch        Class = "BatchGetSecretValue denied"
 
@@ -45,7 +46,7 @@ var transients = []Class{Hang, Connection, Throttle, Internal, Empty, STS, Unkno
 // transient reports whether c leaves what is cached in service.
 func (c Class) transient() bool {
 	switch c {
-	case Hang, Connection, Throttle, Internal, Empty, STS, Unknown, Panic, canceled:
+	case Hang, Connection, Throttle, Internal, Empty, STS, Unknown, PendingLost, Panic, canceled:
 		return true
 	}
 	return false
@@ -63,7 +64,7 @@ func (c Class) concerns(op Op, stage string) bool {
 		return op == GetValue || op == Batch
 	case DescribeDenied, NoDescribe:
 		return op == Describe
-	case PendingDenied:
+	case PendingDenied, PendingLost:
 		return op == GetValue && stage == "AWSPENDING"
 	case NoBatch:
 		return op == Batch
@@ -82,7 +83,7 @@ func (c Class) err(op Op, id string) error {
 		err = &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	case Throttle:
 		err = &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
-	case Internal:
+	case Internal, PendingLost:
 		err = &types.InternalServiceError{Message: text("An error occurred on the server side.")}
 	case Unknown:
 		err = &smithy.GenericAPIError{Code: "SomethingNewException", Message: "never seen before"}

@@ -218,5 +218,25 @@ func (h *History) since(v *Version, t time.Duration) (at time.Duration, again bo
 	return at, false
 }
 
-// older reports whether a was made before b, of the same secret.
-func older(a, b *Version) bool { return a.inc == b.inc && a.created < b.created }
+// older reports whether a was made before b, of the same secret, by the dates
+// that the service tells.
+func older(a, b *Version) bool {
+	return a.inc == b.inc && a.created.Truncate(time.Millisecond) < b.created.Truncate(time.Millisecond)
+}
+
+// certain reports whether ck was about the current version: a DescribeSecret
+// may have been for a list of versions or for RotationState, and a
+// GetSecretValue for Try.
+func (h *History) certain(ck *Check) bool {
+	for _, e := range h.w.plan.Events {
+		if e.Secret != h.secret.index {
+			continue
+		}
+		if ck.fetched && (e.Kind == Tries || e.Kind == Connects) || !ck.fetched && e.Kind == State && e.At <= ck.begin && e.At+time.Minute > ck.begin {
+			return false
+		}
+	}
+	return ck.fetched || !slices.ContainsFunc(h.reads, func(r *Read) bool {
+		return r.kind == ReadVersions && r.begin <= ck.begin && r.end >= ck.begin
+	})
+}

@@ -50,7 +50,8 @@ import (
 //	           refreshed ahead), or an expired read more than C ago began a
 //	           refresh, or StaleWait is enough to wait for one. Add twice the
 //	           time of Validate, once for each kind of typed reader; and for a
-//	           version that goes back 4 s and C, for the second check. A Watch
+//	           version that goes back 4 s and C, for the second check; and where a
+//	           decoder ends its goroutine, twice the TTL and 5 minutes. A Watch
 //	           yields the present version as soon.
 //	Newest     A value, newer than v, that was the answer to a check which no
 //	           later one contradicts is served as soon as it is validated,
@@ -77,7 +78,11 @@ import (
 //	           a version that the database does not take.
 //	Budget     See budget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
-//	           the former at once; Close returns when what it ended has ended.
+//	           the former at once. Close returns when its requests and decoders have
+//	           ended, and not before; where the API ignores its context, within
+//	           deafClose.
+//	Rotating   Ref.Rotating is false when no rotation has been outstanding for two
+//	           hours and twice the TTL while the service answered.
 //	Hang, Leak Everything returns; no goroutine is left; nothing panics.
 type Rule string
 
@@ -96,6 +101,7 @@ const (
 	Logins   Rule = "logins"
 	Budget   Rule = "budget"
 	Closed   Rule = "closed"
+	Rotating Rule = "rotating"
 	Hangs    Rule = "hang"
 	Leak     Rule = "leak"
 	Stray    Rule = "stray value"
@@ -122,6 +128,7 @@ func Judge(w *World) []Violation {
 		o.checkWatches()
 		o.checkUses()
 		o.checkBudget()
+		o.checkClose()
 	}
 	slices.SortStableFunc(o.found, func(a, b Violation) int { return cmp.Compare(a.At, b.At) })
 	return o.found
@@ -165,6 +172,31 @@ func (o *oracle) checkReads() {
 			o.checkFresh(r, r.got[0])
 		}
 		o.checkAgree(r)
+		o.checkRotating(r)
+	}
+}
+
+// checkRotating looks for a rotation that the client still believes in.
+func (o *oracle) checkRotating(r *Read) {
+	from := r.begin - 2*time.Hour - 2*o.w.plan.Client.TTL
+	if !r.rotating || from < o.h.session.opened {
+		return
+	}
+	for _, e := range o.w.plan.Events {
+		if e.Secret == o.h.secret.index && (e.Kind == Tries || e.Kind == Connects) {
+			return // it may be making do with another version
+		}
+	}
+	for _, sn := range o.h.secret.snaps {
+		p := sn.labels["AWSPENDING"]
+		if (sn.at >= from-longestLag && sn.at <= r.begin || sn == o.h.secret.at(max(0, from-longestLag))) && p != nil && p != sn.labels["AWSCURRENT"] {
+			return
+		}
+	}
+	if slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
+		return ck.verdict == Yes && ck.begin > r.begin-2*o.w.plan.Client.TTL && ck.end < r.begin
+	}) {
+		o.report(Rotating, r.begin, "%v: no rotation has been outstanding since %v, and Rotating is true", r, from)
 	}
 }
 
@@ -191,6 +223,36 @@ func (o *oracle) checkClosed(r *Read) bool {
 		o.report(Closed, r.end, "%v: released long after Close at %v", r, s.closing)
 	}
 	return false
+}
+
+// checkClose holds Close to its time, and looks for requests that it left.
+func (o *oracle) checkClose() {
+	s := o.h.session
+	if s.closed == never {
+		return // it hangs, which is reported
+	}
+	most := o.slowest() + linger
+	if o.deaf() {
+		most += deafClose
+	}
+	if s.closed-s.closing > most {
+		o.report(Closed, s.closed, "Close took %v, of which %v are allowed", s.closed-s.closing, most)
+	}
+	if o.deaf() {
+		return
+	}
+	for _, c := range o.w.calls {
+		if c.client == s.n && c.secret == o.h.secret && (c.begin > s.closed || c.ended && c.end > s.closed) {
+			o.report(Closed, c.end, "%v, though Close returned at %v", c, s.closed)
+		}
+	}
+}
+
+// deafClose is what Close may take longer where the API ignores its context.
+const deafClose = 15 * time.Second
+
+func (o *oracle) deaf() bool {
+	return slices.ContainsFunc(o.w.plan.Events, func(e Event) bool { return e.Fault == Deaf })
 }
 
 // slowest returns how long all decoders may take that run one after another.
@@ -347,7 +409,7 @@ func (o *oracle) checkOutage(r *Read) {
 		return
 	}
 	for _, ck := range o.h.checks {
-		if ck.verdict == Yes && ck.end <= before.end && ck.end > r.begin-c.maxStale() && o.h.intact(ck.end, r.end) {
+		if ck.verdict == Yes && ck.end <= before.end && ck.end > r.begin-c.maxStale() && o.h.certain(ck) && o.h.intact(ck.end, r.end) {
 			o.report(Outage, r.end, "%v, though it succeeded at %v and was confirmed at %v", r, before.end, ck.end)
 			return
 		}

@@ -53,13 +53,19 @@ func (o *oracle) checkFresh(r *Read, v *Version) {
 			slack += secondCheck + oneCheck + listCalls
 		}
 	}
+	if o.odd() {
+		if r.group != Raw {
+			return
+		}
+		slack += 2*c.TTL + 5*time.Minute // it is tried again
+	}
 	for _, ck := range o.h.checks {
 		if ck.says(v) && ck.end <= r.end {
 			e = max(e, ck.end)
 		}
 	}
 	limit := e + c.TTL + slack
-	if r.begin <= limit || !o.h.quiet(e-2*c.TTL-calm, r.begin) || o.odd() {
+	if r.begin <= limit || !o.h.quiet(e-2*c.TTL-calm, r.begin) {
 		return
 	}
 	if o.wasAsked(r, e, slack) {
@@ -67,8 +73,7 @@ func (o *oracle) checkFresh(r *Read, v *Version) {
 	}
 }
 
-// odd reports whether the secret has versions that end a decoder's goroutine:
-// what becomes of them is not bound in time.
+// odd reports whether the secret has versions that end a decoder's goroutine.
 func (o *oracle) odd() bool {
 	return slices.ContainsFunc(o.h.secret.incs, func(inc *Incarnation) bool {
 		return slices.ContainsFunc(inc.versions, func(v *Version) bool { return v.flavor == Exits })

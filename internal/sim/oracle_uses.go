@@ -141,7 +141,7 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 	changes := append(slices.Clone(o.h.secret.changes), o.w.plan.End)
 	for i, from := range changes[:len(changes)-1] {
 		to := changes[i+1]
-		if i == 0 || o.h.secret.at(from-1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
+		if i == 0 || o.h.secret.at(from - 1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
 			continue // a version other than the current one was in use, say
 		}
 		var wrong []*Use

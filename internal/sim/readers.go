@@ -27,6 +27,7 @@ type Read struct {
 	err        error
 	own        bool   // its own context had ended
 	stray      string // it returned what is no version's value
+	rotating   bool   // Ref.Rotating, after it
 	agrees     *Read  // of Versions: the Get that was done at the same instant
 }
 
@@ -133,6 +134,7 @@ func (w *World) read(ctx context.Context, s *Session, event int) {
 		r.id = h.ID()
 		p, err := h.Get(ctx)
 		one(p.Token, err)
+		r.rotating = h.Rotating()
 	case ReadFunc:
 		tokens, err = readFunc(ctx, s, r)
 	case ReadStage:

@@ -299,12 +299,16 @@ func (g wait) run(ctx context.Context) error {
 		return nil
 	case g.class == Hang:
 		<-ctx.Done()
-		return ctx.Err()
+	default:
+		select {
+		case <-t.C:
+			return nil
+		case <-ctx.Done():
+		}
 	}
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	time.Sleep(g.latency % linger)
+	return ctx.Err()
 }
+
+// linger is how long a request goes on at most after its context has ended.
+const linger = 5 * time.Millisecond

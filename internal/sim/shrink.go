@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ func Shrink(t *testing.T, p *Plan, rule Rule, budget int) (*Plan, Violation) {
 	for before := -1; before != s.budget; {
 		before = s.budget
 		size := s.size()
+		s.sort()
 		s.end()
 		s.events()
 		s.shorten()
@@ -69,6 +71,11 @@ func (s *shrinker) with(events []Event) *Plan {
 	p := *s.best
 	p.Events = events
 	return &p
+}
+
+// sort puts the events in order again after some were changed.
+func (s *shrinker) sort() {
+	slices.SortStableFunc(s.best.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 }
 
 // end lets the plan end soon after the violation.
@@ -171,6 +178,7 @@ func (s *shrinker) plain() {
 
 // idle takes time away in which nothing begins.
 func (s *shrinker) idle() {
+	s.sort()
 	for i := range s.best.Events {
 		from := time.Duration(0)
 		if i > 0 {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +32,8 @@ func number(t *testing.T, name string, otherwise int) int {
 
 // TestSimulation runs SIM_SEEDS plans, from seed SIM_START on, and holds them
 // to the rules of the oracle. SIM_SHRINK failing plans are shrunk and printed,
-// SIM_RULE names the only rule that counts, and SIM_KEEP=1 prints the first as it is. SIM_HAZARDS=0 leaves out what ends
+// SIM_RULE names the only rule that counts, SIM_WITHOUT kinds, faults and flavors
+// of events that are left out of all plans, with commas between, and SIM_KEEP=1 prints the first as it is. SIM_HAZARDS=0 leaves out what ends
 // the process of a client that does not guard against it.
 func TestSimulation(t *testing.T) {
 	seeds, start := number(t, "SIM_SEEDS", 100), number(t, "SIM_START", 1)
@@ -45,6 +47,7 @@ func TestSimulation(t *testing.T) {
 	for seed := uint64(start); seed < uint64(start+seeds); seed++ {
 		alive.Store(seed)
 		p := sim.Generate(seed, hazards)
+		p.Without(strings.Split(os.Getenv("SIM_WITHOUT"), ","))
 		w := sim.Run(t, p)
 		sum.Add(w)
 		found := sim.Judge(w)

@@ -1,0 +1,313 @@
+package rotation
+
+import (
+	"slices"
+	"time"
+)
+
+// A round is what a prober found out in one round.
+type round struct {
+	informed  bool // the labels come from the service
+	again     bool // the service was asked a second time
+	blind     bool // and did not answer
+	valueless bool // the pending version had no value in the round before either
+	outcomes  []outcome
+}
+
+// An outcome is what became of the version that a label names. Without ids, as
+// where DescribeSecret is denied, the label alone tells what was asked for.
+type outcome struct {
+	stage, id string
+	result    Result
+}
+
+// A Result is what became of a version that the prober was to offer.
+type Result uint8
+
+// The results. Offered and skipped are the protocol's own.
+const (
+	none        Result = iota
+	offered            // the resource had its say
+	skipped            // it turned out to be a version that may not be offered
+	Absent             // no version has the label, or the version has no value
+	Denied             // it may not be read
+	Unusable           // it does not decode
+	Unreachable        // the service did not answer, or it is not in memory
+)
+
+func (r *round) of(stage, id string) Result {
+	for _, o := range r.outcomes {
+		if o.stage == stage && o.id == id {
+			return o.result
+		}
+	}
+	return none
+}
+
+func (r *round) wasOffered(id string) bool {
+	return slices.ContainsFunc(r.outcomes, func(o outcome) bool { return o.id == id && o.result == offered })
+}
+
+// A Step is what the prober does next.
+type Step struct {
+	Do      Action
+	Version         // Fetch: what to get and offer; the id is empty if it is not known
+	Memory  bool    // Fetch: only if it is in memory
+	At      Instant // Pause: until when
+}
+
+// An Action is the kind of a [Step].
+type Action uint8
+
+// The actions.
+const (
+	Ask   Action = iota // ask the service for the labels: Informed or Uninformed
+	Fetch               // get a version: Fetched or Missed
+	Pause               // wait until At, or until TakeWake has reported true: StartRound
+)
+
+// StartRound begins a round of the prober. The service is asked if a version
+// was rejected since it was, and otherwise at intervals that grow. spread
+// lengthens or shortens the interval, in thousandths.
+func (p *Protocol) StartRound(now Instant, current string, spread int64) {
+	p.round = round{}
+	p.phase = Asking
+	switch {
+	case p.news:
+		p.delay = p.cfg.MinPoll
+	case now < p.next:
+		p.makeDo(now, current)
+		return
+	case p.failed:
+		p.delay = min(p.cfg.MaxRetry, p.longer())
+	default:
+		p.delay = min(p.cfg.MaxPoll, p.longer())
+	}
+	p.news = false
+	p.next = now.add(p.delay * time.Duration(spread) / 1000)
+}
+
+func (p *Protocol) longer() time.Duration { return max(p.cfg.MinPoll, p.delay+p.delay/2) }
+
+// makeDo goes on with what is known: labels that are not too old, unless what
+// the client serves as current has moved since.
+func (p *Protocol) makeDo(now Instant, current string) {
+	p.phase = Probing
+	old := now >= p.seen.add(p.cfg.LabelsLast)
+	if old || current != p.seenCurrent && current != p.labels[Current] {
+		p.labels = nil
+	}
+}
+
+// Uninformed notes that the service did not say which labels there are.
+func (p *Protocol) Uninformed(now Instant, current string) {
+	p.failed = true
+	if p.round.again {
+		p.phase, p.round.blind = Probing, true
+		return
+	}
+	p.makeDo(now, current)
+}
+
+// Informed notes what the service says: the labels, nil if it told no more
+// than which version is current. current is what the client now serves.
+func (p *Protocol) Informed(now Instant, labels Labels, current string) {
+	p.phase, p.failed, p.round.informed = Probing, false, true
+	p.labels, p.seen, p.seenCurrent = labels, now, current
+	if labels == nil || p.round.again {
+		return // within a round each version is offered once
+	}
+	for i := range p.rejections {
+		p.rejections[i].relabel(labels.of(p.rejections[i].id))
+	}
+}
+
+// Next says what the prober does next, given what the client serves as current.
+func (p *Protocol) Next(c *Call, now Instant, current string) Step {
+	switch p.phase {
+	case Asking:
+		return Step{Do: Ask}
+	case Polling:
+		return Step{Do: Pause, At: p.next}
+	}
+	if v, ok := p.nextCurrent(c, now, current); ok {
+		return p.fetch(v)
+	}
+	if v, ok := p.candidate(c, now, Pending); ok {
+		return p.fetch(v)
+	}
+	if p.shouldAskAgain() {
+		p.round.again = true
+		p.phase = Asking
+		return Step{Do: Ask}
+	}
+	if p.pendingIsNoHelp() {
+		for _, stage := range p.lastStages() {
+			if v, ok := p.candidate(c, now, stage); ok {
+				return p.fetch(v)
+			}
+		}
+	}
+	p.phase, p.first, p.wake = Polling, false, true
+	return Step{Do: Pause, At: p.next}
+}
+
+func (p *Protocol) fetch(v Version) Step {
+	return Step{Do: Fetch, Version: v, Memory: !p.round.informed}
+}
+
+// nextCurrent returns the current version: the service's, or the one that the
+// client serves where that of the service is not known or out of reach.
+func (p *Protocol) nextCurrent(c *Call, now Instant, current string) (Version, bool) {
+	if p.round.informed && p.labels != nil {
+		if v, ok := p.candidate(c, now, Current); ok {
+			return v, true
+		}
+		if p.currentKnown() {
+			return Version{}, false
+		}
+	}
+	v := Version{current, Current}
+	return v, p.round.of(Current, current) == none && p.offerable(c, v, now)
+}
+
+// candidate returns the version that a label names, if it may be offered.
+func (p *Protocol) candidate(c *Call, now Instant, stage string) (Version, bool) {
+	v := Version{p.labels[stage], stage}
+	switch {
+	case !p.cfg.allows(stage) || p.round.of(stage, v.ID) != none:
+		return v, false
+	case p.labels == nil:
+		return v, p.round.informed
+	}
+	return v, v.ID != "" && p.offerable(c, v, now)
+}
+
+func (p *Protocol) offerable(c *Call, v Version, now Instant) bool {
+	return !p.round.wasOffered(v.ID) && p.mayOffer(v.ID, now) && p.mayUse(c, v.ID, v.Stage, now)
+}
+
+// shouldAskAgain reports whether finishSecret may have moved the labels in the
+// meantime: the pending version was rejected or, in the prober's first round,
+// was not to be got.
+func (p *Protocol) shouldAskAgain() bool {
+	if p.round.again || !p.round.informed {
+		return false
+	}
+	switch p.round.of(Pending, p.labels[Pending]) {
+	case offered:
+		return true
+	case Absent, Denied, Unreachable:
+		return p.first
+	}
+	return false
+}
+
+// pendingIsNoHelp reports whether versions may be offered that are not on the
+// way to becoming current: the current and the pending one are known not to
+// work, or not to exist.
+func (p *Protocol) pendingIsNoHelp() bool {
+	if !p.round.informed || p.round.blind {
+		return false
+	}
+	if !p.currentKnown() {
+		return false
+	}
+	if !p.cfg.allows(Pending) {
+		return true
+	}
+	switch p.round.of(Pending, p.labels[Pending]) {
+	case Unreachable:
+		return false
+	case Absent:
+		return p.labels == nil || p.round.valueless
+	}
+	return true
+}
+
+// currentKnown reports whether the round could get hold of the version that the
+// service shows as current.
+func (p *Protocol) currentKnown() bool {
+	if p.labels == nil {
+		return true
+	}
+	id := p.labels[Current]
+	switch p.round.of(Current, id) {
+	case Unreachable, Absent:
+		return false
+	}
+	return id != ""
+}
+
+// lastStages returns the labels that come after the pending one.
+func (p *Protocol) lastStages() []string {
+	stages := []string{Previous}
+	for _, stage := range p.cfg.Stages {
+		if stage != Current && stage != Pending && stage != Previous {
+			stages = append(stages, stage)
+		}
+	}
+	return stages
+}
+
+// Fetched notes that the version of a step is at hand, with the id that it
+// turned out to have. It reports whether the prober is to offer it.
+func (p *Protocol) Fetched(c *Call, s Step, id string, now Instant) bool {
+	if s.Stage == Pending {
+		p.valueless = ""
+	}
+	if p.offerable(c, Version{id, s.Stage}, now) {
+		return true
+	}
+	p.note(s.Version, skipped)
+	return false
+}
+
+// Missed notes that the version of a step is not to be got, or of no use.
+func (p *Protocol) Missed(s Step, why Result) {
+	p.note(s.Version, why)
+	if why == Unreachable && !s.Memory {
+		p.failed = true
+	}
+	if s.Stage == Pending && why == Absent {
+		p.round.valueless = p.valueless == s.ID
+		p.valueless = s.ID
+	}
+}
+
+func (p *Protocol) note(v Version, r Result) {
+	p.round.outcomes = append(p.round.outcomes, outcome{v.Stage, v.ID, r})
+}
+
+// ProberRejected notes that the resource rejected the version of a step, which
+// turned out to have the given id.
+func (p *Protocol) ProberRejected(c *Call, s Step, id string, now Instant) {
+	p.note(s.Version, offered)
+	if s.ID != id {
+		p.note(Version{id, s.Stage}, offered)
+	}
+	p.reject(c, Version{id, s.Stage}, now)
+}
+
+// ProberAccepted notes that the resource accepted a version that the prober
+// offered. It is pinned, unless it is what the client serves as current.
+func (p *Protocol) ProberAccepted(c *Call, v Version, current string) {
+	c.forget(v.ID)
+	p.pin = Version{}
+	if v.ID == current {
+		p.settle()
+		return
+	}
+	p.rejections = slices.DeleteFunc(p.rejections, func(r rejection) bool { return r.id == v.ID })
+	p.pin = v
+	p.wake = true
+}
+
+// Leave ends the prober's role. Somebody else may take it.
+func (p *Protocol) Leave() {
+	p.phase, p.round, p.first, p.wake = Settled, round{}, false, true
+	p.rest()
+	if p.phase == Settled {
+		p.settle()
+	}
+}

@@ -1,0 +1,264 @@
+package rotation
+
+import (
+	"slices"
+	"time"
+)
+
+// maxRejections bounds how many rejections a handle remembers.
+const maxRejections = 32
+
+// A rejection is the memory of a version that the resource rejected.
+type rejection struct {
+	id    string
+	stage string   // the label by which it was last offered
+	under labelSet // the labels that it had when it was rejected
+	at    Instant  // the last time
+	seq   uint64   // its place among the handle's rejections
+	n     int      // times in a row; uses that were under way at once count as one
+	fresh bool     // the service was not asked since: the label that it shows next is added to under
+	lift  lift
+}
+
+// lift is why a rejected version may be offered before its pause is over.
+type lift uint8
+
+const (
+	standing lift = iota // it may not
+	pinGone              // the version that worked in its place was rejected
+	moved                // it came to a label under which it was not rejected
+)
+
+// labelSet is a set of the labels that a rotation moves.
+type labelSet uint8
+
+const (
+	hadCurrent labelSet = 1 << iota
+	hadPending
+	hadPrevious
+	hadOther // a custom label, or none
+)
+
+func setOf(stage string) labelSet {
+	switch stage {
+	case Current:
+		return hadCurrent
+	case Pending:
+		return hadPending
+	case Previous:
+		return hadPrevious
+	}
+	return hadOther
+}
+
+// of returns the label by which a version would be offered.
+func (l Labels) of(id string) string {
+	for _, stage := range [...]string{Current, Pending, Previous} {
+		if l[stage] == id {
+			return stage
+		}
+	}
+	return ""
+}
+
+// relabel notes the label under which the service shows the version.
+func (r *rejection) relabel(stage string) {
+	set := setOf(stage)
+	switch {
+	case r.fresh:
+		r.fresh = false
+		r.under |= set
+	case set&(hadCurrent|hadPending)&^r.under != 0:
+		r.lift = moved
+	}
+}
+
+// pause returns for how long a version that was rejected n times in a row is
+// not offered.
+func (c *Config) pause(n int) time.Duration {
+	d := c.MinPause
+	for ; n > 1 && d < c.MaxPause; n-- {
+		d *= 2
+	}
+	return min(d, c.MaxPause)
+}
+
+func (p *Protocol) over(r *rejection, now Instant) bool {
+	return now >= r.at.add(p.cfg.pause(r.n))
+}
+
+func (p *Protocol) rejectionOf(id string) *rejection {
+	for i := range p.rejections {
+		if p.rejections[i].id == id {
+			return &p.rejections[i]
+		}
+	}
+	return nil
+}
+
+// mayOffer reports whether a version's pause is over, if it was rejected.
+func (p *Protocol) mayOffer(id string, now Instant) bool {
+	r := p.rejectionOf(id)
+	return r == nil || r.lift != standing || p.over(r, now)
+}
+
+// A Call is what one call of the handle remembers: the versions that its own
+// uses rejected, which it is not offered again within their pauses even where
+// others found them to work. The zero Call is one that begins.
+type Call struct{ own []rejection }
+
+// Rejections returns the versions that the call's own uses rejected.
+func (c *Call) Rejections() []Attempt { return attempts(c.own) }
+
+// An Attempt is a version that was rejected.
+type Attempt struct {
+	Version
+	Seq uint64 // its place among the handle's rejections
+}
+
+func attempts(rejections []rejection) []Attempt {
+	all := make([]Attempt, len(rejections))
+	for i, r := range rejections {
+		all[i] = Attempt{Version{r.id, r.stage}, r.seq}
+	}
+	return all
+}
+
+func (c *Call) indexOf(id string) int {
+	return slices.IndexFunc(c.own, func(r rejection) bool { return r.id == id })
+}
+
+func (c *Call) reject(r rejection) {
+	r.under = setOf(r.stage)
+	if i := c.indexOf(r.id); i >= 0 {
+		r.under |= c.own[i].under
+		c.own = slices.Delete(c.own, i, i+1)
+	}
+	c.own = append(c.own, r)
+}
+
+func (c *Call) forget(id string) {
+	if i := c.indexOf(id); i >= 0 {
+		c.own = slices.Delete(c.own, i, i+1)
+	}
+}
+
+// mayUse reports whether the call may be offered a version by a label.
+func (p *Protocol) mayUse(c *Call, id, stage string, now Instant) bool {
+	i := c.indexOf(id)
+	if i < 0 || p.over(&c.own[i], now) {
+		return true
+	}
+	if r := p.rejectionOf(id); r != nil {
+		return r.lift == moved
+	}
+	return stage == Current && c.own[i].under&hadCurrent == 0
+}
+
+// A Turn is what a call does next.
+type Turn struct {
+	Do      Move
+	Version        // to use
+	Gen     uint64 // to be given back with Accepted
+}
+
+// A Move is the kind of a [Turn].
+type Move uint8
+
+// The moves.
+const (
+	Use    Move = iota // use the version
+	Wait               // wait until TakeWake has reported true
+	Probe              // the call is the prober: StartRound, Next …, and Leave at the end
+	GiveUp             // the call would have to wait, and may not
+)
+
+// Begin says what a call does next, given the version that the client serves as
+// current. Without stays the call does not wait and does not become the prober.
+func (p *Protocol) Begin(c *Call, current string, now Instant, stays bool) Turn {
+	if p.pin.ID != "" && p.pin.ID == current {
+		p.pin = Version{}
+		p.settle()
+	}
+	v := p.pin
+	usable := v.ID != ""
+	if !usable {
+		v = Version{current, Current}
+		usable = !p.phase.inRound() && p.rejectionOf(current) == nil
+	}
+	switch {
+	case usable && p.mayUse(c, v.ID, v.Stage, now):
+		return Turn{Do: Use, Version: v, Gen: p.gen}
+	case !stays:
+		return Turn{Do: GiveUp}
+	case p.phase.HasProber():
+		return Turn{Do: Wait}
+	}
+	p.phase, p.first = Polling, true
+	return Turn{Do: Probe}
+}
+
+// Accepted notes that the use of a turn was accepted. It settles the handle if
+// no version is pinned, and if the use began after the last rejection, of
+// another version.
+func (p *Protocol) Accepted(t Turn) {
+	if p.pin.ID == "" && t.Gen == p.gen && p.rejectionOf(t.ID) == nil && !p.Quiet() {
+		p.settle()
+	}
+}
+
+// Rejected notes that the resource rejected a version that the call used.
+func (p *Protocol) Rejected(c *Call, v Version, now Instant) {
+	if p.reject(c, v, now) {
+		p.rejectionOf(v.ID).fresh = true
+		p.news = true
+	}
+}
+
+// reject remembers a rejection. It reports whether it says anything new.
+func (p *Protocol) reject(c *Call, v Version, now Instant) bool {
+	p.gen++
+	if p.pin.ID == v.ID {
+		p.unpin()
+	}
+	r, known := p.takeRejection(v.ID, now)
+	r.stage, r.at, r.seq, r.lift = v.Stage, now, p.gen, standing
+	r.under |= setOf(v.Stage)
+	if len(p.rejections) >= maxRejections {
+		p.rejections = slices.Delete(p.rejections, 0, 1)
+	}
+	p.rejections = append(p.rejections, r)
+	c.reject(r)
+	p.rest()
+	return !known
+}
+
+// unpin lets the pin go because it was rejected: what was rejected before it
+// may work again.
+func (p *Protocol) unpin() {
+	p.pin = Version{}
+	for i := range p.rejections {
+		p.rejections[i].lift = max(p.rejections[i].lift, pinGone)
+	}
+}
+
+// takeRejection takes out what is remembered of a version, for it to be
+// remembered again. known says that it is rejected within its pause: that use
+// was under way when another was rejected.
+func (p *Protocol) takeRejection(id string, now Instant) (r rejection, known bool) {
+	i := slices.IndexFunc(p.rejections, func(r rejection) bool { return r.id == id })
+	if i < 0 {
+		return rejection{id: id, n: 1}, false
+	}
+	r = p.rejections[i]
+	p.rejections = slices.Delete(p.rejections, i, i+1)
+	switch {
+	case r.lift != standing:
+		r.n = 1
+	case !p.over(&r, now):
+		return r, true
+	case p.cfg.pause(r.n) < p.cfg.MaxPause:
+		r.n++
+	}
+	return r, false
+}

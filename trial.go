@@ -1,0 +1,157 @@
+package secrets
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/rotation"
+)
+
+// trial is what a handle learnt of a rotation: the protocol that decides, and
+// what the protocol must not know.
+type trial[T any] struct {
+	stages []string      // see TryOptions
+	wait   time.Duration // see TryOptions; 0 or less: no bound
+
+	busy atomic.Bool // there is a pin or a rejection; false lets uses pass without a lock
+
+	mu       sync.Mutex // guards the fields below; cache.mu may be taken while it is held
+	protocol *rotation.Protocol
+	began    time.Time        // instants are counted from here
+	changed  chan struct{}    // closed, and replaced, when those who wait should look again; nil: nobody waits
+	prober   any              // identifies the prober's call; nil: there is none
+	pinned   *held[T]         // the version that the protocol pins
+	pinHold  hold             // keeps its secret in the cache
+	decoded  []decoding[T]    // versions that the prober decoded, oldest first
+	errs     map[string]error // by version id: what the last use that rejected it returned
+	failed   error            // why the service could not be asked; nil: it could
+}
+
+// A decoding is a version and what became of it.
+type decoding[T any] struct {
+	secret *Secret
+	held   *held[T] // nil: it does not decode
+}
+
+// maxDecoded bounds how many decoded versions a handle keeps while a rotation
+// is under way.
+const maxDecoded = 8
+
+// view is the protocol at a moment, for a function that apply runs.
+type view[T any] struct {
+	*rotation.Protocol
+	now     rotation.Instant
+	held    *held[T] // what reads of the handle return; nil: not known
+	current string   // its version id
+}
+
+// apply tells the protocol what happened, and carries out what follows. cur is
+// what a read of the handle returned, for where it has left the cache.
+func (r *Ref[T]) apply(cur *held[T], fn func(view[T])) {
+	t := &r.try
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.protocol == nil {
+		t.protocol, t.began = rotation.New(t.config()), time.Now()
+	}
+	if h := r.inMemory(); h != nil {
+		cur = h
+	}
+	v := view[T]{Protocol: t.protocol, now: rotation.Instant(time.Since(t.began)), held: cur}
+	if cur != nil {
+		v.current = versionIDOf(cur.secret)
+		if t.pinned != nil && !sameSecret(cur.secret, t.pinned.secret, r.id) {
+			t.protocol.Forget()
+		}
+	}
+	fn(v)
+	r.project()
+}
+
+func (t *trial[T]) config() rotation.Config {
+	c := rotation.Default()
+	c.Stages = t.stages
+	return c
+}
+
+// project makes the handle what the protocol says. The caller holds t.mu.
+func (r *Ref[T]) project() {
+	t := &r.try
+	t.busy.Store(!t.protocol.Quiet())
+	if pin, ok := t.protocol.Pin(); !ok {
+		t.pinned = nil
+		t.pinHold.release()
+		t.pinHold = hold{}
+	} else if t.pinned != nil && versionIDOf(t.pinned.secret) == pin.ID {
+		t.pinHold = r.holdSecret(t.pinHold)
+	}
+	if t.protocol.Quiet() {
+		t.decoded, t.errs, t.failed = nil, nil, nil
+	}
+	if t.protocol.TakeWake() {
+		t.wakeAll()
+	}
+}
+
+// wakeAll makes those who wait look again. The caller holds t.mu.
+func (t *trial[T]) wakeAll() {
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
+}
+
+// changes returns what is closed when those who wait should look again. The
+// caller holds t.mu.
+func (t *trial[T]) changes() <-chan struct{} {
+	if t.changed == nil {
+		t.changed = make(chan struct{})
+	}
+	return t.changed
+}
+
+// noteError keeps what a use returned that rejected a version. The caller
+// holds t.mu.
+func (t *trial[T]) noteError(id string, err error) {
+	if t.errs == nil {
+		t.errs = map[string]error{}
+	}
+	t.errs[id] = err
+	for known := range t.errs {
+		if !slices.ContainsFunc(t.protocol.Rejections(), func(a rotation.Attempt) bool { return a.ID == known }) {
+			delete(t.errs, known)
+		}
+	}
+}
+
+// decode returns s decoded, nil if it does not decode. While a rotation is
+// under way that is done once for each version.
+func (r *Ref[T]) decode(s *Secret) *held[T] {
+	if h, known := r.decodedBySlot(s); known {
+		return h
+	}
+	t := &r.try
+	t.mu.Lock()
+	for _, d := range t.decoded {
+		if d.secret.sameValue(s) {
+			t.mu.Unlock()
+			return d.held
+		}
+	}
+	t.mu.Unlock()
+	d := decoding[T]{secret: s}
+	v, err := r.kind.decode(s)
+	if err == nil {
+		d.held = &held[T]{value: v, secret: s}
+	} else {
+		r.c.counts.decodeErrors.Add(1)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.decoded = append(t.decoded, d); len(t.decoded) > maxDecoded {
+		t.decoded = slices.Delete(t.decoded, 0, 1)
+	}
+	return d.held
+}
