@@ -73,6 +73,8 @@ func (l *Lease) Wake(r *Rules, m Moment, early Time, read bool) Report {
 		l.refresh()
 	case l.planned && m.Now >= l.next && !l.has:
 		l.gone = true // whoever held it left
+	case l.planned && m.Now >= l.next && m.Now < l.late():
+		l.plan(l.late(), false) // it was planned early, for a rotation: there is time for reads yet
 	case l.planned && m.Now >= l.next:
 		l.planned = false // left to expire
 		l.expire(m.Now, hot)
@@ -81,6 +83,9 @@ func (l *Lease) Wake(r *Rules, m Moment, early Time, read bool) Report {
 	}
 	return Report{}
 }
+
+// late returns the last moment for a check that readers do not wait for.
+func (l *Lease) late() Time { return l.confirmed.Add(ahead(l.expires.Sub(l.confirmed))) }
 
 // expire ends the service of an unchecked value whose TTL is over, or has it
 // checked if it is being read.
@@ -128,7 +133,7 @@ func (l *Lease) Hold(r *Rules, now Time) {
 	if l.gone || r.OnRead || l.running || l.planned {
 		return
 	}
-	l.plan(max(now, l.confirmed.Add(ahead(l.expires.Sub(l.confirmed)))), false)
+	l.plan(max(now, l.late()), false)
 }
 
 // Release ends one Hold.
