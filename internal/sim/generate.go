@@ -19,6 +19,11 @@ func Generate(seed uint64, hazards bool) *Plan {
 	}
 	g.troubles()
 	g.own()
+	if g.maybe(60) {
+		for range 1 + g.rnd.IntN(3) {
+			g.cluster(g.rnd.IntN(len(g.plan.Secrets)))
+		}
+	}
 	g.plan.Events = slices.DeleteFunc(g.plan.Events, func(e Event) bool { return e.At >= g.plan.End })
 	slices.SortStableFunc(g.plan.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return g.plan

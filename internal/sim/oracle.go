@@ -78,7 +78,7 @@ import (
 //	           a version that the database does not take.
 //	Budget     See budget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
-//	           the former at once. Close returns when its requests and decoders have
+//	           the former as soon as a request has ended that heeds its context. Close returns when its requests and decoders have
 //	           ended, and not before; where the API ignores its context, within
 //	           deafClose.
 //	Rotating   Ref.Rotating is false when no rotation has been outstanding for two
@@ -213,13 +213,14 @@ func (o *oracle) checkClosed(r *Read) bool {
 	if r.end == s.closing {
 		return true
 	}
+	use := r.kind == ReadTry || r.kind == ReadConnect // what it is used for goes on
 	if r.err == nil || !errors.Is(r.err, secrets.ErrClosed) && !r.own {
-		if o.slowest() == 0 {
+		if o.slowest() == 0 && !use {
 			o.report(Closed, r.end, "%v, though Close was called at %v", r, s.closing)
 		}
 		return false
 	}
-	if r.begin < s.closing && r.end > s.closing+o.slowest() && errors.Is(r.err, secrets.ErrClosed) && r.kind != ReadTry && r.kind != ReadConnect {
+	if r.begin < s.closing && r.end > s.closing+linger+o.slowest() && errors.Is(r.err, secrets.ErrClosed) && !use {
 		o.report(Closed, r.end, "%v: released long after Close at %v", r, s.closing)
 	}
 	return false
