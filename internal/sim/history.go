@@ -25,6 +25,7 @@ type Check struct {
 	verdict    Verdict
 	ver        *Version // Yes: what it says is current
 	fetched    bool     // the value was in the answer
+	late       bool     // it came after Options.FetchTimeout: the client may have given it up
 	calls      []*Call
 }
 
@@ -98,6 +99,12 @@ func (h *History) makeChecks() {
 			if v := c.snap.labels["AWSCURRENT"]; v != nil {
 				h.checks = append(h.checks, &Check{begin: c.begin, end: c.end, id: c.id, verdict: Yes, ver: v, calls: []*Call{c}})
 			}
+		}
+	}
+	for _, ck := range h.checks {
+		ck.late = slices.ContainsFunc(ck.calls, func(c *Call) bool { return c.end-c.begin >= h.w.plan.Client.fetchTimeout() })
+		if ck.late && ck.verdict == No {
+			ck.verdict = Unclear
 		}
 	}
 	slices.SortStableFunc(h.checks, func(a, b *Check) int { return int(min(1, max(-1, a.end-b.end))) })
@@ -228,6 +235,9 @@ func older(a, b *Version) bool {
 // may have been for a list of versions or for RotationState, and a
 // GetSecretValue for Try.
 func (h *History) certain(ck *Check) bool {
+	if ck.late {
+		return false
+	}
 	for _, e := range h.w.plan.Events {
 		if e.Secret != h.secret.index {
 			continue

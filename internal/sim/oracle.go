@@ -38,7 +38,7 @@ import (
 //	           version before it.
 //	Refused    If a no arrived before b, to the same id or to one that was
 //	           known to name the same secret, an answer to a check begun no
-//	           earlier than the refused one said by e what Age asks for. A no
+//	           earlier than the refused one said by e that the secret is there. A no
 //	           is a refusal of GetSecretValue for AWSCURRENT by the service's
 //	           permissions or a key, or a secret not there or marked for deletion
 //	           where DescribeSecret does not contradict.
@@ -83,7 +83,8 @@ import (
 //	           deafClose.
 //	Rotating   Ref.Rotating is false when no rotation has been outstanding for two
 //	           hours and twice the TTL while the service answered.
-//	Hang, Leak Everything returns; no goroutine is left; nothing panics.
+//	Hang, Leak A read of one version takes three times FetchTimeout at most, and
+//	           its decoders' time. Everything returns; no goroutine is left; nothing panics.
 type Rule string
 
 const (
@@ -173,6 +174,21 @@ func (o *oracle) checkReads() {
 		}
 		o.checkAgree(r)
 		o.checkRotating(r)
+	}
+	for _, r := range o.h.reads {
+		o.checkStuck(r)
+	}
+}
+
+// checkStuck looks for a read that waits for what does not come.
+func (o *oracle) checkStuck(r *Read) {
+	limit := 3*(o.w.plan.Client.fetchTimeout()+linger) + o.slowest()
+	switch r.kind {
+	case ReadVersions, ReadWatch, ReadTry, ReadConnect:
+		return
+	}
+	if r.end-r.begin > limit && !o.deaf() {
+		o.report(Hangs, r.end, "%v: it took more than %v", r, limit)
 	}
 }
 
@@ -292,7 +308,7 @@ func (o *oracle) checkDeleted(r *Read, v *Version) {
 		if ck.end >= r.begin {
 			break
 		}
-		if ck.verdict != Yes || !ck.fetched || ck.ver.inc.n <= v.inc.n {
+		if ck.verdict != Yes || !ck.fetched || ck.late || ck.ver.inc.n <= v.inc.n {
 			continue
 		}
 		again := slices.ContainsFunc(o.h.checks, func(p *Check) bool {
@@ -358,7 +374,10 @@ func (o *oracle) checkRefused(r *Read, v *Version) {
 		if no.verdict != No || !o.sameSecret(r.id, no.id, v.inc, no.begin) {
 			continue
 		}
-		if !o.confirmed(r, v, -1, r.end, no.begin) && !o.again(r, v, no.begin) {
+		there := slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
+			return ck.verdict == Yes && ck.ver.inc == v.inc && ck.begin >= no.begin && ck.end <= r.end
+		})
+		if !there && !o.again(r, v, no.begin) {
 			o.report(Refusal, r.end, "%v: refused at %v", r, no.end)
 			return
 		}
@@ -367,7 +386,7 @@ func (o *oracle) checkRefused(r *Read, v *Version) {
 
 // again reports whether a Versions or GetVersion had its value anew.
 func (o *oracle) again(r *Read, v *Version, begun time.Duration) bool {
-	return r.group != Raw && slices.ContainsFunc(o.h.calls, func(c *Call) bool {
+	return (r.group == Other || r.kind == ReadVersions) && slices.ContainsFunc(o.h.calls, func(c *Call) bool {
 		return c.class == ok && c.ver == v && c.begin >= begun && c.end <= r.end
 	})
 }
