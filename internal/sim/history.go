@@ -21,6 +21,7 @@ type History struct {
 // moment it ends, with the same id, are one check.
 type Check struct {
 	begin, end time.Duration
+	last       time.Duration // when its last call began
 	id         string
 	verdict    Verdict
 	ver        *Version // Yes: what it says is current
@@ -82,7 +83,7 @@ func (h *History) makeChecks() {
 		if c.op == Describe || c.stage != "AWSCURRENT" {
 			continue
 		}
-		ck := &Check{begin: c.begin, end: c.end, id: c.id, calls: []*Call{c}}
+		ck := &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, calls: []*Call{c}}
 		first, then := after[key{c.id, c.begin}], before[key{c.id, c.end}]
 		if c.op == Batch {
 			first, then = nil, nil
@@ -97,7 +98,7 @@ func (h *History) makeChecks() {
 	for _, c := range h.calls {
 		if c.op == Describe && !used[c] && c.class == ok && !c.snap.deleted {
 			if v := c.snap.labels["AWSCURRENT"]; v != nil {
-				h.checks = append(h.checks, &Check{begin: c.begin, end: c.end, id: c.id, verdict: Yes, ver: v, calls: []*Call{c}})
+				h.checks = append(h.checks, &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, verdict: Yes, ver: v, calls: []*Call{c}})
 			}
 		}
 	}

@@ -37,8 +37,8 @@ import (
 //	           version is current which does not decode for it count for the
 //	           version before it.
 //	Refused    If a no arrived before b, to the same id or to one that was
-//	           known to name the same secret, an answer to a check begun no
-//	           earlier than the refused one said by e that the secret is there. A no
+//	           known to name the same secret, an answer to a call begun no
+//	           earlier than the refused check said by e that the secret is there. A no
 //	           is a refusal of GetSecretValue for AWSCURRENT by the service's
 //	           permissions or a key, or a secret not there or marked for deletion
 //	           where DescribeSecret does not contradict.
@@ -375,7 +375,7 @@ func (o *oracle) checkRefused(r *Read, v *Version) {
 			continue
 		}
 		there := slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
-			return ck.verdict == Yes && ck.ver.inc == v.inc && ck.begin >= no.begin && ck.end <= r.end
+			return ck.verdict == Yes && ck.ver.inc == v.inc && ck.last >= no.begin && ck.end <= r.end
 		})
 		if !there && !o.again(r, v, no.begin) {
 			o.report(Refusal, r.end, "%v: refused at %v", r, no.end)
