@@ -115,6 +115,12 @@ func (g *generator) secret(i int) {
 			g.add(Event{Kind: Rollback, At: g.moment(), Secret: i})
 		}
 	}
+	if sp.Users > 0 && g.maybe(15) {
+		e := Event{Kind: Lock, At: g.moment(), Secret: i}
+		g.add(e)
+		e.Kind, e.At = Unlock, e.At+g.between(time.Second, 8*time.Hour)
+		g.add(e)
+	}
 	if g.maybe(15) {
 		g.add(Event{Kind: Label, At: g.moment(), Secret: i})
 	}

@@ -76,7 +76,8 @@ import (
 //	           is wrong until it changes again, the connector logs in with a wrong one
 //	           MaxLogins times at most, and as often for each move of AWSCURRENT to
 //	           a version that the database does not take.
-//	Budget     See budget.
+//	Opens      A connector calls open for a version a few times (maxOpens).
+//	Budget     See checkBudget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
 //	           the former as soon as a request has ended that heeds its context. Close returns when its requests and decoders have
 //	           ended, and not before; where the API ignores its context, within
@@ -103,6 +104,7 @@ const (
 	Budget   Rule = "budget"
 	Closed   Rule = "closed"
 	Rotating Rule = "rotating"
+	Opens    Rule = "opens"
 	Hangs    Rule = "hang"
 	Leak     Rule = "leak"
 	Stray    Rule = "stray value"
@@ -195,7 +197,7 @@ func (o *oracle) checkStuck(r *Read) {
 // checkRotating looks for a rotation that the client still believes in.
 func (o *oracle) checkRotating(r *Read) {
 	from := r.begin - 2*time.Hour - 2*o.w.plan.Client.TTL
-	if !r.rotating || from < o.h.session.opened {
+	if !r.rotating || o.w.plan.Client.TTL > 1000*time.Hour || from < o.h.session.opened {
 		return
 	}
 	for _, e := range o.w.plan.Events {

@@ -234,6 +234,15 @@ func TestOracle(t *testing.T) {
 			}
 			sc.use(pending, Accepted)
 		}},
+		{Opens, Settings{}, nil, func(sc *scene, broken bool) {
+			sc.get(sc.first())
+			sc.use(sc.first(), Accepted)
+			n := maxOpens
+			if broken {
+				n++
+			}
+			sc.w.opens[opened{0, 1, sc.first().token}] = n
+		}},
 		{Budget, Settings{}, nil, func(sc *scene, broken bool) {
 			sc.w.plan.Events[1].Kind = Put
 			n := 70

@@ -26,6 +26,7 @@ func (o *oracle) checkUses() {
 			o.checkGuess(u, uses[:i])
 		}
 		if e := o.w.plan.Events[event]; e.Kind == Connects {
+			o.checkOpens(event, uses)
 			o.checkLogins(e, uses)
 		}
 	}
@@ -129,6 +130,23 @@ func (o *oracle) excluded(from, to time.Duration) bool {
 	})
 }
 
+// maxOpens is how often open may be called for a version: for as many callers as
+// there may be at once, as the current version and as one that Try came upon.
+const maxOpens = 8
+
+// checkOpens looks for versions that were decoded over and over.
+func (o *oracle) checkOpens(event int, uses []*Use) {
+	if !o.h.lone {
+		return
+	}
+	for _, u := range uses {
+		if n := o.w.opens[opened{o.h.session.n, event, u.version.token}]; n > maxOpens {
+			o.report(Opens, u.begin, "a connector was opened %d times for %v, of which %d are allowed", n, u.version, maxOpens)
+			return
+		}
+	}
+}
+
 // checkLogins bounds the wrong logins between two changes of the password.
 func (o *oracle) checkLogins(e Event, uses []*Use) {
 	if o.h.secret.plan.Users != 1 || e.Timeout != 0 || !o.allGood() {
@@ -138,10 +156,13 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 	if most == 0 {
 		most = 4
 	}
+	if o.w.plan.Client.TTL > 1000*time.Hour {
+		return
+	}
 	changes := append(slices.Clone(o.h.secret.changes), o.w.plan.End)
 	for i, from := range changes[:len(changes)-1] {
 		to := changes[i+1]
-		if i == 0 || o.h.secret.at(from - 1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
+		if i == 0 || o.h.secret.taken[i] == nil || o.h.secret.at(from - 1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
 			continue // a version other than the current one was in use, say
 		}
 		var wrong []*Use

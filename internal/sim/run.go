@@ -73,8 +73,9 @@ func (r *runner) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for i := range r.w.plan.Events {
 		e := r.w.plan.Events[i]
-		for range max(1, e.Par) {
-			wg.Go(func() { r.event(ctx, i) })
+		for n := range max(1, e.Par) {
+			apart := time.Duration(n) * 997 * time.Nanosecond // what happens at one instant happens in any order
+			wg.Go(func() { r.event(ctx, i, apart) })
 		}
 	}
 	wg.Go(func() {
@@ -118,12 +119,12 @@ func (r *runner) hung() {
 func (r *runner) sleep(until time.Duration) { time.Sleep(until - r.w.now()) }
 
 // event makes one event happen.
-func (r *runner) event(ctx context.Context, i int) {
+func (r *runner) event(ctx context.Context, i int, apart time.Duration) {
 	w, e := r.w, r.w.plan.Events[i]
 	if e.At >= w.plan.End {
 		return
 	}
-	r.sleep(e.At)
+	r.sleep(e.At + apart)
 	switch e.Kind {
 	case Reads:
 		r.stream(ctx, i, w.read)
