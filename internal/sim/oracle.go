@@ -68,7 +68,7 @@ import (
 //	Offer      A use of a version that was refused is not followed, by the same
 //	           handle, by another within a minute (30 s for a connector), unless
 //	           the version came to another label or was accepted since, or
-//	           one that worked in its place was refused.
+//	           one that worked in its place was refused; nor a replica lagged.
 //	Guess      Where a version has AWSPENDING and a value for two minutes, and it
 //	           may be read, one that has AWSPREVIOUS only and is not in use
 //	           is not offered before it.

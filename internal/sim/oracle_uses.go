@@ -38,6 +38,9 @@ func (o *oracle) checkOffer(u *Use, before []*Use) {
 	if u.kind == ReadConnect {
 		pause = 30 * time.Second
 	}
+	if o.lagging(u.begin-pause-longestLag, u.begin) {
+		return // labels seem to come and go
+	}
 	for _, r := range before {
 		if r.version != u.version || r.outcome != Refused || r.end >= u.begin || u.begin-r.end >= pause {
 			continue
@@ -48,6 +51,12 @@ func (o *oracle) checkOffer(u *Use, before []*Use) {
 		o.report(Offer, u.begin, "%v, though it was refused at %v", u, r.end)
 		return
 	}
+}
+
+func (o *oracle) lagging(from, to time.Duration) bool {
+	return slices.ContainsFunc(o.w.plan.Events, func(e Event) bool {
+		return e.Kind == Lag && e.At <= to && e.At+e.For >= from
+	})
 }
 
 // relabeled reports whether v came to a label between two moments.

@@ -110,7 +110,7 @@ func watchdog() *atomic.Uint64 {
 			if same++; now != last || now == 0 {
 				same = 0
 			}
-			if last = now; same >= 100 {
+			if last = now; same >= 60 {
 				fmt.Fprintf(os.Stderr, "seed %d makes no progress\n", now)
 				debug.SetTraceback("all")
 				panic("no progress")
