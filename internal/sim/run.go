@@ -137,13 +137,13 @@ func (r *runner) event(ctx context.Context, i int, apart time.Duration) {
 	case Refresh:
 		ctx, cancel := e.timeout(ctx)
 		defer cancel()
-		r.current().client.Refresh(ctx, w.idOf(w.secrets[e.Secret], e.ID))
+		r.guarded(func() { r.current().client.Refresh(ctx, w.idOf(w.secrets[e.Secret], e.ID)) })
 	case Prefetch:
 		r.prefetch(ctx, e)
 	case State:
 		ctx, cancel := e.timeout(ctx)
 		defer cancel()
-		r.current().client.RotationState(ctx, w.idOf(w.secrets[e.Secret], e.ID))
+		r.guarded(func() { r.current().client.RotationState(ctx, w.idOf(w.secrets[e.Secret], e.ID)) })
 	case Reopen:
 		r.reopen()
 	case Fault, Lag, Slow:
@@ -194,7 +194,7 @@ func (r *runner) prefetch(ctx context.Context, e Event) {
 	for _, s := range r.w.secrets {
 		ids = append(ids, r.w.idOf(s, e.ID))
 	}
-	r.current().client.Prefetch(ctx, ids...)
+	r.guarded(func() { r.current().client.Prefetch(ctx, ids...) })
 }
 
 // reopen closes the client and goes on with a new one.
