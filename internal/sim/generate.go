@@ -153,6 +153,9 @@ func (g *generator) rotation(i int, odd, slow bool) {
 		}
 	}
 	steps := []Kind{RotCreate, RotValue, RotSet, RotFinish}
+	if g.maybe(20) { // its value is out of reach when it is needed
+		g.add(Event{Kind: Fault, Fault: PendingLost, At: at, For: g.between(time.Minute, 10*time.Minute), Secret: i, Percent: pick(g, 30, 60, 90)})
+	}
 	if g.maybe(30) {
 		for _, k := range steps[:1+g.rnd.IntN(3)] {
 			step(k)

@@ -64,8 +64,31 @@ func histories(w *World) []*History {
 	return all
 }
 
+// chain finds when the DescribeSecret calls count that others followed at the
+// moment they ended: when the last of those did.
+func (h *History) chain() {
+	type key struct {
+		id string
+		at time.Duration
+	}
+	began := slices.Clone(h.calls)
+	slices.SortStableFunc(began, func(a, b *Call) int { return int(min(1, max(-1, a.begin-b.begin))) })
+	roots := map[key]*Call{}
+	for _, c := range began {
+		root := roots[key{c.id, c.begin}]
+		if c.counts = c.end; c.op == Describe {
+			root = c
+		}
+		if root != nil {
+			root.counts = max(root.counts, c.end)
+			roots[key{c.id, c.end}] = root
+		}
+	}
+}
+
 // makeChecks joins calls to checks.
 func (h *History) makeChecks() {
+	h.chain()
 	type key struct {
 		id string
 		at time.Duration

@@ -14,7 +14,8 @@ import (
 //
 // All times are the bubble's, to the nanosecond; a read from memory takes none.
 // An answer counts from the moment it arrives at the client, because that is
-// when the client can know it, and so Options.TTL and Options.MaxStale run. Which of
+// when the client can know it, and so Options.TTL and Options.MaxStale run;
+// DescribeSecret counts with the calls that follow it at once (see chain). Which of
 // two answers is the later one is decided by when their checks began, a check
 // being DescribeSecret and the GetSecretValue that begins at the moment the
 // first ends, because until its end a check may be answered from any state
@@ -75,7 +76,7 @@ import (
 //	Logins     When the password changes that the current version has, and nothing
 //	           is wrong until it changes again, the connector logs in with a wrong one
 //	           MaxLogins times at most, and as often for each move of AWSCURRENT to
-//	           a version that the database does not take.
+//	           a version that the database does not take, twice if one is pending.
 //	Opens      A connector calls open for a version a few times (maxOpens).
 //	Budget     See checkBudget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
@@ -348,7 +349,7 @@ func (o *oracle) confirms(c *Call, r *Read, v *Version) bool {
 func (o *oracle) confirmed(r *Read, v *Version, after, by, begun time.Duration) bool {
 	if r.group == Other || r.kind == ReadVersions && v != r.got[0] {
 		return slices.ContainsFunc(o.h.calls, func(c *Call) bool {
-			return c.end > after && c.end <= by && c.begin >= begun && o.confirms(c, r, v)
+			return c.counts > after && c.end <= by && c.begin >= begun && o.confirms(c, r, v)
 		})
 	}
 	return slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
@@ -414,7 +415,8 @@ func (o *oracle) checkAgree(r *Read) {
 
 func (o *oracle) checkOutage(r *Read) {
 	c := o.w.plan.Client
-	if r.group == Other || r.kind == ReadVersions || r.kind == ReadWatch || r.err == errExited {
+	closed := errors.Is(r.err, secrets.ErrClosed) && r.end >= o.h.session.closing
+	if closed || r.group == Other || r.kind == ReadVersions || r.kind == ReadWatch || r.err == errExited {
 		return
 	}
 	var undecodable *secrets.DecodeError

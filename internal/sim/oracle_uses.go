@@ -171,8 +171,15 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 	changes := append(slices.Clone(o.h.secret.changes), o.w.plan.End)
 	for i, from := range changes[:len(changes)-1] {
 		to := changes[i+1]
-		if i == 0 || o.h.secret.taken[i] == nil || o.h.secret.at(from - 1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
+		var before *Version
+		if i > 0 {
+			before = o.h.secret.taken[i-1]
+		}
+		if before == nil || o.h.secret.taken[i] == nil || o.h.secret.at(from - 1).labels["AWSCURRENT"] != before || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
 			continue // a version other than the current one was in use, say
+		}
+		if i := slices.IndexFunc(uses, func(u *Use) bool { return u.end > from }); i > 0 && uses[i-1].version != before {
+			continue // and so by this handle
 		}
 		var wrong []*Use
 		for _, u := range uses {
@@ -180,7 +187,11 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 				wrong = append(wrong, u)
 			}
 		}
-		allowed := most * (1 + o.moves(from, to))
+		each := 1
+		if p := o.h.secret.at(to - 1).labels["AWSPENDING"]; p != nil {
+			each = 2 // it is offered too
+		}
+		allowed := most * (1 + each*o.moves(from, to))
 		if len(wrong) > allowed {
 			o.report(Logins, wrong[allowed].begin, "%d wrong logins since the password changed at %v, of which %d are allowed: %v", len(wrong), from, allowed, wrong)
 		}
