@@ -65,9 +65,12 @@ func (g *generator) client() {
 	c.TTL = pick(g, time.Minute, 5*time.Minute, 5*time.Minute, 20*time.Minute, time.Hour)
 	c.OnRead = g.maybe(20)
 	c.NoDescribe = g.maybe(7)
-	c.LogReads = g.hazards && g.maybe(10)
+	c.LogReads = g.maybe(8)
 	if g.maybe(30) {
 		c.MaxStale = pick(g, -1, 2*c.TTL, 10*c.TTL)
+	}
+	if c.LogReads { // what is logged within a flight
+		c.OnRead, c.MaxStale = g.maybe(60), pick(g, -1, 2*c.TTL)
 	}
 	if g.maybe(20) {
 		c.StaleWait = pick(g, -1, 20*time.Millisecond, 2*time.Second)
@@ -100,7 +103,7 @@ func (g *generator) secret(i int) {
 		sp.Schedule = pick(g, 4*time.Hour, 24*time.Hour)
 	}
 	g.plan.Secrets = append(g.plan.Secrets, sp)
-	odd, slow, aliases := g.maybe(20), g.maybe(15), g.maybe(35)
+	odd, slow, aliases := g.maybe(20) || g.plan.Client.LogReads, g.maybe(15), g.maybe(35)
 	from := len(g.plan.Events)
 	for range g.rnd.IntN(5) {
 		g.add(g.version(Event{Kind: Put, At: g.moment(), Secret: i}, odd, slow))
