@@ -19,6 +19,11 @@ func Generate(seed uint64, hazards bool) *Plan {
 	}
 	g.troubles()
 	g.own()
+	if g.maybe(60) {
+		for range 1 + g.rnd.IntN(3) {
+			g.cluster(g.rnd.IntN(len(g.plan.Secrets)))
+		}
+	}
 	g.plan.Events = slices.DeleteFunc(g.plan.Events, func(e Event) bool { return e.At >= g.plan.End })
 	slices.SortStableFunc(g.plan.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return g.plan
@@ -60,9 +65,12 @@ func (g *generator) client() {
 	c.TTL = pick(g, time.Minute, 5*time.Minute, 5*time.Minute, 20*time.Minute, time.Hour)
 	c.OnRead = g.maybe(20)
 	c.NoDescribe = g.maybe(7)
-	c.LogReads = g.hazards && g.maybe(10)
+	c.LogReads = g.maybe(8)
 	if g.maybe(30) {
 		c.MaxStale = pick(g, -1, 2*c.TTL, 10*c.TTL)
+	}
+	if c.LogReads { // what is logged within a flight
+		c.OnRead, c.MaxStale = g.maybe(60), pick(g, -1, 2*c.TTL)
 	}
 	if g.maybe(20) {
 		c.StaleWait = pick(g, -1, 20*time.Millisecond, 2*time.Second)
@@ -95,7 +103,7 @@ func (g *generator) secret(i int) {
 		sp.Schedule = pick(g, 4*time.Hour, 24*time.Hour)
 	}
 	g.plan.Secrets = append(g.plan.Secrets, sp)
-	odd, slow, aliases := g.maybe(20), g.maybe(15), g.maybe(35)
+	odd, slow, aliases := g.maybe(20) || g.plan.Client.LogReads, g.maybe(15), g.maybe(35)
 	from := len(g.plan.Events)
 	for range g.rnd.IntN(5) {
 		g.add(g.version(Event{Kind: Put, At: g.moment(), Secret: i}, odd, slow))
@@ -109,6 +117,12 @@ func (g *generator) secret(i int) {
 		for range 1 + g.rnd.IntN(3) {
 			g.add(Event{Kind: Rollback, At: g.moment(), Secret: i})
 		}
+	}
+	if sp.Users > 0 && g.maybe(15) {
+		e := Event{Kind: Lock, At: g.moment(), Secret: i}
+		g.add(e)
+		e.Kind, e.At = Unlock, e.At+g.between(time.Second, 8*time.Hour)
+		g.add(e)
 	}
 	if g.maybe(15) {
 		g.add(Event{Kind: Label, At: g.moment(), Secret: i})
@@ -142,6 +156,9 @@ func (g *generator) rotation(i int, odd, slow bool) {
 		}
 	}
 	steps := []Kind{RotCreate, RotValue, RotSet, RotFinish}
+	if g.maybe(20) { // its value is out of reach when it is needed
+		g.add(Event{Kind: Fault, Fault: PendingLost, At: at, For: g.between(time.Minute, 10*time.Minute), Secret: i, Percent: pick(g, 30, 60, 90)})
+	}
 	if g.maybe(30) {
 		for _, k := range steps[:1+g.rnd.IntN(3)] {
 			step(k)

@@ -21,10 +21,12 @@ type History struct {
 // moment it ends, with the same id, are one check.
 type Check struct {
 	begin, end time.Duration
+	last       time.Duration // when its last call began
 	id         string
 	verdict    Verdict
 	ver        *Version // Yes: what it says is current
 	fetched    bool     // the value was in the answer
+	late       bool     // it came after Options.FetchTimeout: the client may have given it up
 	calls      []*Call
 }
 
@@ -62,8 +64,31 @@ func histories(w *World) []*History {
 	return all
 }
 
+// chain finds when the DescribeSecret calls count that others followed at the
+// moment they ended: when the last of those did.
+func (h *History) chain() {
+	type key struct {
+		id string
+		at time.Duration
+	}
+	began := slices.Clone(h.calls)
+	slices.SortStableFunc(began, func(a, b *Call) int { return int(min(1, max(-1, a.begin-b.begin))) })
+	roots := map[key]*Call{}
+	for _, c := range began {
+		root := roots[key{c.id, c.begin}]
+		if c.counts = c.end; c.op == Describe {
+			root = c
+		}
+		if root != nil {
+			root.counts = max(root.counts, c.end)
+			roots[key{c.id, c.end}] = root
+		}
+	}
+}
+
 // makeChecks joins calls to checks.
 func (h *History) makeChecks() {
+	h.chain()
 	type key struct {
 		id string
 		at time.Duration
@@ -81,7 +106,7 @@ func (h *History) makeChecks() {
 		if c.op == Describe || c.stage != "AWSCURRENT" {
 			continue
 		}
-		ck := &Check{begin: c.begin, end: c.end, id: c.id, calls: []*Call{c}}
+		ck := &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, calls: []*Call{c}}
 		first, then := after[key{c.id, c.begin}], before[key{c.id, c.end}]
 		if c.op == Batch {
 			first, then = nil, nil
@@ -96,8 +121,14 @@ func (h *History) makeChecks() {
 	for _, c := range h.calls {
 		if c.op == Describe && !used[c] && c.class == ok && !c.snap.deleted {
 			if v := c.snap.labels["AWSCURRENT"]; v != nil {
-				h.checks = append(h.checks, &Check{begin: c.begin, end: c.end, id: c.id, verdict: Yes, ver: v, calls: []*Call{c}})
+				h.checks = append(h.checks, &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, verdict: Yes, ver: v, calls: []*Call{c}})
 			}
+		}
+	}
+	for _, ck := range h.checks {
+		ck.late = slices.ContainsFunc(ck.calls, func(c *Call) bool { return c.end-c.begin >= h.w.plan.Client.fetchTimeout() })
+		if ck.late && ck.verdict == No {
+			ck.verdict = Unclear
 		}
 	}
 	slices.SortStableFunc(h.checks, func(a, b *Check) int { return int(min(1, max(-1, a.end-b.end))) })
@@ -228,6 +259,9 @@ func older(a, b *Version) bool {
 // may have been for a list of versions or for RotationState, and a
 // GetSecretValue for Try.
 func (h *History) certain(ck *Check) bool {
+	if ck.late {
+		return false
+	}
 	for _, e := range h.w.plan.Events {
 		if e.Secret != h.secret.index {
 			continue

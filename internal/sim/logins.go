@@ -110,7 +110,11 @@ func (w *World) connect(ctx context.Context, s *Session, event int) {
 	}
 	h := handle(s, event, func() connector {
 		return connector{sqlcred.New(s.client, r.id, func(l sqlcred.Login) (driver.Connector, error) {
-			return &dbConnector{w: w, s: s, event: event, token: strings.TrimPrefix(l.Password(), "pw ")}, nil
+			token := strings.TrimPrefix(l.Password(), "pw ")
+			w.mu.Lock()
+			w.opens[opened{s.n, event, token}]++
+			w.mu.Unlock()
+			return &dbConnector{w: w, s: s, event: event, token: token}, nil
 		}, &sqlcred.Options{MaxLogins: w.plan.Events[event].Max}), r.id}
 	})
 	r.id = h.id
@@ -120,6 +124,12 @@ func (w *World) connect(ctx context.Context, s *Session, event int) {
 		tokens = []string{conn.(*dbConn).token}
 	}
 	w.finish(ctx, r, tokens, err)
+}
+
+// An opened is a version that a connector in a session makes connections with.
+type opened struct {
+	session, event int
+	token          string
 }
 
 // A dbConnector logs in with one version's password.

@@ -14,7 +14,8 @@ import (
 //
 // All times are the bubble's, to the nanosecond; a read from memory takes none.
 // An answer counts from the moment it arrives at the client, because that is
-// when the client can know it, and so Options.TTL and Options.MaxStale run. Which of
+// when the client can know it, and so Options.TTL and Options.MaxStale run;
+// DescribeSecret counts with the calls that follow it at once (see chain). Which of
 // two answers is the later one is decided by when their checks began, a check
 // being DescribeSecret and the GetSecretValue that begins at the moment the
 // first ends, because until its end a check may be answered from any state
@@ -37,8 +38,8 @@ import (
 //	           version is current which does not decode for it count for the
 //	           version before it.
 //	Refused    If a no arrived before b, to the same id or to one that was
-//	           known to name the same secret, an answer to a check begun no
-//	           earlier than the refused one said by e what Age asks for. A no
+//	           known to name the same secret, an answer to a call begun no
+//	           earlier than the refused check said by e that the secret is there. A no
 //	           is a refusal of GetSecretValue for AWSCURRENT by the service's
 //	           permissions or a key, or a secret not there or marked for deletion
 //	           where DescribeSecret does not contradict.
@@ -68,22 +69,24 @@ import (
 //	Offer      A use of a version that was refused is not followed, by the same
 //	           handle, by another within a minute (30 s for a connector), unless
 //	           the version came to another label or was accepted since, or
-//	           one that worked in its place was refused.
+//	           one that worked in its place was refused; nor a replica lagged.
 //	Guess      Where a version has AWSPENDING and a value for two minutes, and it
 //	           may be read, one that has AWSPREVIOUS only and is not in use
 //	           is not offered before it.
 //	Logins     When the password changes that the current version has, and nothing
 //	           is wrong until it changes again, the connector logs in with a wrong one
 //	           MaxLogins times at most, and as often for each move of AWSCURRENT to
-//	           a version that the database does not take.
-//	Budget     See budget.
+//	           a version that the database does not take, twice if one is pending.
+//	Opens      A connector calls open for a version a few times (maxOpens).
+//	Budget     See checkBudget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
-//	           the former at once. Close returns when its requests and decoders have
+//	           the former as soon as a request has ended that heeds its context. Close returns when its requests and decoders have
 //	           ended, and not before; where the API ignores its context, within
 //	           deafClose.
 //	Rotating   Ref.Rotating is false when no rotation has been outstanding for two
 //	           hours and twice the TTL while the service answered.
-//	Hang, Leak Everything returns; no goroutine is left; nothing panics.
+//	Hang, Leak A read of one version takes three times FetchTimeout at most, and
+//	           its decoders' time. Everything returns; no goroutine is left; nothing panics.
 type Rule string
 
 const (
@@ -102,6 +105,7 @@ const (
 	Budget   Rule = "budget"
 	Closed   Rule = "closed"
 	Rotating Rule = "rotating"
+	Opens    Rule = "opens"
 	Hangs    Rule = "hang"
 	Leak     Rule = "leak"
 	Stray    Rule = "stray value"
@@ -174,12 +178,27 @@ func (o *oracle) checkReads() {
 		o.checkAgree(r)
 		o.checkRotating(r)
 	}
+	for _, r := range o.h.reads {
+		o.checkStuck(r)
+	}
+}
+
+// checkStuck looks for a read that waits for what does not come.
+func (o *oracle) checkStuck(r *Read) {
+	limit := 3*(o.w.plan.Client.fetchTimeout()+linger) + o.slowest()
+	switch r.kind {
+	case ReadVersions, ReadWatch, ReadTry, ReadConnect:
+		return
+	}
+	if r.end-r.begin > limit && !o.deaf() {
+		o.report(Hangs, r.end, "%v: it took more than %v", r, limit)
+	}
 }
 
 // checkRotating looks for a rotation that the client still believes in.
 func (o *oracle) checkRotating(r *Read) {
 	from := r.begin - 2*time.Hour - 2*o.w.plan.Client.TTL
-	if !r.rotating || from < o.h.session.opened {
+	if !r.rotating || o.w.plan.Client.TTL > 1000*time.Hour || from < o.h.session.opened {
 		return
 	}
 	for _, e := range o.w.plan.Events {
@@ -213,13 +232,14 @@ func (o *oracle) checkClosed(r *Read) bool {
 	if r.end == s.closing {
 		return true
 	}
+	use := r.kind == ReadTry || r.kind == ReadConnect // what it is used for goes on
 	if r.err == nil || !errors.Is(r.err, secrets.ErrClosed) && !r.own {
-		if o.slowest() == 0 {
+		if o.slowest() == 0 && !use {
 			o.report(Closed, r.end, "%v, though Close was called at %v", r, s.closing)
 		}
 		return false
 	}
-	if r.begin < s.closing && r.end > s.closing+o.slowest() && errors.Is(r.err, secrets.ErrClosed) && r.kind != ReadTry && r.kind != ReadConnect {
+	if r.begin < s.closing && r.end > s.closing+linger+o.slowest() && errors.Is(r.err, secrets.ErrClosed) && !use {
 		o.report(Closed, r.end, "%v: released long after Close at %v", r, s.closing)
 	}
 	return false
@@ -291,7 +311,7 @@ func (o *oracle) checkDeleted(r *Read, v *Version) {
 		if ck.end >= r.begin {
 			break
 		}
-		if ck.verdict != Yes || !ck.fetched || ck.ver.inc.n <= v.inc.n {
+		if ck.verdict != Yes || !ck.fetched || ck.late || ck.ver.inc.n <= v.inc.n {
 			continue
 		}
 		again := slices.ContainsFunc(o.h.checks, func(p *Check) bool {
@@ -329,7 +349,7 @@ func (o *oracle) confirms(c *Call, r *Read, v *Version) bool {
 func (o *oracle) confirmed(r *Read, v *Version, after, by, begun time.Duration) bool {
 	if r.group == Other || r.kind == ReadVersions && v != r.got[0] {
 		return slices.ContainsFunc(o.h.calls, func(c *Call) bool {
-			return c.end > after && c.end <= by && c.begin >= begun && o.confirms(c, r, v)
+			return c.counts > after && c.end <= by && c.begin >= begun && o.confirms(c, r, v)
 		})
 	}
 	return slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
@@ -357,7 +377,10 @@ func (o *oracle) checkRefused(r *Read, v *Version) {
 		if no.verdict != No || !o.sameSecret(r.id, no.id, v.inc, no.begin) {
 			continue
 		}
-		if !o.confirmed(r, v, -1, r.end, no.begin) && !o.again(r, v, no.begin) {
+		there := slices.ContainsFunc(o.h.checks, func(ck *Check) bool {
+			return ck.verdict == Yes && ck.ver.inc == v.inc && ck.last >= no.begin && ck.end <= r.end
+		})
+		if !there && !o.again(r, v, no.begin) {
 			o.report(Refusal, r.end, "%v: refused at %v", r, no.end)
 			return
 		}
@@ -366,7 +389,7 @@ func (o *oracle) checkRefused(r *Read, v *Version) {
 
 // again reports whether a Versions or GetVersion had its value anew.
 func (o *oracle) again(r *Read, v *Version, begun time.Duration) bool {
-	return r.group != Raw && slices.ContainsFunc(o.h.calls, func(c *Call) bool {
+	return (r.group == Other || r.kind == ReadVersions) && slices.ContainsFunc(o.h.calls, func(c *Call) bool {
 		return c.class == ok && c.ver == v && c.begin >= begun && c.end <= r.end
 	})
 }
@@ -392,7 +415,8 @@ func (o *oracle) checkAgree(r *Read) {
 
 func (o *oracle) checkOutage(r *Read) {
 	c := o.w.plan.Client
-	if r.group == Other || r.kind == ReadVersions || r.kind == ReadWatch || r.err == errExited {
+	closed := errors.Is(r.err, secrets.ErrClosed) && r.end >= o.h.session.closing
+	if closed || r.group == Other || r.kind == ReadVersions || r.kind == ReadWatch || r.err == errExited {
 		return
 	}
 	var undecodable *secrets.DecodeError

@@ -81,6 +81,9 @@ func (o *oracle) budget(from, to, window time.Duration) int {
 
 // checkIdle looks for calls that nobody had a use for.
 func (o *oracle) checkIdle(ttl time.Duration) {
+	if o.w.plan.Client.LogReads {
+		return // the log handler's reads are not entered
+	}
 	for _, c := range o.h.calls {
 		from := c.begin - 2*ttl - oneCheck - secondCheck
 		for _, ck := range slices.Backward(o.h.checks) {

@@ -113,7 +113,7 @@ func (o *oracle) checkNewest(r *Read, v *Version) {
 		if _, seen := first[ck.ver]; !seen {
 			first[ck.ver] = ck.begin
 		}
-		if ck.fetched && older(v, ck.ver) && suits(r.group, ck.ver) && ck.end+slack < r.begin &&
+		if ck.fetched && !ck.late && older(v, ck.ver) && suits(r.group, ck.ver) && ck.end+slack < r.begin &&
 			(newest == nil || ck.begin > newest.begin) {
 			newest = ck
 		}

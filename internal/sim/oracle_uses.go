@@ -26,6 +26,7 @@ func (o *oracle) checkUses() {
 			o.checkGuess(u, uses[:i])
 		}
 		if e := o.w.plan.Events[event]; e.Kind == Connects {
+			o.checkOpens(event, uses)
 			o.checkLogins(e, uses)
 		}
 	}
@@ -37,6 +38,9 @@ func (o *oracle) checkOffer(u *Use, before []*Use) {
 	if u.kind == ReadConnect {
 		pause = 30 * time.Second
 	}
+	if o.lagging(u.begin-pause-longestLag, u.begin) {
+		return // labels seem to come and go
+	}
 	for _, r := range before {
 		if r.version != u.version || r.outcome != Refused || r.end >= u.begin || u.begin-r.end >= pause {
 			continue
@@ -47,6 +51,12 @@ func (o *oracle) checkOffer(u *Use, before []*Use) {
 		o.report(Offer, u.begin, "%v, though it was refused at %v", u, r.end)
 		return
 	}
+}
+
+func (o *oracle) lagging(from, to time.Duration) bool {
+	return slices.ContainsFunc(o.w.plan.Events, func(e Event) bool {
+		return e.Kind == Lag && e.At <= to && e.At+e.For >= from
+	})
 }
 
 // relabeled reports whether v came to a label between two moments.
@@ -129,6 +139,23 @@ func (o *oracle) excluded(from, to time.Duration) bool {
 	})
 }
 
+// maxOpens is how often open may be called for a version: for as many callers as
+// there may be at once, as the current version and as one that Try came upon.
+const maxOpens = 8
+
+// checkOpens looks for versions that were decoded over and over.
+func (o *oracle) checkOpens(event int, uses []*Use) {
+	if !o.h.lone {
+		return
+	}
+	for _, u := range uses {
+		if n := o.w.opens[opened{o.h.session.n, event, u.version.token}]; n > maxOpens {
+			o.report(Opens, u.begin, "a connector was opened %d times for %v, of which %d are allowed", n, u.version, maxOpens)
+			return
+		}
+	}
+}
+
 // checkLogins bounds the wrong logins between two changes of the password.
 func (o *oracle) checkLogins(e Event, uses []*Use) {
 	if o.h.secret.plan.Users != 1 || e.Timeout != 0 || !o.allGood() {
@@ -138,11 +165,21 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 	if most == 0 {
 		most = 4
 	}
+	if o.w.plan.Client.TTL > 1000*time.Hour {
+		return
+	}
 	changes := append(slices.Clone(o.h.secret.changes), o.w.plan.End)
 	for i, from := range changes[:len(changes)-1] {
 		to := changes[i+1]
-		if i == 0 || o.h.secret.at(from - 1).labels["AWSCURRENT"] != o.h.secret.taken[i-1] || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
+		var before *Version
+		if i > 0 {
+			before = o.h.secret.taken[i-1]
+		}
+		if before == nil || o.h.secret.taken[i] == nil || o.h.secret.at(from - 1).labels["AWSCURRENT"] != before || !o.h.quiet(from-2*o.w.plan.Client.TTL-calm, to) {
 			continue // a version other than the current one was in use, say
+		}
+		if i := slices.IndexFunc(uses, func(u *Use) bool { return u.end > from }); i > 0 && uses[i-1].version != before {
+			continue // and so by this handle
 		}
 		var wrong []*Use
 		for _, u := range uses {
@@ -150,7 +187,11 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 				wrong = append(wrong, u)
 			}
 		}
-		allowed := most * (1 + o.moves(from, to))
+		each := 1
+		if p := o.h.secret.at(to - 1).labels["AWSPENDING"]; p != nil {
+			each = 2 // it is offered too
+		}
+		allowed := most * (1 + each*o.moves(from, to))
 		if len(wrong) > allowed {
 			o.report(Logins, wrong[allowed].begin, "%d wrong logins since the password changed at %v, of which %d are allowed: %v", len(wrong), from, allowed, wrong)
 		}

@@ -48,6 +48,8 @@ const (
 	RotValue  Kind = "createSecret: value"
 	RotSet    Kind = "setSecret"
 	RotFinish Kind = "finishSecret"
+	Lock      Kind = "lock" // the database takes no password
+	Unlock    Kind = "unlock"
 	Delete    Kind = "delete"
 	Recreate  Kind = "recreate"
 

@@ -73,8 +73,9 @@ func (r *runner) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for i := range r.w.plan.Events {
 		e := r.w.plan.Events[i]
-		for range max(1, e.Par) {
-			wg.Go(func() { r.event(ctx, i) })
+		for n := range max(1, e.Par) {
+			apart := time.Duration(n) * 997 * time.Nanosecond // what happens at one instant happens in any order
+			wg.Go(func() { r.event(ctx, i, apart) })
 		}
 	}
 	wg.Go(func() {
@@ -118,12 +119,12 @@ func (r *runner) hung() {
 func (r *runner) sleep(until time.Duration) { time.Sleep(until - r.w.now()) }
 
 // event makes one event happen.
-func (r *runner) event(ctx context.Context, i int) {
+func (r *runner) event(ctx context.Context, i int, apart time.Duration) {
 	w, e := r.w, r.w.plan.Events[i]
 	if e.At >= w.plan.End {
 		return
 	}
-	r.sleep(e.At)
+	r.sleep(e.At + apart)
 	switch e.Kind {
 	case Reads:
 		r.stream(ctx, i, w.read)
@@ -136,13 +137,13 @@ func (r *runner) event(ctx context.Context, i int) {
 	case Refresh:
 		ctx, cancel := e.timeout(ctx)
 		defer cancel()
-		r.current().client.Refresh(ctx, w.idOf(w.secrets[e.Secret], e.ID))
+		r.guarded(func() { r.current().client.Refresh(ctx, w.idOf(w.secrets[e.Secret], e.ID)) })
 	case Prefetch:
 		r.prefetch(ctx, e)
 	case State:
 		ctx, cancel := e.timeout(ctx)
 		defer cancel()
-		r.current().client.RotationState(ctx, w.idOf(w.secrets[e.Secret], e.ID))
+		r.guarded(func() { r.current().client.RotationState(ctx, w.idOf(w.secrets[e.Secret], e.ID)) })
 	case Reopen:
 		r.reopen()
 	case Fault, Lag, Slow:
@@ -193,7 +194,7 @@ func (r *runner) prefetch(ctx context.Context, e Event) {
 	for _, s := range r.w.secrets {
 		ids = append(ids, r.w.idOf(s, e.ID))
 	}
-	r.current().client.Prefetch(ctx, ids...)
+	r.guarded(func() { r.current().client.Prefetch(ctx, ids...) })
 }
 
 // reopen closes the client and goes on with a new one.

@@ -33,9 +33,10 @@ type Call struct {
 	begin, made, end time.Duration // made: when the state held that it was answered from
 	ended            bool
 	class            Class
-	snap             *Snapshot // what it was answered from
-	ver              *Version  // the value in the answer
-	client           int       // the session that asked
+	snap             *Snapshot     // what it was answered from
+	ver              *Version      // the value in the answer
+	client           int           // the session that asked
+	counts           time.Duration // when what it said counts from, see chain
 	cond             wait
 }
 

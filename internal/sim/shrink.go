@@ -8,11 +8,29 @@ import (
 )
 
 // Shrink returns the shortest plan that it finds that breaks the same rule as p
-// does, and the violation. budget bounds how many runs it takes.
+// does, and the violation, which has no rule if p did not break it again in ten
+// runs. budget bounds how many runs it takes.
 func Shrink(t *testing.T, p *Plan, rule Rule, budget int) (*Plan, Violation) {
-	s := &shrinker{t: t, rule: rule, budget: budget, best: p}
-	if !s.fails(p) {
-		return p, s.found // chance had a part in it
+	return shrink(p, budget, func(p *Plan) Violation {
+		for _, v := range Judge(Run(t, p)) {
+			if v.Rule == rule {
+				return v
+			}
+		}
+		return Violation{}
+	})
+}
+
+// shrink is Shrink where run tells what a plan breaks.
+func shrink(p *Plan, budget int, run func(*Plan) Violation) (*Plan, Violation) {
+	s := &shrinker{run: run, budget: budget, best: p}
+	for range 10 { // chance may have a part in it
+		if s.fails(p) {
+			break
+		}
+	}
+	if s.found.Rule == "" {
+		return p, s.found
 	}
 	for before := -1; before != s.budget; {
 		before = s.budget
@@ -31,8 +49,7 @@ func Shrink(t *testing.T, p *Plan, rule Rule, budget int) (*Plan, Violation) {
 }
 
 type shrinker struct {
-	t      *testing.T
-	rule   Rule
+	run    func(*Plan) Violation // the zero Violation: it does not fail
 	budget int
 	best   *Plan
 	found  Violation
@@ -56,11 +73,9 @@ func (s *shrinker) fails(p *Plan) bool {
 	}
 	for range tries {
 		s.budget--
-		for _, v := range Judge(Run(s.t, p)) {
-			if v.Rule == s.rule {
-				s.best, s.found = p, v
-				return true
-			}
+		if v := s.run(p); v.Rule != "" {
+			s.best, s.found = p, v
+			return true
 		}
 	}
 	return false

@@ -21,6 +21,7 @@ type World struct {
 	drawn    []int // calls for each secret, of which chance is drawn
 	reads    []*Read
 	uses     []*Use
+	opens    map[opened]int // how often a connector's open was called
 	sessions []*Session
 	troubles []Violation // found while running
 }
@@ -77,7 +78,7 @@ type Snapshot struct {
 const arnBase = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 
 func newWorld(p *Plan) *World {
-	w := &World{plan: p, start: time.Now(), versions: map[string]*Version{}, drawn: make([]int, len(p.Secrets)+1)}
+	w := &World{plan: p, start: time.Now(), versions: map[string]*Version{}, opens: map[opened]int{}, drawn: make([]int, len(p.Secrets)+1)}
 	for i, sp := range p.Secrets {
 		s := &Secret{index: i, plan: sp, accepts: map[string]*Version{}}
 		w.secrets = append(w.secrets, s)
@@ -191,6 +192,11 @@ func (w *World) change(s *Secret, sn *Snapshot, e Event) bool {
 		if !e.Force {
 			delete(sn.labels, "AWSPENDING")
 		}
+	case Lock:
+		clear(s.accepts)
+		s.changed(w.now(), nil)
+	case Unlock:
+		w.accept(s, cur)
 	case Delete:
 		sn.deleted = true
 		if e.Force {
@@ -241,8 +247,12 @@ func (w *World) newVersion(inc *Incarnation, e Event) *Version {
 // accept changes the password at the database to v's.
 func (w *World) accept(s *Secret, v *Version) {
 	s.accepts[v.user] = v
-	s.changes = append(s.changes, w.now())
-	s.taken = append(s.taken, v)
+	s.changed(w.now(), v)
+}
+
+func (s *Secret) changed(at time.Duration, to *Version) {
+	s.changes = append(s.changes, at)
+	s.taken = append(s.taken, to)
 }
 
 // takes reports whether the database of s takes v's password.
