@@ -51,12 +51,14 @@ type Known struct {
 	Secret
 	Settled uint64   // number of the last check that found it under its name
 	Former  []string // keys of secrets that it took the place of
+	Created int64    // when the service made its value, 0 if that is not known
 }
 
 // A Question is a check whose answer is to be placed.
 type Question struct {
 	N       uint64 // its number; later checks have greater ones
 	Suspect string // the key that was suspected of coming back when it began
+	Created int64  // when the service made the value that it found, 0 if that is not known
 }
 
 // A Verdict says what an answer means for what is cached.
@@ -80,7 +82,7 @@ func Place(q Question, who Secret, named, there *Known) Verdict {
 		case k == nil || k.Key == who.Key:
 		case k.Settled > q.N:
 			return Overtaken
-		case contains(k.Former, who.Key) && q.Suspect != who.Key:
+		case k.follows(who, q.Created) && q.Suspect != who.Key:
 			return PutOff
 		}
 	}
@@ -88,6 +90,13 @@ func Place(q Question, who Secret, named, there *Known) Verdict {
 		return Found
 	}
 	return New
+}
+
+// follows reports whether k took the place of who, whose value was made at the
+// given moment: what is created again has no value from before that.
+func (k *Known) follows(who Secret, created int64) bool {
+	older := created != 0 && created < k.Created && who.Space() == k.Space()
+	return older || contains(k.Former, who.Key)
 }
 
 // Succeed returns the keys of which a secret is to remember that it took their

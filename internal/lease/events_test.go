@@ -47,7 +47,7 @@ func (e event) String() string {
 	if e.late {
 		draw = "+"
 	}
-	return fmt.Sprintf("==> %s%s slot %d version %d variant %d", kinds[e.kind], draw, e.slot, e.version, e.variant)
+	return fmt.Sprintf("%s%s slot %d version %d variant %d", kinds[e.kind], draw, e.slot, e.version, e.variant)
 }
 
 // Variants of observed.
