@@ -107,7 +107,7 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 		named = v.(*entry)
 	}
 	there, _ = c.lru.Peek(who.Space())
-	switch identity.Place(identity.Question{N: q.n, Suspect: q.suspect}, who, named.known(), there.known()) {
+	switch identity.Place(identity.Question{N: q.n, Suspect: q.suspect, Created: s.v.created}, who, named.known(), there.known()) {
 	case identity.Overtaken:
 		return named, false
 	case identity.PutOff:
@@ -141,7 +141,12 @@ func (e *entry) known() *identity.Known {
 	if e == nil {
 		return nil
 	}
-	return &identity.Known{Secret: e.secret(), Settled: max(e.lease.Settled(), e.seldom().found), Former: e.seldom().former}
+	r := e.seldom()
+	k := &identity.Known{Secret: e.secret(), Settled: max(e.lease.Settled(), r.found), Former: r.former}
+	if e.cur != nil {
+		k.Created = e.cur.v.created
+	}
+	return k
 }
 
 // secret returns the identity of the secret that e is.
