@@ -261,7 +261,7 @@ func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
 	if !rep.No || c.closed {
 		return false
 	}
-	c.negative.add(question{id: id}, err, c.now())
+	c.negative.addNo(question{id: id}, ck.N, err, c.now())
 	c.refuseLocked(ck.N, &no{err, id, key}, names...)
 	c.counts.denials.Add(1)
 	c.log.add(slog.LevelError, "secrets: secret deleted or access denied; removed from cache", "secret", id, "error", err)
@@ -284,7 +284,10 @@ func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error)
 		return e, c.servedLocked(e, s), nil
 	case !placed:
 		return detached(), s, nil
-	case ck == nil || ck.e != e:
+	case ck != nil && ck.e == e:
+	case q.e == e:
+		ck = &checked{Check: q.check, e: e, claim: q}
+	default:
 		ck = &checked{Check: lease.BeginUnknown(q.n), e: e, claim: q}
 	}
 	return c.observeLocked(e, ck, s, true)
@@ -300,7 +303,7 @@ func (c *cache) refusedLocked(q *claim, s *Secret) error {
 
 // detached returns an entry for a version that is not cached.
 func detached() *entry {
-	e := &entry{place: unscheduled}
+	e := &entry{place: detachedPlace}
 	e.lease.Remove()
 	return e
 }
@@ -393,8 +396,26 @@ func (c *cache) tooOld(id string) {
 	c.log.add(slog.LevelError, "secrets: cached value too old to be served; removed", "secret", id)
 }
 
-// readCold asks the service for a secret that is not cached.
+// readCold asks the service for a secret that is not cached, or too old. Where the
+// answer is an older version than the one that is cached, and that may not be
+// served, a second one decides.
 func (c *cache) readCold(ctx context.Context, id string) (*entry, *Secret, error) {
+	e, s, err := c.readOnce(ctx, id)
+	if err == nil && c.doubted(e) {
+		e, s, err = c.readOnce(ctx, id)
+	}
+	return e, s, err
+}
+
+// doubted reports whether e has a version that was seen to go back, and that may
+// not be served until that is certain.
+func (c *cache) doubted(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.lease.Suspects() && !e.lease.Servable(&c.rules, c.now())
+}
+
+func (c *cache) readOnce(ctx context.Context, id string) (*entry, *Secret, error) {
 	q := c.claim(id)
 	defer c.release(q)
 	s, err := c.fetcher.value(ctx, id, Selector{}, false)
@@ -420,11 +441,12 @@ func (c *cache) coldFailed(q *claim, err error) error {
 	}
 	if a := answerOf(err); a == gone || a == denied {
 		if v, ok := c.index.Load(q.id); ok {
-			ck := lease.BeginUnknown(q.n)
-			c.noLocked(v.(*entry), &ck, q.id, err)
+			c.noLocked(v.(*entry), &q.check, q.id, err)
 			return err
 		}
 		c.refuseLocked(q.n, &no{err: err, id: q.id})
+		c.negative.addNo(question{id: q.id}, q.n, err, c.now())
+		return err
 	}
 	c.negative.add(question{id: q.id}, err, c.now())
 	return err

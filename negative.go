@@ -24,7 +24,8 @@ type failure struct {
 	err   error
 	since instant
 	until instant
-	n     int // how often in a row
+	n     int    // how often in a row
+	no    uint64 // the number of the check that the answer no was given to, 0: it was not
 }
 
 const (
@@ -51,6 +52,23 @@ func (n negativeCache) add(q question, err error, now instant) {
 	f.err, f.since = err, now
 	f.until = now.Add(min(maxNegative, minNegative<<min(f.n, 10)))
 	f.n++
+}
+
+// addNo is add for the answer no to a check.
+func (n negativeCache) addNo(q question, check uint64, err error, now instant) {
+	n.add(q, err, now)
+	if f, ok := n.failures.Peek(q); ok {
+		f.no = check
+	}
+}
+
+// no returns the number of the last check that was answered no, 0 if none is
+// remembered.
+func (n negativeCache) no(q question) uint64 {
+	if f, ok := n.failures.Peek(q); ok {
+		return f.no
+	}
+	return 0
 }
 
 // get returns the failure that still stands for q.

@@ -89,12 +89,18 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 
 // slow finds the slot, and the value in it.
 func (r *Ref[T]) slow(ctx context.Context) (*held[T], error) {
-	e, s, err := r.fresh(ctx)
-	if err != nil {
-		return nil, err
-	}
 	defer r.c.log.flush()
-	return r.slotIn(e).value(ctx, &r.c.cache, e, s)
+	for try := 0; ; try++ {
+		e, s, err := r.fresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		h, err := r.slotIn(e).value(ctx, &r.c.cache, e, s)
+		if try == 2 || !r.c.ended(e) {
+			return h, err
+		}
+		// The secret was replaced or refused while it was being decoded.
+	}
 }
 
 // fresh returns the entry and its current version.

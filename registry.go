@@ -27,7 +27,9 @@ type claim struct {
 	id      string
 	n       uint64 // the check's number
 	suspect string // see identity.Question
-	no      *no    // guarded by cache.mu; nil: none was heard
+	e       *entry // what id named when it began, nil: nothing
+	check   lease.Check
+	no      *no // guarded by cache.mu; nil: none was heard
 }
 
 // A no is an answer that a secret is deleted, or access to it denied.
@@ -52,8 +54,10 @@ func (c *cache) claim(id string) *claim {
 	defer c.mu.Unlock()
 	c.checks++
 	q := &claim{id: id, n: c.checks}
-	if v, ok := c.index.Load(id); ok {
-		q.suspect = v.(*entry).seldom().suspect
+	q.check = lease.BeginUnknown(q.n)
+	if q.e = c.knownLocked(id); q.e != nil {
+		q.suspect = q.e.seldom().suspect
+		q.check = q.e.lease.BeginCold(&c.rules, c.now(), q.n)
 	}
 	c.asked[q] = struct{}{}
 	return q
@@ -121,7 +125,10 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 		if named != nil && named != there {
 			c.replaceLocked(named, there, who.Key, q.id)
 		}
-		e = there
+		if e = there; named != there && c.negative.no(question{id: q.id}) > e.lease.Settled() {
+			c.removeLocked(e) // by this name it was refused since
+			return c.placeLocked(q, s)
+		}
 	case identity.New:
 		e = &entry{place: unscheduled, rare: &rare{who: who}}
 		for _, old := range [...]*entry{named, there} {
@@ -231,6 +238,13 @@ func (c *cache) makeRoomLocked() {
 		c.removeLocked(e)
 		c.counts.evictions.Add(1)
 	}
+}
+
+// ended reports whether e was cached and is no longer.
+func (c *cache) ended(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.lease.Gone() && e.place != detachedPlace
 }
 
 // unregisterLocked makes no id name e any longer. Called by projectLocked, for a

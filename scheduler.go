@@ -55,8 +55,11 @@ func (h *dueHeap) Pop() any {
 	return e
 }
 
-// unscheduled is the place of an entry that is not in the heap.
-const unscheduled = -1
+// The places of entries that are not in the heap.
+const (
+	unscheduled   = -1
+	detachedPlace = -2 // see detached
+)
 
 // fixLocked puts e where its lease's due moment belongs, after a change. It is
 // called by projectLocked alone.

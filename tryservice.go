@@ -96,7 +96,7 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 	}
 	err = c.attend(ctx, func(ctx context.Context) error {
 		if stage == Current {
-			s, err = c.fetcher.value(ctx, id, Stage(stage), true)
+			s, err = c.adoptNow(ctx, id)
 			return err
 		}
 		k, err := c.fetchVersion(ctx, id, Stage(stage), true)
@@ -105,6 +105,18 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 		}
 		return err
 	})
+	return s, err
+}
+
+// adoptNow asks for the current version and adopts it. A failure is the prober's
+// own: it is not remembered.
+func (c *cache) adoptNow(ctx context.Context, id string) (*Secret, error) {
+	q := c.claim(id)
+	defer c.release(q)
+	s, err := c.fetcher.value(ctx, id, Selector{}, true)
+	if err == nil {
+		_, s, err = c.adopt(q, s, nil)
+	}
 	return s, err
 }
 

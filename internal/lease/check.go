@@ -69,11 +69,17 @@ func (l *Lease) BeginRefresh(r *Rules, now Time, n uint64) Check {
 	return ck
 }
 
-// BeginUnknown returns check n that began when no lease for its secret was known,
-// a cold read's for instance.
+// BeginUnknown returns check n that began when no lease for its secret was known.
 func BeginUnknown(n uint64) Check { return Check{N: n, Fetch: true, cold: true} }
 
-// Cold reports whether the check began when no lease was known.
+// BeginCold begins the check of a read that the lease could not answer.
+func (l *Lease) BeginCold(r *Rules, now Time, n uint64) Check {
+	ck := l.Begin(r, now, n)
+	ck.Fetch, ck.cold = true, true
+	return ck
+}
+
+// Cold reports whether the check is that of a cold read.
 func (ck *Check) Cold() bool { return ck.cold }
 
 // A Description is what DescribeSecret says of a secret's versions.
@@ -101,7 +107,7 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 		return Report{Step: Fetch}
 	case d.Current == l.version:
 		return l.confirm(r, m, ck, m.Now)
-	case l.goesBack(r, m.Now, ck, d.Current, false):
+	case l.goesBack(ck, d.Current, false):
 		return l.putOff(r, m, ck, d.Current)
 	}
 	return Report{Step: Fetch}
@@ -145,7 +151,7 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 			l.fetched = m.Now
 		}
 		return l.confirm(r, m, ck, m.Now)
-	case l.goesBack(r, m.Now, ck, o.Version, o.Older):
+	case l.goesBack(ck, o.Version, o.Older):
 		return l.putOff(r, m, ck, o.Version)
 	}
 	ck.preparing, ck.against = true, l.Version()
@@ -210,10 +216,9 @@ func (l *Lease) wasPast(id string) bool {
 
 // goesBack reports whether ck is the first to see an older version, or one that
 // was superseded, as current. It may have been answered by a replica that lags;
-// a second check, begun after that, proves a rollback. A value that is too old to
-// be served gives way at once.
-func (l *Lease) goesBack(r *Rules, now Time, ck *Check, id string, older bool) bool {
-	if !l.Servable(r, now) || id == l.version || !older && !l.wasPast(id) {
+// a second check, begun after that, proves a rollback.
+func (l *Lease) goesBack(ck *Check, id string, older bool) bool {
+	if !l.has || id == l.version || !older && !l.wasPast(id) {
 		return false
 	}
 	return !ck.suspected || ck.suspect != id

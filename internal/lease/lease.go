@@ -65,7 +65,7 @@ func (m Moment) upTo(d time.Duration) time.Duration { return time.Duration(float
 //	L4  no value of a check begun before a no is adopted after it
 //	L5  an earlier check never changes what a later one settled
 //	L6  a superseded or older version is adopted after two agreeing checks, the
-//	    second begun after the first ended; after one if there is nothing to serve
+//	    second begun after the first ended
 //	L7  a success ends the failures
 //	L8  put off ⇒ the next check within twice SecondCheck
 //	L9  fresh, not failing, no refresh or adoption in progress ⇒ shown
@@ -156,6 +156,9 @@ func (l *Lease) Settled() uint64 { return l.settled }
 func (l *Lease) Failing() (since Time, failing bool) {
 	return l.rare().since, l.rare().failures > 0
 }
+
+// Suspects reports whether one check has seen the version go back.
+func (l *Lease) Suspects() bool { return l.has && l.rare().suspected }
 
 // Held reports whether the lease has a holder.
 func (l *Lease) Held() bool { return l.holders > 0 }

@@ -89,7 +89,6 @@ type checkState struct {
 	saw            uint8 // a newer version
 	sinceOwed      bool  // it began after the version that is owed was seen
 	sinceOther     bool  // it began after the other check saw a newer version
-	unserved       bool  // the lease's version was too old to be served when it observed another
 }
 
 type phase uint8

@@ -32,7 +32,6 @@ func (t *try) onCheck() {
 		t.sees(c)
 		v := t.e.version
 		older := l.has && !t.m.undated && v < t.s.version
-		c.unserved = !l.Servable(r, m.Now)
 		t.rep = l.Observed(r, m, ck, Observation{Version: id(v), Older: older, Fetched: t.e.variant != inMemory,
 			Same: l.has && v == t.s.version && t.e.variant != changed})
 		t.proceeds(c, ck)
@@ -159,7 +158,7 @@ func (t *try) adopts(c *checkState, v uint8) {
 		t.broken("L4: adopted the value of check %d, begun before no %d", c.n, s.no)
 	}
 	old := s.past&(1<<v) != 0 || !t.m.undated && v < s.version
-	if s.has && v != s.version && old && c.back&(1<<v) == 0 && !c.unserved {
+	if s.has && v != s.version && old && c.back&(1<<v) == 0 {
 		t.broken("L6: version %d replaces %d on the word of one check", v, s.version)
 	}
 	t.n.age, t.n.back, t.n.lastBack = s.checks[t.e.slot].observed, 0, 0
