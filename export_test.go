@@ -29,9 +29,9 @@ func disagreement(c *cache, e *entry) string {
 		return fmt.Sprintf("lease has a value %t, entry has one %t", l.HasValue(), e.cur != nil)
 	case e.cur != nil && e.cur.v.id != l.Version():
 		return "lease and entry have different versions"
-	case (e.place != unscheduled) != (due != lease.Never):
-		return fmt.Sprintf("due at %d, in the heap %t", due, e.place != unscheduled)
-	case e.place != unscheduled && c.scheduler.due.entries[e.place] != e:
+	case (e.place >= 0) != (due != lease.Never):
+		return fmt.Sprintf("due at %d, in the heap %t", due, e.place >= 0)
+	case e.place >= 0 && c.scheduler.due.entries[e.place] != e:
 		return "another entry is at its place in the heap"
 	case (c.scheduler.refreshes[e] != nil) != l.Refreshing():
 		return fmt.Sprintf("refreshing %t, refresh %t", l.Refreshing(), c.scheduler.refreshes[e] != nil)

@@ -66,10 +66,10 @@ const (
 func (c *cache) fixLocked(e *entry) {
 	s := &c.scheduler
 	switch never := e.lease.Due(&c.rules) == lease.Never; {
-	case never && e.place != unscheduled:
+	case never && e.place >= 0:
 		heap.Remove(&s.due, int(e.place))
 	case never:
-	case e.place != unscheduled:
+	case e.place >= 0:
 		heap.Fix(&s.due, int(e.place))
 	default:
 		heap.Push(&s.due, e)

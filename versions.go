@@ -462,6 +462,10 @@ func (c *cache) listed(ctx context.Context, e *entry, stage string, seen labels,
 	case known == nil:
 		var err error
 		known, err = c.fetchVersion(ctx, id, Stage(stage), quick)
+		if err == nil && seen != nil && known.s.v.id != seen[stage] {
+			// The label has moved, or a replica lags: the version is meant that was seen.
+			known, err = c.fetchVersion(ctx, id, VersionID(seen[stage]), quick)
+		}
 		if a := answerOf(err); err != nil && (a == gone || a == denied) {
 			return nil, nil
 		}
