@@ -95,7 +95,7 @@ func (m *model) next(s state, visit func(event, state, string)) {
 	m.callers(&s, do, drawn)
 	m.begins(&s, do)
 	for i := range s.checks {
-		m.answers(&s, uint8(i), drawn)
+		m.answers(&s, uint8(i), do, drawn)
 	}
 }
 
@@ -142,21 +142,10 @@ func (m *model) callers(s *state, do, drawn func(event)) {
 }
 
 func (m *model) begins(s *state, do func(event)) {
-	free, own := false, false
-	for i := range m.checks {
-		free = free || s.checks[1-i].phase == unused // unused ones are first
-		own = own || s.checks[1-i].own
-	}
-	if m.checks == 1 {
-		free = s.checks[0].phase == unused && s.checks[1].phase == unused
-	} else {
-		free = s.checks[0].phase == unused
-	}
-	own = s.checks[0].own || s.checks[1].own
-	if !free {
+	if s.checks[0].phase != unused || m.checks == 1 && s.checks[1].phase != unused {
 		return
 	}
-	if s.alive && s.running && !own {
+	if s.alive && s.running && !s.checks[0].own && !s.checks[1].own {
 		do(event{kind: beginRefresh})
 	}
 	if s.alive && (m.manual || !s.has) {
@@ -168,16 +157,20 @@ func (m *model) begins(s *state, do func(event)) {
 }
 
 // answers tries what can become of a check.
-func (m *model) answers(s *state, slot uint8, drawn func(event)) {
+func (m *model) answers(s *state, slot uint8, do, drawn func(event)) {
+	ends := do
+	if s.checks[slot].own {
+		ends = drawn
+	}
 	c := &s.checks[slot]
 	switch c.phase {
 	case unused:
 		return
 	case settled:
-		drawn(event{kind: end, slot: slot})
+		ends(event{kind: end, slot: slot})
 		return
 	case describing:
-		m.descriptions(s, slot, drawn)
+		m.descriptions(s, slot, do, drawn)
 	case getting:
 		for v := uint8(1); v <= m.versions; v++ {
 			m.observations(s, event{kind: observed, slot: slot, version: v}, drawn)
@@ -186,13 +179,13 @@ func (m *model) answers(s *state, slot uint8, drawn func(event)) {
 			drawn(event{kind: getFailed, slot: slot})
 		}
 		if m.noes {
-			drawn(event{kind: no, slot: slot})
+			do(event{kind: no, slot: slot})
 		}
 	case preparing:
 		drawn(event{kind: prepared, slot: slot})
 	}
 	if m.dies {
-		drawn(event{kind: end, slot: slot})
+		ends(event{kind: end, slot: slot})
 	}
 }
 
@@ -209,7 +202,7 @@ func (m *model) observations(s *state, e event, drawn func(event)) {
 	}
 }
 
-func (m *model) descriptions(s *state, slot uint8, drawn func(event)) {
+func (m *model) descriptions(s *state, slot uint8, do, drawn func(event)) {
 	for v := uint8(1); v <= m.versions; v++ {
 		variants := uint8(1)
 		if m.pending {
@@ -220,7 +213,7 @@ func (m *model) descriptions(s *state, slot uint8, drawn func(event)) {
 		}
 	}
 	if m.denied {
-		drawn(event{kind: describeDenied, slot: slot})
+		do(event{kind: describeDenied, slot: slot})
 	}
 	if m.failures {
 		drawn(event{kind: describeFailed, slot: slot})

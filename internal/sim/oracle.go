@@ -70,9 +70,9 @@ import (
 //	           handle, by another within a minute (30 s for a connector), unless
 //	           the version came to another label or was accepted since, or
 //	           one that worked in its place was refused; nor a replica lagged.
-//	Guess      Where a version has AWSPENDING and a value for two minutes, and it
-//	           may be read, one that has AWSPREVIOUS only and is not in use
-//	           is not offered before it.
+//	Guess      Where the last DescribeSecret said that a version is pending, which
+//	           had a value by then and may be read, one that has AWSPREVIOUS only and
+//	           is not in use is not offered before it.
 //	Logins     When the password changes that the current version has, and nothing
 //	           is wrong until it changes again, the connector logs in with a wrong one
 //	           MaxLogins times at most, and as often for each move of AWSCURRENT to

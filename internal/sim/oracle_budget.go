@@ -22,6 +22,9 @@ import (
 // And none begin where the secret was not read, watched or asked for since the
 // last answer, nor for twice the TTL, and nothing was wrong.
 func (o *oracle) checkBudget() {
+	if o.w.plan.Client.LogReads {
+		return // the log handler's reads are not entered
+	}
 	ttl := o.w.plan.Client.TTL
 	for _, window := range []time.Duration{time.Minute, ttl} {
 		if window > 1000*time.Hour {
@@ -81,9 +84,6 @@ func (o *oracle) budget(from, to, window time.Duration) int {
 
 // checkIdle looks for calls that nobody had a use for.
 func (o *oracle) checkIdle(ttl time.Duration) {
-	if o.w.plan.Client.LogReads {
-		return // the log handler's reads are not entered
-	}
 	for _, c := range o.h.calls {
 		from := c.begin - 2*ttl - oneCheck - secondCheck
 		for _, ck := range slices.Backward(o.h.checks) {

@@ -92,19 +92,27 @@ func excused(r, u *Use, before []*Use) bool {
 	return false
 }
 
-// known is for how long a pending version must have been there for a client
-// not to be excused by what it knew before: labels are good for a minute.
-const known = 2 * time.Minute
+// moment is within what time a refusal belongs to the same search for a version
+// that works.
+const moment = 2 * time.Minute
 
 // checkGuess looks for a pending version that was to be offered before u's.
 func (o *oracle) checkGuess(u *Use, before []*Use) {
-	sn := o.h.secret.at(u.begin)
-	p := sn.labels["AWSPENDING"]
-	if p == nil || p == sn.labels["AWSCURRENT"] || sn.labels["AWSPREVIOUS"] != u.version || len(sn.labelsOf(u.version)) > 1 {
+	var seen *Call // what DescribeSecret last said
+	for _, c := range o.h.calls {
+		if c.op == Describe && c.class == ok && c.end <= u.begin && (seen == nil || c.begin > seen.begin) {
+			seen = c
+		}
+	}
+	from := u.begin - moment
+	if seen == nil || seen.begin < from || seen.snap.deleted || o.h.secret.at(u.begin).inc != seen.snap.inc {
 		return
 	}
-	from := u.begin - known
-	if sn.at > from || p.valued < 0 || p.valued > from || p.flavor != Good || o.excluded(from, u.begin) {
+	p := seen.snap.labels["AWSPENDING"]
+	if p == nil || p == seen.snap.labels["AWSCURRENT"] || seen.snap.labels["AWSPREVIOUS"] != u.version || len(seen.snap.labelsOf(u.version)) > 1 {
+		return
+	}
+	if p.valued < 0 || p.valued > seen.begin || p.flavor != Good || o.excluded(min(from, p.valued), u.begin) {
 		return
 	}
 	walking := false // another version was refused a moment ago
