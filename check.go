@@ -283,7 +283,7 @@ func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error)
 	case !placed && e != nil:
 		return e, c.servedLocked(e, s), nil
 	case !placed:
-		return detached(), s, nil
+		return nil, nil, errReplaced
 	case ck != nil && ck.e == e:
 	case q.e == e:
 		ck = &checked{Check: q.check, e: e, claim: q}
@@ -299,13 +299,6 @@ func (c *cache) refusedLocked(q *claim, s *Secret) error {
 		return ErrClosed
 	}
 	return q.refuses(s)
-}
-
-// detached returns an entry for a version that is not cached.
-func detached() *entry {
-	e := &entry{place: detachedPlace}
-	e.lease.Remove()
-	return e
 }
 
 // servedLocked returns what a read is served that was answered with s: e's
@@ -398,10 +391,10 @@ func (c *cache) tooOld(id string) {
 
 // readCold asks the service for a secret that is not cached, or too old. Where the
 // answer is an older version than the one that is cached, and that may not be
-// served, a second one decides.
+// served, or is about a secret that has been replaced, a second one decides.
 func (c *cache) readCold(ctx context.Context, id string) (*entry, *Secret, error) {
 	e, s, err := c.readOnce(ctx, id)
-	if err == nil && c.doubted(e) {
+	if err == errReplaced || err == nil && c.doubted(e) {
 		e, s, err = c.readOnce(ctx, id)
 	}
 	return e, s, err

@@ -22,6 +22,7 @@ var (
 	errEmptyAnswer  = errors.New("the answer held no secret value")
 	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
 	errGone         = errors.New("the secret left the cache in the meantime")
+	errReplaced     = errors.New("the answer is about a secret that has been deleted and recreated since")
 	errNoID         = errors.New("the secret id is empty")
 	errNoDescribe   = errors.New("DescribeSecret is unavailable at this endpoint")
 	errCallEnded    = errors.New("the call of the API ended its own goroutine")

@@ -204,7 +204,10 @@ func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, claims ma
 			continue // its id stays open
 		}
 		for _, id := range namesIn(open, s) {
-			if _, _, err := p.c.adopt(claims[id], s, nil); err != nil {
+			switch _, _, err := p.c.adopt(claims[id], s, nil); {
+			case err == errReplaced:
+				p.leave(id)
+			case err != nil:
 				p.fail(id, err)
 			}
 			delete(open, id)

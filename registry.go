@@ -103,7 +103,7 @@ func nameable(key string) bool { return len(key) > len("-XXXXXX") }
 
 // placeLocked finds or makes the entry of the secret that the answer s is
 // about. Where a later check knows better, or one check alone does not prove what
-// s shows, it returns no entry, or the one that id names all the same.
+// s shows, s is not placed, and the entry is the one that id names, or nil.
 func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 	who := s.identity(q.id)
 	var named, there *entry
@@ -244,7 +244,7 @@ func (c *cache) makeRoomLocked() {
 func (c *cache) ended(e *entry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return e.lease.Gone() && e.place != detachedPlace
+	return e.lease.Gone()
 }
 
 // unregisterLocked makes no id name e any longer. Called by projectLocked, for a

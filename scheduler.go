@@ -55,11 +55,8 @@ func (h *dueHeap) Pop() any {
 	return e
 }
 
-// The places of entries that are not in the heap.
-const (
-	unscheduled   = -1
-	detachedPlace = -2 // see detached
-)
+// unscheduled is the place of an entry that is not in the heap.
+const unscheduled = -1
 
 // fixLocked puts e where its lease's due moment belongs, after a change. It is
 // called by projectLocked alone.

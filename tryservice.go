@@ -99,7 +99,7 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 			s, err = c.adoptNow(ctx, id)
 			return err
 		}
-		k, err := c.fetchVersion(ctx, id, Stage(stage), true)
+		k, _, err := c.fetchVersion(ctx, id, Stage(stage), true)
 		if err == nil {
 			s = k.s
 		}
@@ -108,14 +108,16 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 	return s, err
 }
 
-// adoptNow asks for the current version and adopts it. A failure is the prober's
-// own: it is not remembered.
+// adoptNow asks for the current version and adopts it, unless it went back: it is
+// asked for within moments of a check, and so confirms none. A failure is the
+// prober's own: it is not remembered.
 func (c *cache) adoptNow(ctx context.Context, id string) (*Secret, error) {
 	q := c.claim(id)
 	defer c.release(q)
+	q.check = lease.BeginUnknown(q.n)
 	s, err := c.fetcher.value(ctx, id, Selector{}, true)
 	if err == nil {
-		_, s, err = c.adopt(q, s, nil)
+		_, _, err = c.adopt(q, s, nil)
 	}
 	return s, err
 }

@@ -169,7 +169,7 @@ func (c *cache) version(ctx context.Context, id string, sel Selector) (*Secret, 
 	ctx, cancel := c.patience(ctx, old != nil)
 	defer cancel()
 	v, err := c.join(ctx, "version\x00"+id+"\x00"+sel.stage+"\x00"+sel.id, func(ctx context.Context) (any, error) {
-		k, err := c.fetchVersion(ctx, id, sel, false)
+		k, _, err := c.fetchVersion(ctx, id, sel, false)
 		return k, err
 	})
 	switch a := answerOf(err); {
@@ -221,8 +221,17 @@ func (c *cache) serveVersion(id string, sel Selector) (s *Secret, fresh bool, er
 	return s, false, nil
 }
 
-// fetchVersion asks the service for a version and keeps it.
-func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick bool) (*kept, error) {
+// fetchVersion asks the service for a version and keeps it. An answer about a
+// secret that has been replaced is not taken; a second one decides.
+func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick bool) (*kept, *entry, error) {
+	k, e, err := c.fetchVersionOnce(ctx, id, sel, quick)
+	if err == errReplaced {
+		k, e, err = c.fetchVersionOnce(ctx, id, sel, quick)
+	}
+	return k, e, err
+}
+
+func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, quick bool) (*kept, *entry, error) {
 	q := c.claim(id)
 	defer c.release(q)
 	s, err := c.fetcher.value(ctx, id, sel, quick)
@@ -230,24 +239,26 @@ func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	case err != nil:
 		if ctx.Err() == nil {
 			c.noVersionLocked(q, sel, err)
 		}
-		return nil, err
+		return nil, nil, err
 	case q.refuses(s) != nil:
-		return nil, q.refuses(s)
+		return nil, nil, q.refuses(s)
+	}
+	e, placed := c.placeLocked(q, s)
+	if !placed {
+		return nil, nil, errReplaced
 	}
 	c.negative.remove(question{id, sel})
 	now := c.now()
 	k := &kept{s: s, check: q.n, confirmed: now, fetched: now, expires: now.Add(c.rules.TTL - time.Duration(c.draw()*float64(c.rules.TTL/10)))}
-	if e, placed := c.placeLocked(q, s); placed {
-		e.grow().found = max(e.rare.found, q.n)
-		c.keepLocked(e, sel, k)
-		c.projectLocked(e)
-	}
-	return k, nil
+	e.grow().found = max(e.rare.found, q.n)
+	c.keepLocked(e, sel, k)
+	c.projectLocked(e)
+	return k, e, nil
 }
 
 // noVersionLocked notes that a version could not be had.
@@ -460,18 +471,20 @@ func (c *cache) listed(ctx context.Context, e *entry, stage string, seen labels,
 	case stage == Current || seen != nil && seen[stage] == cur.v.id:
 		return nil, nil
 	case known == nil:
-		var err error
-		known, err = c.fetchVersion(ctx, id, Stage(stage), quick)
-		if err == nil && seen != nil && known.s.v.id != seen[stage] {
+		k, of, err := c.fetchVersion(ctx, id, Stage(stage), quick)
+		if err == nil && seen != nil && k.s.v.id != seen[stage] {
 			// The label has moved, or a replica lags: the version is meant that was seen.
-			known, err = c.fetchVersion(ctx, id, VersionID(seen[stage]), quick)
+			k, of, err = c.fetchVersion(ctx, id, VersionID(seen[stage]), quick)
 		}
-		if a := answerOf(err); err != nil && (a == gone || a == denied) {
+		switch a := answerOf(err); {
+		case err != nil && (a == gone || a == denied):
 			return nil, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
+		case of != e:
+			return nil, errGone
 		}
+		known = k
 	}
 	if names := seen.of(known.s.v.id); len(names) > 0 {
 		labelled := *known
