@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // mysql is the dialect of MySQL and MariaDB.
@@ -17,10 +20,11 @@ func (mysql) name() string { return "MySQL" }
 func (mysql) engines() []string {
 	return []string{"mysql", "mariadb", "aurora-mysql", "aurora"}
 }
-func (mysql) port() int                                      { return 3306 }
-func (mysql) nameLength(s string) int                        { return utf8.RuneCountInString(s) }
-func (mysql) twoPasswords() bool                             { return true }
-func (mysql) dsn(l Login, params map[string][]string) string { return l.MySQLDSN(params) }
+func (mysql) port() int               { return 3306 }
+func (mysql) nameLength(s string) int { return utf8.RuneCountInString(s) }
+func (mysql) twoPasswords() bool      { return true }
+
+func (mysql) dsn(l Login, params url.Values) (string, error) { return dblogin.MySQL(l.plain(), params) }
 
 func (mysql) maxName(engine string) int {
 	if engine == "mariadb" {

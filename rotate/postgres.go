@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -19,11 +20,12 @@ func (postgres) name() string { return "PostgreSQL" }
 func (postgres) engines() []string {
 	return []string{"postgres", "postgresql", "aurora-postgresql"}
 }
-func (postgres) port() int                                      { return 5432 }
-func (postgres) nameLength(s string) int                        { return len(s) }
-func (postgres) maxName(string) int                             { return 63 }
-func (postgres) twoPasswords() bool                             { return false }
-func (postgres) dsn(l Login, params map[string][]string) string { return l.PostgresURL(params) }
+func (postgres) port() int               { return 5432 }
+func (postgres) nameLength(s string) int { return len(s) }
+func (postgres) maxName(string) int      { return 63 }
+func (postgres) twoPasswords() bool      { return false }
+
+func (postgres) dsn(l Login, params url.Values) (string, error) { return l.PostgresURL(params), nil }
 
 func (p postgres) setBoth(context.Context, *session, *session, change, string, func() (bool, error)) error {
 	return errors.New("PostgreSQL cannot hold two passwords of a user")
