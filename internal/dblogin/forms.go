@@ -16,7 +16,11 @@ import (
 // escaped for a URL's query, path and userinfo; quoted for a PostgreSQL keyword
 // and for an SQL literal; and each of these quoted by Go (%q, %+q) or as JSON,
 // once or twice.
+//
+// Of a long password they are the spellings of its beginning, which show that
+// it is printed in whole or cut short.
 func Forms(password string) []string {
+	password = beginning(password)
 	forms := newFormSet(
 		password,
 		url.QueryEscape(password),
@@ -40,9 +44,25 @@ func Forms(password string) []string {
 	return forms.all
 }
 
+// maxLength is how much of a password is sought, in bytes.
+const maxLength = 64
+
+// beginning cuts a password short, between two characters.
+func beginning(password string) string {
+	if len(password) <= maxLength {
+		return password
+	}
+	end := maxLength
+	for end > maxLength-utf8.UTFMax && !utf8.RuneStart(password[end]) {
+		end--
+	}
+	return password[:end]
+}
+
 // hexadecimal returns what %x and %X make of a password.
 func hexadecimal(password string) []string {
-	return []string{hex.EncodeToString([]byte(password)), strings.ToUpper(hex.EncodeToString([]byte(password)))}
+	lower := hex.EncodeToString([]byte(beginning(password)))
+	return []string{lower, strings.ToUpper(lower)}
 }
 
 // percent is a byte that is escaped for a URL.
