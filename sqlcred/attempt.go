@@ -17,7 +17,6 @@ type attempt struct {
 	c         *Connector
 	ticket    uint64
 	passwords []string // of the versions that were offered
-	refused   string   // what the server last said, to whom; empty: no login was refused
 }
 
 // offer is a use for secrets.Try: it offers one version to the server.
@@ -47,7 +46,7 @@ func (a *attempt) offer(ctx context.Context, v *version) (driver.Conn, error) {
 	return conn, nil
 }
 
-// rejectedIf marks a refusal for secrets.Try, and notes it.
+// rejectedIf marks a refusal for secrets.Try, and notes it for [attempt.explain].
 func (a *attempt) rejectedIf(v *version, err error) error {
 	var refusal *refusedError
 	var barred *barredError
@@ -57,7 +56,8 @@ func (a *attempt) rejectedIf(v *version, err error) error {
 	case !errors.As(err, &barred):
 		return err
 	}
-	a.refused = fmt.Sprintf("the server's last answer to user %q at %s: %v", v.login.Username, v.login.plain().Address(), err)
+	answer := fmt.Sprintf("the server's last answer to user %q at %s: %v", v.login.Username, v.login.plain().Address(), err)
+	a.c.answer.Store(&answer)
 	return secrets.Rejected(err)
 }
 
@@ -73,8 +73,8 @@ func (a *attempt) scrubber() func(error) error {
 // explain adds to the error that Try ended with what the connector knows.
 func (a *attempt) explain(err error) error {
 	if errors.As(err, new(*secrets.RejectedError)) {
-		if a.refused != "" {
-			return fmt.Errorf("%w; %s", err, a.refused)
+		if answer := a.c.answer.Load(); answer != nil {
+			return fmt.Errorf("%w; %s", err, *answer)
 		}
 		return err
 	}
