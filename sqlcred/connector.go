@@ -124,6 +124,7 @@ func (c *Connector) Driver() driver.Driver {
 // open stay so. Close may be called more than once; [database/sql.DB.Close]
 // calls it.
 func (c *Connector) Close() error {
+	c.gate.close()
 	c.close()
 	passwords := c.made.passwords()
 	return dblogin.Scrub(c.made.close(), passwords...)

@@ -30,6 +30,7 @@ type gate struct {
 	underWay []*admission        // logins admitted that are not over
 	waiting  []*admission        // by ticket
 	refused  map[string]*refusal // by version id
+	closed   bool                // no login is admitted any more
 }
 
 // A refusal is what the gate knows of a version that the server refused.
@@ -144,7 +145,7 @@ func (g *gate) barredLocked(p *admission) *refusal {
 // context has ended are passed over: they withdraw by themselves.
 func (g *gate) admitLocked(limit int) {
 	g.waiting = slices.DeleteFunc(g.waiting, func(p *admission) bool {
-		if limit > 0 && len(g.underWay) >= limit || p.ctx.Err() != nil {
+		if g.closed || limit > 0 && len(g.underWay) >= limit || p.ctx.Err() != nil {
 			return false
 		}
 		p.trial = g.refused[p.version] != nil
@@ -152,6 +153,14 @@ func (g *gate) admitLocked(limit int) {
 		close(p.decided)
 		return true
 	})
+}
+
+// close admits no login from now on. Those who wait do so until their context
+// ends.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
 }
 
 // withdraw takes p out of the queue. It reports false if p is not there: it
