@@ -77,7 +77,7 @@ func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep 
 		return err
 	}
 	// What is retained is the primary password, and after a rotation that was
-	// given up keep may be the secondary one.
+	// abandoned keep may be the secondary one.
 	if err := exec(ctx, admin, "ALTER USER", alter+srv.identified(keep)); err != nil {
 		return err
 	}

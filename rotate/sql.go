@@ -240,7 +240,7 @@ func (s *SQL) complete(ctx context.Context, r *Rotation, secretID string, v Valu
 	case l.Engine == "":
 		l.Engine = engines[0]
 	case !slices.Contains(engines, l.Engine):
-		return l, fmt.Errorf(`the field "engine" is none of %s`, strings.Join(engines, ", "))
+		return l, fmt.Errorf(`the field "engine" is not one of %s`, strings.Join(engines, ", "))
 	}
 	if l.Port == 0 {
 		l.Port = s.dialect.port()

@@ -170,7 +170,7 @@ func TestEndedContextBeginsNoLogin(t *testing.T) {
 	})
 }
 
-// Callers who gave up while they waited for their turn do not log in either.
+// Callers who left while they waited for their turn do not log in either.
 func TestLeftCallersBeginNoLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "one"))

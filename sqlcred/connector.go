@@ -65,10 +65,10 @@ func New(client *secrets.Client, secretID string, open func(Login) (driver.Conne
 // network errors among it, is returned as the driver returned it, except that
 // it never is [driver.ErrBadConn], which would make database/sql log in again.
 //
-// No error holds a password: what a driver or open says is withheld if it
-// contains the password of a version that was offered, in whatever escapes.
-// The driver's error is then out of reach of errors.As, and those that it
-// wraps and that are clean are not.
+// No error contains a password: what a driver or open says is withheld if it
+// contains the password of a version that was offered, in any of the usual
+// escapes. errors.As then does not find that error, but those that it wraps and
+// that are clean.
 //
 // A Connect whose context has ended begins no login. A login that is under way
 // when its context ends goes on without its caller for a second, to learn
@@ -120,7 +120,7 @@ func (c *Connector) Driver() driver.Driver {
 // Close ends the Connects that wait or log in, which return
 // [secrets.ErrClosed], as all do from then on, and closes those connectors
 // made by open that are an [io.Closer]. It does not wait for a driver that
-// heeds no context: the connection it returns is closed. Connections that are
+// ignores its context: the connection it returns is closed. Connections that are
 // open stay so. Close may be called more than once; [database/sql.DB.Close]
 // calls it.
 func (c *Connector) Close() error {

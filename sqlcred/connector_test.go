@@ -70,7 +70,7 @@ func TestRotationSingleUser(t *testing.T) {
 }
 
 // With alternating users the current version is valid until the next rotation,
-// by when the client has learnt of this one.
+// by when the client has noticed this one.
 func TestRotationAlternatingUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, client := newClient(t, secretOf("app0", "p0"))
@@ -173,7 +173,7 @@ func TestNothingLogsIn(t *testing.T) {
 				}
 				var state *stateError
 				if !errors.As(err, &state) {
-					t.Errorf("the driver's error is not to be found in %v", err)
+					t.Errorf("the driver's error is not found in %v", err)
 				}
 				if strings.Contains(err.Error(), "canary") {
 					t.Errorf("the error holds a password: %v", err)
@@ -191,7 +191,7 @@ func TestNothingLogsIn(t *testing.T) {
 	}
 }
 
-// A server that does not answer must not hold up database/sql for ever.
+// A server that does not answer must not block database/sql for ever.
 func TestMaxWaitBoundsAHungServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "one"))
@@ -300,7 +300,7 @@ func TestOptionStages(t *testing.T) {
 			Stages:  []string{secrets.Current, secrets.Previous},
 		})
 		if _, err := c.Connect(t.Context()); !errors.As(err, new(*secrets.RejectedError)) {
-			t.Errorf("got %v, want a RejectedError: AWSPENDING is not to be offered", err)
+			t.Errorf("got %v, want a RejectedError: AWSPENDING may not be offered", err)
 		}
 	})
 }

@@ -16,12 +16,12 @@ const (
 	grace = 10 * time.Millisecond
 
 	// verdictWait is how long a login goes on after its caller has left. The
-	// password may have been sent, and counted as wrong; a login that is cut
-	// off there teaches nothing, and the next one is wrong again.
+	// password may have been sent, and counted as wrong. Cancelled there, the
+	// login would leave no verdict, and the next one would be wrong again.
 	verdictWait = time.Second
 
 	// lingering is how long a driver that was told to stop is given to
-	// return. One that does not heed its context is then left behind.
+	// return. One that ignores its context is then left to finish by itself.
 	lingering = 100 * time.Millisecond
 )
 
@@ -32,8 +32,8 @@ type refusedError struct{ err error }
 
 func (e *refusedError) Error() string { return e.err.Error() }
 
-// A login is one login under way. It holds a place at the gate and a driver's
-// connector, and gives both back when it is over.
+// A login is one login under way. It has a place at the gate and a driver's
+// connector, and returns both when it is over.
 type login struct {
 	c       *Connector
 	version *version
@@ -58,8 +58,8 @@ type outcome struct {
 // The error is a *refusedError if the server refused the version, and a
 // *barredError if it refused the sibling's. It panics if the driver does.
 //
-// The caller does not wait for a driver that goes on: the login is seen
-// through without it, and a connection that comes of it is closed.
+// The caller does not wait for a driver that goes on: the login is finished in
+// the background, and the connection it may bring is closed.
 func (l *login) run(ctx context.Context) (driver.Conn, error) {
 	l.caller, l.ctx = ctx, newLoginContext(ctx)
 	l.done = make(chan outcome, 1)
@@ -104,7 +104,7 @@ func (l *login) wait(d time.Duration) (outcome, bool) {
 	defer timer.Stop()
 	stop := l.place.stop
 	if l.ctx.Err() != nil {
-		stop = nil // that is what the driver is being waited for
+		stop = nil // the driver has been told to stop already
 	}
 	select {
 	case o := <-l.done:
@@ -132,8 +132,8 @@ func (l *login) seeThrough() {
 	}
 }
 
-// abandon gives the place at the gate away and waits for the driver, which has
-// been told to stop.
+// abandon frees the place at the gate and waits for the driver, which has been
+// told to stop.
 func (l *login) abandon() {
 	l.c.gate.leave(l.place, false, nil)
 	o := <-l.done
@@ -148,7 +148,7 @@ func (l *login) abandon() {
 	}
 }
 
-// quiet ends a panic that has nobody to go to: the caller has left.
+// quiet drops a panic of a driver whose caller has left.
 func quiet() { _ = recover() }
 
 // finish judges what the driver returned, and ends the login.
@@ -215,9 +215,9 @@ func alive(ctx context.Context, conn driver.Conn) bool {
 }
 
 // A loginContext is the context of one login: that of its caller, but for its
-// end. The caller's end does not end it: the login goes on to its verdict, and
-// a connection once made is safe from whatever becomes of the caller, also
-// with a driver that keeps watching the context. It has the caller's deadline,
+// end. The end of the caller's context does not end it: the login goes on to
+// its verdict, and a connection once made survives, also with a driver that
+// keeps watching the context. It has the caller's deadline,
 // for drivers that bound dialing by it.
 type loginContext struct {
 	context.Context // ends with cancel

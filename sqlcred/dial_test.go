@@ -13,7 +13,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
-// A login that a sibling's refusal stops is given up before its password is
+// A login that a sibling's refusal stops is cancelled before its password is
 // sent, and its caller goes on to the next version.
 func TestRefusalStopsSiblings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -90,8 +90,8 @@ type connectorFunc func(context.Context) (driver.Conn, error)
 func (f connectorFunc) Connect(ctx context.Context) (driver.Conn, error) { return f(ctx) }
 func (f connectorFunc) Driver() driver.Driver                            { return fakeDriver{} }
 
-// A driver that does not heed its context holds nobody up, and a connection it
-// brings too late is closed.
+// A driver that ignores its context delays no caller, and a connection it
+// returns too late is closed.
 func TestDeafDriver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "one"))
@@ -140,7 +140,7 @@ func TestDeafDriverFails(t *testing.T) {
 	}
 }
 
-// What becomes of the context of a Connect is of no concern to the connection.
+// A connection does not depend on the context of its Connect.
 func TestConnectionOutlivesContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "one"))

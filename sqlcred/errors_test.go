@@ -128,7 +128,7 @@ func TestErrorHasNoPasswordOfAnotherVersion(t *testing.T) {
 	})
 }
 
-// A one-letter password is not worth the message.
+// A one-letter password leaves other messages alone.
 func TestErrorWithShortPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "a"))
@@ -216,7 +216,7 @@ func TestNothingIsReturned(t *testing.T) {
 	}
 }
 
-// Who reads the error of a rejected login sees what the server said, to whom.
+// The error of a rejected login says what the server answered, and to whom.
 func TestRejectedErrorQuotesTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", canary))

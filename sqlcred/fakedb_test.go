@@ -21,16 +21,16 @@ import (
 // A fakeDB is a database server that checks passwords, and the driver for it.
 type fakeDB struct {
 	latency time.Duration // of each half of a login
-	deaf    bool          // the driver does not heed the context of a login
+	deaf    bool          // the driver ignores the context of a login
 	watches bool          // the driver goes on watching it after the login
 
 	mu        sync.Mutex // guards the fields below
 	passwords map[string]string
-	fail      error // of every login, before the password is looked at
+	fail      error // of every login, before the password is checked
 	wrong     int   // logins with a wrong password that reached the server
 	wrongWith map[string]int
 	logins    []string
-	aborted   int // logins that were given up before the password was sent
+	aborted   int // logins that were cancelled before the password was sent
 	open      int // connections
 	underWay  int
 	most      int // logins under way at a time

@@ -41,7 +41,7 @@ type refusal struct {
 
 // An admission is one login's way through a gate.
 type admission struct {
-	ctx     context.Context // of the caller; who has left is not admitted
+	ctx     context.Context // of the caller; one that has left is not admitted
 	version string
 	ticket  uint64        // its place in the queue
 	probe   bool          // offers the version although it was refused
@@ -195,8 +195,7 @@ func (g *gate) leave(p *admission, ok bool, refused error) {
 	g.admitLocked(limit)
 }
 
-// refuse remembers a refusal that was learnt of after the login's place was
-// given away.
+// refuse remembers a refusal that became known after the login had left.
 func (g *gate) refuse(version string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -188,7 +188,7 @@ func TestGateHeedsContext(t *testing.T) {
 		next := queue(t.Context(), g, 1, "v1")
 		g.leave(first, true, nil)
 		if got := through(next); len(got) != 1 {
-			t.Errorf("who gave up still holds a place")
+			t.Errorf("a caller who left still has a place")
 		}
 	})
 }
@@ -228,7 +228,7 @@ func TestGateRefusal(t *testing.T) {
 			t.Errorf("sibling: stopped %v, reason %v, want it stopped by the refusal", stopped(sibling), sibling.reason)
 		}
 		if stopped(prober) {
-			t.Errorf("a prober was stopped, who knew that the version may be refused")
+			t.Errorf("a prober was stopped, which offers the version although it was refused")
 		}
 		if stopped(other) {
 			t.Errorf("a login with another version was stopped")

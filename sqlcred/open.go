@@ -19,7 +19,7 @@ import (
 // It does no I/O: whether the secret and the database can be reached is known
 // after a Ping. It is an error if no driver of that name is registered. Where
 // the driver has no connectors of its own, as lib/pq, a login that has begun
-// can't be given up; [New] with pq.NewConnector does better.
+// cannot be cancelled; [New] with pq.NewConnector does better.
 func OpenDB(driverName string, client *secrets.Client, secretID string, o *Options) (*sql.DB, error) {
 	d, err := registered(driverName)
 	if err != nil {

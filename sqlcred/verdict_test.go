@@ -39,7 +39,7 @@ func TestLoginOfLeftCallerIsSeenThrough(t *testing.T) {
 					start := time.Now()
 					_, err := c.Connect(ctx)
 					if !errors.Is(err, ctx.Err()) || !strings.Contains(err.Error(), `user "app" at db:5432`) {
-						t.Errorf("the caller who leaves: got %v, want %v, and who waited for whom", err, ctx.Err())
+						t.Errorf("the caller who leaves: got %v, want %v, and the user and the host", err, ctx.Err())
 					}
 					if got := time.Since(start); got > 170*time.Millisecond {
 						t.Errorf("the caller who leaves waited %v, want 150ms and a moment", got)
@@ -118,8 +118,8 @@ func TestHungLoginGivesItsPlaceAway(t *testing.T) {
 	}
 }
 
-// What a driver says after it was left behind is learnt all the same.
-func TestLateRefusalIsLearnt(t *testing.T) {
+// The answer of a driver that returns after its caller left still counts.
+func TestLateRefusalCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "one"))
 		server := newFakeDB("app", "another")
