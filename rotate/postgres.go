@@ -70,7 +70,7 @@ func (p postgres) setOther(ctx context.Context, _, master *session, like string,
 
 // locked calls f in a transaction that holds a lock for the user, and commits
 // it. Two sessions that change a role at the same time fail otherwise ("tuple
-// concurrently updated"), and a step that was cut off may still be at it.
+// concurrently updated"), and a step that was cut off may still be running.
 func locked(ctx context.Context, ses *session, user string, f func(*sql.Tx) error) error {
 	tx, err := ses.conn.BeginTx(ctx, nil)
 	if err != nil {

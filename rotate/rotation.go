@@ -97,7 +97,7 @@ func (r *Rotation) Previous(ctx context.Context) (Value, error) {
 }
 
 // Other returns the AWSCURRENT value of another secret, such as that of a
-// master user. The caller must have made sure that whoever wrote the first
+// master user. The caller must have made sure that the author of the first
 // secret may use the other one.
 func (r *Rotation) Other(ctx context.Context, secretID string) (Value, error) {
 	out, err := r.get(ctx, secretID, "", current)

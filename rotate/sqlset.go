@@ -151,7 +151,7 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 }
 
 // setOther changes the user at rest. The current user must log in first: it
-// shows that whoever wrote the secret is at home on this server, where the
+// shows that the author of the secret can log in to this server, where the
 // master is about to act on the secret's behalf.
 func (s *SQL) setOther(ctx context.Context, r *Rotation, cur Login, c change) error {
 	ses, err := s.login(ctx, r, cur, current)

@@ -5,7 +5,7 @@
 //	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
 //	db, err := sqlcred.OpenDB("pgx", client, "prod/db", nil)
 //
-// is all it takes with a secret in the form that Amazon RDS uses and a driver
+// is enough with a secret in the form that Amazon RDS uses and a driver
 // that is registered with database/sql. The package imports none. With a
 // driver's connector it is
 //

@@ -10,7 +10,7 @@ import (
 )
 
 // refusalMemory is how long a refused version is kept from the server. After
-// it one login is let through to see whether the server still refuses it.
+// it one login is admitted to find out whether the server still refuses it.
 const refusalMemory = 30 * time.Second
 
 // A gate admits few logins at a time, in the order they come, and keeps

@@ -131,7 +131,7 @@ func (c *connectors) passwords() []string {
 	return all
 }
 
-// close closes them all, for good.
+// close closes them all, and those that are added later.
 func (c *connectors) close() error {
 	c.mu.Lock()
 	all := c.all
