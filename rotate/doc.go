@@ -10,8 +10,8 @@
 //   - testSecret tries it;
 //   - finishSecret moves the label AWSCURRENT to it.
 //
-// [Handler] carries the steps out, and leaves to a [Rotator] what differs
-// from one kind of secret to another. [Postgres] and [MySQL] are rotators for
+// [Handler] carries out the steps, and a [Rotator] does what differs from one
+// kind of secret to another. [Postgres] and [MySQL] are rotators for
 // database users, [APIKey] makes one out of callbacks. The method Handle is
 // what lambda.Start of github.com/aws/aws-lambda-go accepts:
 //
@@ -59,8 +59,11 @@
 // account ends the step. Nothing is dialled before user, host, port and
 // engine of the AWSPENDING version were found equal to those of AWSCURRENT,
 // and the address, the user and the TLS setting of AWSCURRENT are used with
-// all three. TLS is used unless the secret says "ssl": false, also where the
-// secret says nothing; it is never given up because something failed.
+// all three. TLS is used, with the certificate and the host name checked, unless
+// the secret says "ssl": false: a rotation sends the new password, for MySQL in
+// plain text, logs in as a master user, and has no configuration that could say
+// otherwise. (Package sqlcred reads the field alike, and leaves TLS to the
+// driver where it is absent.) TLS is never dropped because something failed.
 //
 // # What the server's log sees
 //
@@ -76,5 +79,6 @@
 //
 // [Value] and [Login] print without what they hold, with every fmt verb, in
 // log/slog and in encoding/json. Errors name the step, the secret and the
-// version id. What a driver says is quoted, unless it has the password in it.
+// version id. They quote what a driver says; if that contains a password, in any
+// of the usual escapes, "error withheld: it contains the password" replaces it.
 package rotate

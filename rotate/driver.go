@@ -6,7 +6,10 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // An OpenFunc returns a connector that logs in as l says; it does not connect
@@ -27,7 +30,10 @@ func Driver(name string, params url.Values) OpenFunc {
 		if !ok {
 			return nil, fmt.Errorf("driver %q: the engine has no connection string here", name)
 		}
-		dsn := d.dsn(l, params)
+		dsn, err := d.dsn(l, params)
+		if err != nil {
+			return nil, fmt.Errorf("driver %q: %w", name, err)
+		}
 		db, err := sql.Open(name, dsn)
 		if err != nil {
 			// The driver's error may quote the connection string.
@@ -57,22 +63,43 @@ func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d
 func (c dsnConnector) Driver() driver.Driver                        { return c.drv }
 func (c dsnConnector) Format(f fmt.State, _ rune)                   { fmt.Fprint(f, redacted) }
 
+// A onceConnector connects once when it is asked to once: database/sql logs in
+// again, up to three times, where an error wraps driver.ErrBadConn, and each
+// wrong login counts against the account.
+type onceConnector struct{ driver.Connector }
+
+func (c onceConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err == nil && conn == nil {
+		return nil, errors.New("the driver returned neither a connection nor an error")
+	}
+	return conn, dblogin.Without(err, driver.ErrBadConn)
+}
+
+// Close closes the driver's connector, as database/sql would.
+func (c onceConnector) Close() error {
+	if closer, ok := c.Connector.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
 // A session is one connection to a database, logged in.
 type session struct {
 	db   *sql.DB
 	conn *sql.Conn
 }
 
-// open logs in. The error has no password in it.
+// open logs in. The error is the driver's, and may quote the password.
 func open(ctx context.Context, f OpenFunc, l Login) (*session, error) {
 	c, err := f(l)
 	if err != nil {
-		return nil, fmt.Errorf("open: %w", scrub(err, l.Password()))
+		return nil, fmt.Errorf("open: %w", dblogin.Scrub(err, l.Password()))
 	}
 	if c == nil {
-		return nil, errors.New("open: no connector")
+		return nil, errors.New("open: the OpenFunc returned neither a connector nor an error")
 	}
-	db := sql.OpenDB(c)
+	db := sql.OpenDB(onceConnector{c})
 	db.SetMaxOpenConns(1)
 	conn, err := db.Conn(ctx)
 	if err != nil {

@@ -41,6 +41,7 @@ func TestIsRejected(t *testing.T) {
 		{fmt.Errorf("connect: %w", stateError("28P01")), true},
 		{errors.Join(dial, stateError("28P01")), true},
 		{errors.Join(stateError("28P01"), dial), true},
+		{errors.Join(stateError("57P03"), stateError("28P01")), true}, // several hosts, one of which refused
 		{dial, false},
 		{context.DeadlineExceeded, false},
 		{fmt.Errorf("%w: %w", context.Canceled, &MySQLError{Number: 1045}), false},

@@ -66,7 +66,7 @@ func grantTo(grant string, to account) (string, error) {
 	before := map[string]string{"GRANT": "TO", "REVOKE": "FROM", "SET": "FOR"}[strings.ToUpper(grant[ws[0].start:ws[0].end])]
 	i := find(grant, ws, 1, before)
 	if before == "" || i < 0 || i+1 >= len(ws) {
-		return "", errors.New("SHOW GRANTS: a line that is none of GRANT, REVOKE, SET DEFAULT ROLE")
+		return "", errors.New("SHOW GRANTS: a line that is not one of GRANT, REVOKE, SET DEFAULT ROLE")
 	}
 	out := grant[:ws[i].end] + " " + to.String()
 	if with := find(grant, ws, i+2, "WITH"); with >= 0 {

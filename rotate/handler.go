@@ -26,7 +26,7 @@ type Handler struct {
 	MaxLag time.Duration
 
 	// ResumeAfter is how old an unfinished rotation must be before Run takes
-	// it for abandoned and goes on with it. Handle does not use it. Zero means
+	// it for abandoned and continues it. Handle does not use it. Zero means
 	// 15 minutes, which is as long as a Lambda function can run; negative: no
 	// age at all, for when a person knows that nothing is running.
 	ResumeAfter time.Duration
@@ -99,7 +99,7 @@ func (h Handler) enter(ctx context.Context, e Event, byHand bool) (r *Rotation, 
 		}
 		r.stages = out.VersionIdsToStages
 		if _, ok := r.stages[e.ClientRequestToken]; !ok {
-			return true, fmt.Errorf("%w: it has no label at all, or is none of this secret's", ErrNotPending)
+			return true, fmt.Errorf("%w: it has no label, or is not a version of this secret", ErrNotPending)
 		}
 		return false, nil
 	})

@@ -110,7 +110,7 @@ func TestEntryChecks(t *testing.T) {
 	}{
 		{"no such version", func(srv *secretstest.Server) rotate.Event {
 			return event(srv, rotate.SetSecret, strings.Repeat("x", 36))
-		}, "none of this secret"},
+		}, "not a version of this secret"},
 		{"not pending", func(srv *secretstest.Server) rotate.Event {
 			return event(srv, rotate.SetSecret, srv.PutStages("s", "v", "CUSTOM"))
 		}, "not AWSPENDING"},

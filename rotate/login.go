@@ -1,17 +1,14 @@
 package rotate
 
 import (
-	"cmp"
-	"encoding/json"
 	"fmt"
-	"net"
 	"net/url"
-	"strconv"
-	"strings"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // A Login is what a database secret says about one user of one database. It
-// prints without the password; Password gives it.
+// prints without the password, which Password returns.
 type Login struct {
 	Engine    string // "postgres", "mysql", "mariadb", "aurora-postgresql", ...
 	Host      string
@@ -20,7 +17,11 @@ type Login struct {
 	Database  string // the field dbname
 	MasterARN string // the secret of the master user
 
-	// NoTLS is true only where the secret says "ssl": false.
+	// NoTLS is true only where the secret says "ssl": false. A secret without
+	// the field gets TLS with the certificate and the host name checked: a
+	// rotation sends the new password, for MySQL in plain text, and logs in as
+	// a master user. (Package sqlcred leaves TLS to the driver there, because
+	// a service has its driver configured already.)
 	NoTLS bool
 
 	password Value
@@ -50,116 +51,65 @@ func (l Login) Format(f fmt.State, _ rune) {
 // drivers pgx and lib/pq understand it. TLS is sslmode=verify-full, or
 // disable if l.NoTLS is set. params are added, and may replace that.
 func (l Login) PostgresURL(params url.Values) string {
-	q := url.Values{"sslmode": {"verify-full"}}
-	if l.NoTLS {
-		q.Set("sslmode", "disable")
-	}
-	for k, v := range params {
-		q[k] = v
-	}
-	u := url.URL{
-		Scheme: "postgres",
-		User:   url.UserPassword(l.Username, l.Password()),
-		Host:   l.address(),
-		Path:   "/" + cmp.Or(l.Database, "postgres"),
-	}
-	if strings.HasPrefix(l.Host, "/") { // the directory of a Unix socket
-		u.Host = ""
-		q.Set("host", l.Host)
-		if l.Port != 0 {
-			q.Set("port", strconv.Itoa(l.Port))
-		}
-	}
-	u.RawQuery = q.Encode()
-	return u.String()
+	return dblogin.PostgresURL(l.plain(), params)
 }
 
 // MySQLDSN returns a data source name for MySQL and MariaDB, with the
 // password. The driver github.com/go-sql-driver/mysql understands it. TLS is
 // tls=true, or false if l.NoTLS is set. params are added, and may replace
-// that. The driver cannot parse a user name with a colon.
+// that.
+//
+// No data source name can hold a user name with a colon, or a host name with a
+// slash, a parenthesis or an at sign: the driver would log in as somebody else,
+// or elsewhere. For such a login the result names no user, password or host,
+// and the driver refuses it with an error that names the field. [Driver]
+// returns that error itself.
 func (l Login) MySQLDSN(params url.Values) string {
-	q := url.Values{"tls": {strconv.FormatBool(!l.NoTLS)}}
-	for k, v := range params {
-		q[k] = v
+	dsn, err := dblogin.MySQL(l.plain(), params)
+	if err != nil {
+		// The driver knows no TLS configuration of this name, and says so.
+		return "/?tls=" + url.QueryEscape("rotate: "+err.Error())
 	}
-	network := "tcp"
-	if strings.HasPrefix(l.Host, "/") {
-		network = "unix"
-	}
-	return fmt.Sprintf("%s:%s@%s(%s)/%s?%s", l.Username, l.Password(), network, l.address(), url.PathEscape(l.Database), q.Encode())
+	return dsn
 }
 
-func (l Login) address() string {
-	if strings.HasPrefix(l.Host, "/") || l.Port == 0 {
-		return l.Host
+func (l Login) address() string { return l.plain().Address() }
+
+// plain returns the login in the form that internal/dblogin takes.
+func (l Login) plain() dblogin.Login {
+	tls := dblogin.TLSVerify
+	if l.NoTLS {
+		tls = dblogin.TLSOff
 	}
-	return net.JoinHostPort(l.Host, strconv.Itoa(l.Port))
+	return dblogin.Login{
+		Engine:   l.Engine,
+		Host:     l.Host,
+		Port:     l.Port,
+		Username: l.Username,
+		Password: l.Password(),
+		DBName:   l.Database,
+		TLS:      tls,
+	}
 }
 
-// parseLogin reads a database secret. What is absent is left zero.
+// parseLogin reads a database secret. What is absent is left zero. Without a
+// field ssl the connection uses TLS with checks; see [dblogin.TLS].
 func parseLogin(v Value) (Login, error) {
 	text, err := v.Text()
 	if err != nil {
 		return Login{}, err
 	}
-	o, err := parseObject(text)
+	read, err := dblogin.Decode(text, dblogin.Keys{})
 	if err != nil {
 		return Login{}, err
 	}
-	var l Login
-	var password string
-	for _, f := range []struct {
-		name string
-		to   *string
-	}{
-		{"engine", &l.Engine},
-		{"host", &l.Host},
-		{"username", &l.Username},
-		{"password", &password},
-		{"dbname", &l.Database},
-		{"masterarn", &l.MasterARN},
-	} {
-		if *f.to, _, err = o.string(f.name); err != nil {
-			return Login{}, err
-		}
-	}
-	if l.Port, err = portOf(o); err != nil {
-		return Login{}, err
-	}
-	if l.NoTLS, err = noTLS(o); err != nil {
-		return Login{}, err
-	}
-	l.password = Text(password)
-	return l, nil
-}
-
-// portOf reads the port, a number or a string of digits.
-func portOf(o object) (int, error) {
-	raw, ok := o.raw("port")
-	if !ok || raw == "null" || raw == `""` {
-		return 0, nil
-	}
-	var n json.Number // takes a string of digits too
-	if json.NewDecoder(strings.NewReader(raw)).Decode(&n) == nil {
-		if p, err := strconv.ParseUint(n.String(), 10, 16); err == nil && p != 0 {
-			return int(p), nil
-		}
-	}
-	return 0, fmt.Errorf("the field %q is not a port", "port")
-}
-
-// noTLS reads the field ssl, a bool or the text of one.
-func noTLS(o object) (bool, error) {
-	raw, ok := o.raw("ssl")
-	if !ok {
-		return false, nil
-	}
-	switch strings.ToLower(strings.Trim(raw, `"`)) {
-	case "null", "true", "":
-		return false, nil
-	case "false":
-		return true, nil
-	}
-	return false, fmt.Errorf("the field %q is neither true nor false", "ssl")
+	return Login{
+		Engine:    read.Engine,
+		Host:      read.Host,
+		Port:      read.Port,
+		Username:  read.Username,
+		Database:  read.DBName,
+		MasterARN: read.MasterARN,
+		NoTLS:     read.TLS.Or(dblogin.TLSVerify) == dblogin.TLSOff,
+	}.WithPassword(read.Password), nil
 }

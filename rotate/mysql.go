@@ -6,8 +6,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // mysql is the dialect of MySQL and MariaDB.
@@ -17,10 +20,11 @@ func (mysql) name() string { return "MySQL" }
 func (mysql) engines() []string {
 	return []string{"mysql", "mariadb", "aurora-mysql", "aurora"}
 }
-func (mysql) port() int                                      { return 3306 }
-func (mysql) nameLength(s string) int                        { return utf8.RuneCountInString(s) }
-func (mysql) twoPasswords() bool                             { return true }
-func (mysql) dsn(l Login, params map[string][]string) string { return l.MySQLDSN(params) }
+func (mysql) port() int               { return 3306 }
+func (mysql) nameLength(s string) int { return utf8.RuneCountInString(s) }
+func (mysql) twoPasswords() bool      { return true }
+
+func (mysql) dsn(l Login, params url.Values) (string, error) { return dblogin.MySQL(l.plain(), params) }
 
 func (mysql) maxName(engine string) int {
 	if engine == "mariadb" {
@@ -73,7 +77,7 @@ func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep 
 		return err
 	}
 	// What is retained is the primary password, and after a rotation that was
-	// given up keep may be the secondary one.
+	// abandoned keep may be the secondary one.
 	if err := exec(ctx, admin, "ALTER USER", alter+srv.identified(keep)); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const (
 	punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 )
 
-// DefaultExclude are the characters left out of a password unless
+// DefaultExclude are the characters excluded from a password unless
 // Password.ExcludeCharacters says otherwise. They are those that AWS's
 // rotation functions leave out: the ones with a meaning in connection strings
 // and in quoted text.
@@ -36,7 +36,7 @@ type Password struct {
 	// Length is the number of characters, 1 to 4096. Zero means 32.
 	Length int
 
-	// ExcludeCharacters are left out. Empty means DefaultExclude; ExcludeNone
+	// ExcludeCharacters are not used. Empty means DefaultExclude; ExcludeNone
 	// leaves none out.
 	ExcludeCharacters string
 

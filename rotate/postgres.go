@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -19,11 +20,12 @@ func (postgres) name() string { return "PostgreSQL" }
 func (postgres) engines() []string {
 	return []string{"postgres", "postgresql", "aurora-postgresql"}
 }
-func (postgres) port() int                                      { return 5432 }
-func (postgres) nameLength(s string) int                        { return len(s) }
-func (postgres) maxName(string) int                             { return 63 }
-func (postgres) twoPasswords() bool                             { return false }
-func (postgres) dsn(l Login, params map[string][]string) string { return l.PostgresURL(params) }
+func (postgres) port() int               { return 5432 }
+func (postgres) nameLength(s string) int { return len(s) }
+func (postgres) maxName(string) int      { return 63 }
+func (postgres) twoPasswords() bool      { return false }
+
+func (postgres) dsn(l Login, params url.Values) (string, error) { return l.PostgresURL(params), nil }
 
 func (p postgres) setBoth(context.Context, *session, *session, change, string, func() (bool, error)) error {
 	return errors.New("PostgreSQL cannot hold two passwords of a user")
@@ -68,7 +70,7 @@ func (p postgres) setOther(ctx context.Context, _, master *session, like string,
 
 // locked calls f in a transaction that holds a lock for the user, and commits
 // it. Two sessions that change a role at the same time fail otherwise ("tuple
-// concurrently updated"), and a step that was cut off may still be at it.
+// concurrently updated"), and a step that was cut off may still be running.
 func locked(ctx context.Context, ses *session, user string, f func(*sql.Tx) error) error {
 	tx, err := ses.conn.BeginTx(ctx, nil)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // The staging labels of Secrets Manager.
@@ -51,6 +53,8 @@ type Rotation struct {
 	event  Event
 	stages map[string][]string // labels by version id
 	maxLag time.Duration
+
+	passwords []string // of the logins that were read; no error may show one
 }
 
 // SecretID returns the secret's ARN, or what Run was given.
@@ -93,7 +97,7 @@ func (r *Rotation) Previous(ctx context.Context) (Value, error) {
 }
 
 // Other returns the AWSCURRENT value of another secret, such as that of a
-// master user. The caller must have made sure that whoever wrote the first
+// master user. The caller must have made sure that the author of the first
 // secret may use the other one.
 func (r *Rotation) Other(ctx context.Context, secretID string) (Value, error) {
 	out, err := r.get(ctx, secretID, "", current)
@@ -102,6 +106,10 @@ func (r *Rotation) Other(ctx context.Context, secretID string) (Value, error) {
 	}
 	return valueOf(out)
 }
+
+// scrub returns err without what shows a password that the step has read, but
+// so that errors.Is finds in it what is clean.
+func (r *Rotation) scrub(err error) error { return dblogin.Scrub(err, r.passwords...) }
 
 // NewPassword returns a new password, from crypto/rand or from the service.
 func (r *Rotation) NewPassword(ctx context.Context, p Password) (string, error) {

@@ -27,7 +27,7 @@ func Run(ctx context.Context, api API, secretID string, r Rotator) error {
 //
 // The AWSPENDING version is the lock. Where one is outstanding that is younger
 // than ResumeAfter, made by Run or by RotateSecret, Run returns an
-// *InProgressError; an older one is gone on with, so no rotation stays half
+// *InProgressError; an older one is continued, so no rotation stays half
 // done. Of several Runs that start at the same time one goes on and the others
 // get an *InProgressError: the new version's id is derived from the secret's
 // ARN and the id of the AWSCURRENT version, so all of them ask for the same
@@ -36,7 +36,7 @@ func Run(ctx context.Context, api API, secretID string, r Rotator) error {
 //
 // This does not hold against RotateSecret and other writers of AWSPENDING,
 // whose version ids are their own: if one of them makes a version between
-// Run's look and Run's write, milliseconds later, the label moves from it to
+// Run's read and Run's write, milliseconds later, the label moves from it to
 // Run's version, and its rotation ends with ErrNotPending at its next step.
 // For a secret that Secrets Manager rotates, call RotateSecret instead.
 //
@@ -62,7 +62,7 @@ func (h Handler) Run(ctx context.Context, secretID string) (versionID string, er
 	return id, nil
 }
 
-// begin returns the id of the version to go on with, new or abandoned.
+// begin returns the id of the version to continue with, new or abandoned.
 func (h Handler) begin(ctx context.Context, secretID string) (string, error) {
 	r := &Rotation{api: h.API, maxLag: h.lag(), event: Event{Step: CreateSecret, SecretID: secretID}}
 	id, err := h.claim(ctx, r)
@@ -130,7 +130,7 @@ func (h Handler) resume(ctx context.Context, r *Rotation, made time.Time) (strin
 }
 
 // taken reports whether r's version id belongs to a version that a rotation
-// from the same AWSCURRENT version made earlier and that was given up or
+// from the same AWSCURRENT version made earlier and that was abandoned or
 // rolled back: another id is needed. If the version is in use by a rotation,
 // the error is an *InProgressError.
 func (h Handler) taken(ctx context.Context, r *Rotation) (bool, error) {

@@ -33,7 +33,7 @@ func TestRun(t *testing.T) {
 }
 
 // TestRunAtOnce starts many runs from the same AWSCURRENT version. The one
-// that goes on waits for all the others to be turned away.
+// that goes on waits for all the others to get their error.
 func TestRunAtOnce(t *testing.T) {
 	const n = 16
 	srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
@@ -151,7 +151,7 @@ func TestRunAfterGivingUp(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
 	v0 := srv.VersionID("s", "AWSCURRENT")
 	boom := errors.New("boom")
-	if err := rotate.Run(t.Context(), srv.Client(), "s", &failAt{newRecorder("given up"), "set", boom}); !errors.Is(err, boom) {
+	if err := rotate.Run(t.Context(), srv.Client(), "s", &failAt{newRecorder("abandoned"), "set", boom}); !errors.Is(err, boom) {
 		t.Fatal(err)
 	}
 	given := srv.VersionID("s", "AWSPENDING")

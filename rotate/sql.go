@@ -9,7 +9,7 @@ import (
 )
 
 // SQLOptions are the options of Postgres and MySQL. The zero value, or a nil
-// pointer, is one user who changes the own password.
+// pointer, is one user who changes their own password.
 type SQLOptions struct {
 	// Alternating takes turns between two users: the secret's user and a clone
 	// with CloneSuffix added to the name. The one at rest gets the new
@@ -87,7 +87,7 @@ type SQL struct {
 // and other characters PostgreSQL would normalise first (SASLprep), which the
 // standard library cannot.
 //
-// On Amazon RDS with rds.restrict_password_commands, a user may change the
+// On Amazon RDS with rds.restrict_password_commands, users may change their
 // own password only as a member of rds_password.
 func Postgres(open OpenFunc, opts *SQLOptions) *SQL { return newSQL(postgres{}, open, opts) }
 
@@ -113,7 +113,7 @@ func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	l, err := s.complete(ctx, r.SecretID(), v)
+	l, err := s.complete(ctx, r, r.SecretID(), v)
 	if err != nil {
 		return Value{}, fmt.Errorf("%s: %w", current, err)
 	}
@@ -145,7 +145,7 @@ func (s *SQL) Test(ctx context.Context, r *Rotation) error {
 	if err != nil {
 		return err
 	}
-	ses, err := s.login(ctx, pend, pending)
+	ses, err := s.login(ctx, r, pend, pending)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (s *SQL) Test(ctx context.Context, r *Rotation) error {
 		err = errors.Join(rows.Err(), rows.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("test query: %w", scrub(err, pend.Password()))
+		return fmt.Errorf("test query: %w", r.scrub(err))
 	}
 	return nil
 }
@@ -186,14 +186,14 @@ func (s *SQL) check() error {
 func (s *SQL) versions(ctx context.Context, r *Rotation) (cur, pend Login, err error) {
 	v, err := r.Current(ctx)
 	if err == nil {
-		cur, err = s.complete(ctx, r.SecretID(), v)
+		cur, err = s.complete(ctx, r, r.SecretID(), v)
 	}
 	if err != nil {
 		return cur, pend, fmt.Errorf("%s: %w", current, err)
 	}
 	v, err = r.Pending(ctx)
 	if err == nil {
-		pend, err = s.complete(ctx, r.SecretID(), v)
+		pend, err = s.complete(ctx, r, r.SecretID(), v)
 	}
 	if err != nil {
 		return cur, pend, fmt.Errorf("%s: %w", pending, err)
@@ -222,15 +222,16 @@ func (s *SQL) versions(ctx context.Context, r *Rotation) (cur, pend Login, err e
 }
 
 // complete reads a secret, fills in what it lacks, and checks the engine.
-func (s *SQL) complete(ctx context.Context, secretID string, v Value) (Login, error) {
+func (s *SQL) complete(ctx context.Context, r *Rotation, secretID string, v Value) (Login, error) {
 	l, err := parseLogin(v)
 	if err != nil {
 		return l, err
 	}
 	password := l.password
+	r.passwords = append(r.passwords, l.Password())
 	if s.opts.Complete != nil {
 		if l, err = s.opts.Complete(ctx, secretID, l); err != nil {
-			return l, fmt.Errorf("complete: %w", scrub(err, l.Password()))
+			return l, fmt.Errorf("complete: %w", r.scrub(err))
 		}
 		l.password = password
 	}
@@ -239,7 +240,7 @@ func (s *SQL) complete(ctx context.Context, secretID string, v Value) (Login, er
 	case l.Engine == "":
 		l.Engine = engines[0]
 	case !slices.Contains(engines, l.Engine):
-		return l, fmt.Errorf(`the field "engine" is none of %s`, strings.Join(engines, ", "))
+		return l, fmt.Errorf(`the field "engine" is not one of %s`, strings.Join(engines, ", "))
 	}
 	if l.Port == 0 {
 		l.Port = s.dialect.port()
@@ -285,7 +286,7 @@ func checkPassword(p string) error {
 }
 
 // login logs in. A refusal is ErrRefused, wrapped with what the driver said.
-func (s *SQL) login(ctx context.Context, l Login, label string) (*session, error) {
+func (s *SQL) login(ctx context.Context, r *Rotation, l Login, label string) (*session, error) {
 	ses, err := open(ctx, s.open, l)
 	if err == nil {
 		return ses, nil
@@ -294,7 +295,7 @@ func (s *SQL) login(ctx context.Context, l Login, label string) (*session, error
 	if rejected == nil {
 		rejected = IsRejected
 	}
-	said := scrub(err, l.Password())
+	said := r.scrub(err)
 	if rejected(err) {
 		return nil, fmt.Errorf("log in with %s: %w: %w", label, ErrRefused, said)
 	}

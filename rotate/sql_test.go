@@ -411,7 +411,7 @@ func TestConnectionStrings(t *testing.T) {
 	}
 }
 
-// TestScrubbedErrorIs keeps what an error is where its message is left out.
+// TestScrubbedErrorIs keeps what an error is where its message is withheld.
 func TestScrubbedErrorIs(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": secret})
 	db := newPostgresDB(nil)

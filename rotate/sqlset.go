@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 )
 
 // A change is a password to be set.
@@ -21,7 +22,7 @@ type dialect interface {
 	nameLength(name string) int
 	maxName(engine string) int
 	twoPasswords() bool
-	dsn(l Login, params map[string][]string) string
+	dsn(l Login, params url.Values) (string, error)
 
 	// setOwn changes the password of the user that ses is logged in as.
 	setOwn(ctx context.Context, ses *session, c change) error
@@ -58,7 +59,7 @@ func (s *SQL) Set(ctx context.Context, r *Rotation) error {
 	if err != nil {
 		return err
 	}
-	works, err := s.works(ctx, pend)
+	works, err := s.works(ctx, r, pend)
 	if works || err != nil {
 		return err
 	}
@@ -68,12 +69,12 @@ func (s *SQL) Set(ctx context.Context, r *Rotation) error {
 	} else {
 		err = s.setOwn(ctx, r, cur, pend, c)
 	}
-	return scrub(err, pend.Password(), cur.Password())
+	return r.scrub(err)
 }
 
 // works reports whether pending logs in.
-func (s *SQL) works(ctx context.Context, pend Login) (bool, error) {
-	ses, err := s.login(ctx, pend, pending)
+func (s *SQL) works(ctx context.Context, r *Rotation, pend Login) (bool, error) {
+	ses, err := s.login(ctx, r, pend, pending)
 	if errors.Is(err, ErrRefused) {
 		return false, nil
 	}
@@ -90,7 +91,7 @@ func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change
 	if errors.Is(err, ErrRefused) {
 		// An earlier delivery, cut off while the server was at it or under way
 		// at the same time, may have changed the password since works asked.
-		works, again := s.works(ctx, pend)
+		works, again := s.works(ctx, r, pend)
 		if works || again != nil {
 			return again
 		}
@@ -110,7 +111,7 @@ func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change
 		}
 		defer admin.close()
 	}
-	return s.dialect.setBoth(ctx, ses, admin, c, with.Password(), func() (bool, error) { return s.works(ctx, pend) })
+	return s.dialect.setBoth(ctx, ses, admin, c, with.Password(), func() (bool, error) { return s.works(ctx, r, pend) })
 }
 
 // loginOld logs in with the current password, or with the previous one if
@@ -118,7 +119,7 @@ func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change
 func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*session, Login, error) {
 	refused := fmt.Errorf("%s: %w", current, ErrRefused) // pending's password, and refused as that
 	if cur.Password() != pend.Password() {
-		ses, err := s.login(ctx, cur, current)
+		ses, err := s.login(ctx, r, cur, current)
 		if err == nil || !errors.Is(err, ErrRefused) {
 			return ses, cur, err
 		}
@@ -131,7 +132,7 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 	if v.IsZero() {
 		return nil, cur, fmt.Errorf("there is no AWSPREVIOUS, and: %w", refused)
 	}
-	old, err := s.complete(ctx, r.SecretID(), v)
+	old, err := s.complete(ctx, r, r.SecretID(), v)
 	if err != nil {
 		return nil, cur, fmt.Errorf("%s: %w", previous, err)
 	}
@@ -142,7 +143,7 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 		return nil, cur, fmt.Errorf("AWSPREVIOUS has no other password, and: %w", refused)
 	}
 	old = cur.WithPassword(old.Password())
-	ses, err := s.login(ctx, old, previous)
+	ses, err := s.login(ctx, r, old, previous)
 	if errors.Is(err, ErrRefused) {
 		err = fmt.Errorf("AWSCURRENT is refused, and: %w", err)
 	}
@@ -150,10 +151,10 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 }
 
 // setOther changes the user at rest. The current user must log in first: it
-// shows that whoever wrote the secret is at home on this server, where the
+// shows that the author of the secret can log in to this server, where the
 // master is about to act on the secret's behalf.
 func (s *SQL) setOther(ctx context.Context, r *Rotation, cur Login, c change) error {
-	ses, err := s.login(ctx, cur, current)
+	ses, err := s.login(ctx, r, cur, current)
 	if err != nil {
 		return err
 	}
@@ -176,7 +177,7 @@ func (s *SQL) master(ctx context.Context, r *Rotation, cur Login) (*session, err
 	if err != nil {
 		return nil, fmt.Errorf("the master's secret: %w", err)
 	}
-	m, err := s.complete(ctx, cur.MasterARN, v)
+	m, err := s.complete(ctx, r, cur.MasterARN, v)
 	if err != nil {
 		return nil, fmt.Errorf("the master's secret: %w", err)
 	}
@@ -186,7 +187,7 @@ func (s *SQL) master(ctx context.Context, r *Rotation, cur Login) (*session, err
 	if same := sameServer(cur, m); !same {
 		if s.opts.SameServer != nil {
 			if same, err = s.opts.SameServer(ctx, cur, m); err != nil {
-				return nil, fmt.Errorf("the master's secret: %w", scrub(err, m.Password(), cur.Password()))
+				return nil, fmt.Errorf("the master's secret: %w", r.scrub(err))
 			}
 		}
 		if !same {
@@ -194,5 +195,5 @@ func (s *SQL) master(ctx context.Context, r *Rotation, cur Login) (*session, err
 		}
 	}
 	m.Database = cur.Database
-	return s.login(ctx, m, "the master's secret")
+	return s.login(ctx, r, m, "the master's secret")
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 const redacted = "[redacted]"
@@ -70,11 +72,11 @@ func (v Value) Field(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	o, err := parseObject(text)
+	o, err := dblogin.ParseObject(text)
 	if err != nil {
 		return "", err
 	}
-	s, ok, err := o.string(name)
+	s, ok, err := o.String(name)
 	if err == nil && !ok {
 		err = fmt.Errorf("the value has no field %q", name)
 	}
@@ -85,17 +87,22 @@ func (v Value) Field(name string) (string, error) {
 // member called name is the string s. The member's value is replaced in the
 // text where it stands, everywhere if there are several with this name, or
 // added as the last member if there is none. Everything else stays as it is,
-// byte for byte: other members, the form of numbers, escapes, white space.
+// byte for byte: other members, the form of numbers, escapes, white space. It
+// is an error if name or s is not valid UTF-8, which JSON cannot hold.
 func (v Value) WithField(name, s string) (Value, error) {
 	text, err := v.Text()
 	if err != nil {
 		return Value{}, err
 	}
-	o, err := parseObject(text)
+	o, err := dblogin.ParseObject(text)
 	if err != nil {
 		return Value{}, err
 	}
-	return Text(o.set(name, s)), nil
+	set, err := o.Set(name, s)
+	if err != nil {
+		return Value{}, err
+	}
+	return Text(set), nil
 }
 
 // Format writes "[redacted]", whatever the verb.

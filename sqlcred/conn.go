@@ -10,8 +10,8 @@ import (
 
 // DriverConn returns the driver's own connection of one that
 // [database/sql.Conn.Raw] passes to its callback: with
-// Options.RetireAfterRotation that is a wrapper, which DriverConn takes off.
-// Everything else is returned as it is, so that code may call it in any case.
+// Options.RetireAfterRotation that is a wrapper, and DriverConn unwraps it.
+// Anything else is returned unchanged, so code may call it in either case.
 func DriverConn(driverConn any) any {
 	if c, ok := driverConn.(interface{ unwrap() driver.Conn }); ok {
 		return c.unwrap()
@@ -20,20 +20,20 @@ func DriverConn(driverConn any) any {
 }
 
 // A conn is a driver's connection that retires after a rotation. It has the
-// optional interfaces of database/sql/driver; where the driver's connection has
-// not, it does what database/sql would do, down to the text of errors.
+// optional interfaces of database/sql/driver; where the driver's connection
+// lacks one, it does what database/sql would do, down to the text of errors.
 //
 // Like the connection it wraps, it is used by one goroutine at a time.
 type conn struct {
 	driver.Conn
 	connector *Connector
-	version   string // that it was opened with
-	opened    string // the current one at that time; empty: not known
+	version   string // the version it was opened with
+	opened    string // the version that was current then; empty: not known
 }
 
-// ExecerContext and QueryerContext are had only where the driver's connection
-// has them or their older forms: for their sake database/sql looks at the
-// arguments before there is a statement that might convert them.
+// ExecerContext and QueryerContext are implemented only where the driver's
+// connection implements them or their older forms: where they are, database/sql
+// checks the arguments before there is a statement that might convert them.
 type (
 	execConn struct {
 		*conn
@@ -71,18 +71,11 @@ func (c *Connector) wrap(inner driver.Conn, version, current string) driver.Conn
 
 func (c *conn) unwrap() driver.Conn { return c.Conn }
 
-// ended is a context that has ended: who waits for nothing gives it.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-// currentVersion returns the id of the version that is current as far as is
-// known without asking anybody, or "".
+// currentVersion returns the id of the version that is current as far as the
+// client knows, or "". It does not block.
 func (c *Connector) currentVersion() string {
-	v, err := c.ref.Get(ended)
-	if err != nil {
+	v, ok := c.ref.Peek()
+	if !ok {
 		return ""
 	}
 	return v.id
@@ -93,14 +86,15 @@ func (c *Connector) currentVersion() string {
 // of the secret has become current since, and not the one of l. It is for
 // drivers that ask when a connection is taken out of the pool, as pgx does with
 // stdlib.OptionResetSession, and does what Options.RetireAfterRotation does
-// without the wrapper. It does no I/O; what is not known is not retired.
+// without the wrapper. It does no I/O. While the current version is not known
+// it reports false.
 func (c *Connector) Retired(l Login) bool {
 	return retired(l.VersionID, l.opened, c.currentVersion())
 }
 
-// retired is about a connection opened with a version, while another one, or
-// that one, was current. One that was opened with a version that was not
-// current stays until the labels have moved.
+// retired reports whether a connection is out of date: opened with version,
+// while the version opened was current. A connection that was opened with a
+// version that was not current stays until the labels have moved.
 func retired(version, opened, current string) bool {
 	return current != "" && opened != "" && current != opened && current != version
 }
@@ -138,7 +132,7 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 	if n, ok := c.Conn.(driver.NamedValueChecker); ok {
 		return n.CheckNamedValue(v)
 	}
-	return driver.ErrSkip // on to the statement's ColumnConverter, if any, or the default
+	return driver.ErrSkip // database/sql goes on with the statement's ColumnConverter, or the default
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +70,7 @@ func TestRotationSingleUser(t *testing.T) {
 }
 
 // With alternating users the current version is valid until the next rotation,
-// by when the client has learnt of this one.
+// by when the client has noticed this one.
 func TestRotationAlternatingUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, client := newClient(t, secretOf("app0", "p0"))
@@ -174,7 +173,7 @@ func TestNothingLogsIn(t *testing.T) {
 				}
 				var state *stateError
 				if !errors.As(err, &state) {
-					t.Errorf("the driver's error is not to be found in %v", err)
+					t.Errorf("the driver's error is not found in %v", err)
 				}
 				if strings.Contains(err.Error(), "canary") {
 					t.Errorf("the error holds a password: %v", err)
@@ -192,19 +191,20 @@ func TestNothingLogsIn(t *testing.T) {
 	}
 }
 
-// A server that does not answer must not hold up database/sql for ever.
+// A server that does not answer must not block database/sql for ever.
 func TestMaxWaitBoundsAHungServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client := newClient(t, secretOf("app", "one"))
 		server := newFakeDB("app", "one")
 		server.latency = time.Hour
 		c := sqlcred.New(client, secretName, server.opener, nil)
+		defer c.Close()
 		start := time.Now()
 		_, err := c.Connect(t.Context())
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1m0s") {
-			t.Errorf("got %v, want an error that names the wait", err)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1m0s") || !strings.Contains(err.Error(), `user "app" at db:5432`) {
+			t.Errorf("got %v, want an error that names the wait, the user and the host", err)
 		}
-		if got := time.Since(start); got != time.Minute {
+		if got := time.Since(start); got < time.Minute || got > time.Minute+100*time.Millisecond {
 			t.Errorf("came after %v, want 1m", got)
 		}
 	})
@@ -300,7 +300,7 @@ func TestOptionStages(t *testing.T) {
 			Stages:  []string{secrets.Current, secrets.Previous},
 		})
 		if _, err := c.Connect(t.Context()); !errors.As(err, new(*secrets.RejectedError)) {
-			t.Errorf("got %v, want a RejectedError: AWSPENDING is not to be offered", err)
+			t.Errorf("got %v, want a RejectedError: AWSPENDING may not be offered", err)
 		}
 	})
 }
@@ -392,82 +392,6 @@ func TestOpenFails(t *testing.T) {
 					t.Errorf("got %v, want the cause hidden: %v", err, test.hidden)
 				}
 			})
-		})
-	}
-}
-
-type closingConnector struct {
-	*fakeConnector
-	closed *atomic.Int32
-}
-
-func (c closingConnector) Close() error { c.closed.Add(1); return nil }
-
-func TestClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, client := newClient(t, secretOf("app", "one"))
-		server := newFakeDB("app", "one")
-		var closed atomic.Int32
-		c := sqlcred.New(client, secretName, func(l sqlcred.Login) (driver.Connector, error) {
-			return closingConnector{&fakeConnector{server, l}, &closed}, nil
-		}, nil)
-		if d := c.Driver(); d == nil {
-			t.Error("no driver before the first connection")
-		} else if _, err := d.Open(""); err == nil {
-			t.Error("the stand-in for a driver opens connections")
-		}
-		connect(t.Context(), t, c)
-		if d, ok := c.Driver().(fakeDriver); !ok {
-			t.Errorf("driver: got %T, want that of the connections", d)
-		}
-		for range 2 {
-			if err := io.Closer(c).Close(); err != nil {
-				t.Error(err)
-			}
-		}
-		if closed.Load() != 1 {
-			t.Errorf("the driver's connector was closed %d times, want 1", closed.Load())
-		}
-		if _, err := c.Connect(t.Context()); !errors.Is(err, secrets.ErrClosed) {
-			t.Errorf("connect: got %v, want %v", err, secrets.ErrClosed)
-		}
-	})
-}
-
-// Two callers who need the same connector at the same time: one is kept, the
-// other closed, also when the pool is closed meanwhile.
-func TestOpenAtTheSameTime(t *testing.T) {
-	for _, closes := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			_, client := newClient(t, secretOf("app", "one"))
-			server := newFakeDB("app", "one")
-			var made, closed atomic.Int32
-			c := sqlcred.New(client, secretName, func(l sqlcred.Login) (driver.Connector, error) {
-				made.Add(1)
-				time.Sleep(time.Second)
-				return closingConnector{&fakeConnector{server, l}, &closed}, nil
-			}, nil)
-			var wg sync.WaitGroup
-			for range 3 {
-				wg.Go(func() {
-					conn, err := c.Connect(t.Context())
-					switch {
-					case closes && !errors.Is(err, secrets.ErrClosed):
-						t.Errorf("connect while closing: got %v, %v, want %v", conn, err, secrets.ErrClosed)
-					case !closes && err != nil:
-						t.Errorf("connect: %v", err)
-					}
-				})
-			}
-			synctest.Wait()
-			if closes {
-				c.Close()
-			}
-			wg.Wait()
-			c.Close()
-			if made.Load() != 3 || closed.Load() != 3 {
-				t.Errorf("connectors made %d, closed %d, want 3 of each", made.Load(), closed.Load())
-			}
 		})
 	}
 }

@@ -1,11 +1,11 @@
 // Package sqlcred connects database/sql to a database whose password is in AWS
 // Secrets Manager, so that a rotation of the password costs no failed query and
-// as few wrong logins as can be.
+// as few wrong logins as possible.
 //
 //	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
 //	db, err := sqlcred.OpenDB("pgx", client, "prod/db", nil)
 //
-// is all it takes with a secret in the form that Amazon RDS uses and a driver
+// is enough with a secret in the form that Amazon RDS uses and a driver
 // that is registered with database/sql. The package imports none. With a
 // driver's connector it is
 //
@@ -35,9 +35,13 @@
 // Options.MaxLogins at a time, first come, first served, and one at a time
 // while a rotation is known to be outstanding. When one is refused, no other
 // login with that version begins, and those that have not sent their password
-// yet are given up. A rotation then costs at most MaxLogins wrong logins in a
+// yet are cancelled. A rotation then costs at most MaxLogins wrong logins in a
 // process, one or two where the server is near, and exactly one with a
-// MaxLogins of 1. With alternating users it costs none, if there is more time
+// MaxLogins of 1. A login whose caller leaves, at a deadline for instance, is
+// finished in the background, for a second at most: the server may have counted
+// its password already, and without the verdict the next login would be wrong
+// too. [Connector.Close] ends such logins. With alternating users a rotation
+// costs none, if there is more time
 // between two rotations than the client takes to notice the first.
 //
 // That holds for one connector. No client can promise it for many processes
@@ -45,13 +49,13 @@
 // blocked after three strikes, rotate with alternating users, or let the server
 // accept two passwords at once (RETAIN CURRENT PASSWORD in MySQL 8).
 //
-// A login that is given up before its password is sent costs nothing on
+// A login that is cancelled before its password is sent costs nothing on
 // PostgreSQL. MySQL and MariaDB count an interrupted handshake, and block a
 // client's host after max_connect_errors (100) of them in a row. A rotation
 // makes at most MaxLogins-1 in a process, none with a MaxLogins of 1, and the
 // login that follows starts the count again.
 //
-// Giving up takes a driver that heeds the context of a login, as pgx and the
+// Cancelling takes a driver that observes the context of a login, as pgx and the
 // driver for MySQL do. lib/pq tells its dialer of the context
 // and no one else; the context that sqlcred gives to a driver does not end once
 // the connection is made, so a dialer may tie the connection to it, provided
@@ -65,18 +69,23 @@
 //		return conn, err
 //	}
 //
-// A driver that heeds no context holds nobody up: it is left behind, and what
-// it returns in the end is closed.
+// A driver that ignores the context delays no caller: it finishes in the
+// background, and the connection it returns is closed.
 //
 // # Errors
 //
 // If no version is accepted, Connect, and with it the first query, returns a
 // [*secrets.RejectedError] when its context ends; or after Options.MaxWait if
 // that has no deadline, because database/sql opens connections in the
-// background without one. A login that is refused because of the account, and
-// not of the password, ends at once with an [*AccountError]: a blocked account
-// is not tried again. All other errors are the driver's own. Refusals are told
-// by the server's error codes, see [IsRefused]; Options.IsRefused may judge in its place.
+// background without one. The error quotes the server's last answer. A login
+// that is refused because of the account, and not of the password, ends at once
+// with an [*AccountError]: a blocked account is not tried again. All other
+// errors are the driver's own. Refusals are recognized by the server's error
+// codes, see [IsRefused]; Options.IsRefused may judge in its place.
+//
+// No error contains a password. A driver's error that does, in any of the usual
+// escapes, is replaced by "error withheld: it contains the password" and its
+// SQLSTATE or number; a password of up to three bytes is replaced in the text.
 //
 // # Open connections
 //
@@ -92,9 +101,8 @@
 //		...
 //	})
 //
-// and libraries that look for a driver's type in Raw by themselves do not find
-// it. A driver that can be asked whether to keep a connection needs no wrapper.
-// With pgx:
+// and libraries that expect a driver's type in Raw do not find it. A driver that
+// can be asked whether to keep a connection needs no wrapper. With pgx:
 //
 //	var c *sqlcred.Connector
 //	c = sqlcred.New(client, "prod/db", func(l sqlcred.Login) (driver.Connector, error) {
@@ -118,7 +126,11 @@
 //
 // The secret's field ssl says how [Login.DSN], and so [OpenDB], secures
 // connections: true insists on TLS with the server's certificate and name
-// checked, false uses none, and without the field it is the driver's default.
+// checked, and false uses none. Without the field Options.TLS applies, and
+// without that the driver's default: a service has its driver configured
+// already, and a rule of this package would weaken that or break it. (Package
+// rotate reads the field alike, but insists on TLS where it is absent, because
+// it sends new passwords and the master's.)
 // The authorities that sign the certificates of Amazon RDS are not among those
 // that systems trust: give the driver their bundle.
 //
@@ -151,11 +163,12 @@
 //		return l.Username, l.Password(), err
 //	}
 //
-// Such a function is asked before the login and never told how it ended. It
-// gives the current version, also when the server refuses that: with a single
+// Such a function is called before the login and never learns how it ended. It
+// returns the current version, also when the server refuses that: with a single
 // user, logins fail from the moment the password changes until the label has
-// moved and the client has noticed, and nothing bounds how many of them there
-// are. A caller who sees an error that [IsRefused] can at least ask for a
-// [secrets.Client.Refresh]. It is enough where users alternate. For the rest, use a connector; pgx
-// has one in its package stdlib, and [secrets.Try] is for everything else.
+// moved and the client has noticed, and nothing bounds their number. A caller
+// whose error [IsRefused] recognizes can at least call
+// [secrets.Client.Refresh]. That is enough where users alternate. Otherwise use
+// a connector; pgx has one in its package stdlib, and [secrets.Try] is for
+// everything else.
 package sqlcred

@@ -74,7 +74,7 @@ func ExampleNew() {
 	defer db.Close()
 }
 
-// What a driver offers beyond database/sql is to be had with and without
+// What a driver offers beyond database/sql is available with and without
 // Options.RetireAfterRotation.
 func ExampleDriverConn() {
 	var conn *sql.Conn // of a database that was opened with a connector
@@ -109,4 +109,6 @@ func ExampleLogin() {
 	// 7
 }
 
-func newConnector(string) (driver.Connector, error) { return nil, errors.New("left out") }
+func newConnector(string) (driver.Connector, error) {
+	return nil, errors.New("not part of the example")
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -20,22 +21,23 @@ import (
 // A fakeDB is a database server that checks passwords, and the driver for it.
 type fakeDB struct {
 	latency time.Duration // of each half of a login
-	deaf    bool          // the driver does not heed the context of a login
+	deaf    bool          // the driver ignores the context of a login
 	watches bool          // the driver goes on watching it after the login
 
 	mu        sync.Mutex // guards the fields below
 	passwords map[string]string
-	fail      error // of every login, before the password is looked at
+	fail      error // of every login, before the password is checked
 	wrong     int   // logins with a wrong password that reached the server
+	wrongWith map[string]int
 	logins    []string
-	aborted   int // logins that were given up before the password was sent
+	aborted   int // logins that were cancelled before the password was sent
 	open      int // connections
 	underWay  int
 	most      int // logins under way at a time
 }
 
 func newFakeDB(users ...string) *fakeDB {
-	db := &fakeDB{latency: time.Millisecond, passwords: make(map[string]string)}
+	db := &fakeDB{latency: time.Millisecond, passwords: make(map[string]string), wrongWith: make(map[string]int)}
 	for i := 0; i < len(users); i += 2 {
 		db.passwords[users[i]] = users[i+1]
 	}
@@ -63,10 +65,24 @@ func (db *fakeDB) wrongLogins() int {
 	return n
 }
 
+// wrongBy returns how many wrong logins there were with each password.
+func (db *fakeDB) wrongBy() map[string]int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return maps.Clone(db.wrongWith)
+}
+
 func (db *fakeDB) loginsSoFar() []string {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	return append([]string(nil), db.logins...)
+}
+
+// begun returns how many logins began, with or without a password sent.
+func (db *fakeDB) begun() int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return len(db.logins) + db.aborted
 }
 
 func (db *fakeDB) connections() int {
@@ -145,6 +161,7 @@ func (db *fakeDB) check(l sqlcred.Login) error {
 	}
 	if password, ok := db.passwords[l.Username]; !ok || password != l.Password() {
 		db.wrong++
+		db.wrongWith[l.Password()]++
 		return fmt.Errorf("fake: connect: %w", &stateError{"28P01"})
 	}
 	db.open++

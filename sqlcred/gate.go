@@ -10,78 +10,80 @@ import (
 )
 
 // refusalMemory is how long a refused version is kept from the server. After
-// it one login is let through to see whether the server still refuses it.
+// it one login is admitted to find out whether the server still refuses it.
 const refusalMemory = 30 * time.Second
 
-// A gate lets few logins through at a time, in the order they come, and sees
-// to it that a version of the secret that the server has refused is not
-// offered again by those who were about to. It is safe for concurrent use by
-// multiple goroutines.
+// A gate admits few logins at a time, in the order they come, and keeps
+// callers from offering a version of the secret that the server has refused.
+// It is safe for concurrent use by multiple goroutines.
+//
+// With a max of 1 the server sees a refused version once per refusalMemory, and
+// whenever a prober offers it: a login keeps its place until its verdict is
+// known, so the next one begins only when the version is marked.
 type gate struct {
 	max      int         // logins under way at a time; 0: any number
-	rotating func() bool // whether to let one through at a time; must not block
+	rotating func() bool // whether to admit one at a time; must not block
 
 	tickets atomic.Uint64
 
-	mu       sync.Mutex          // guards the fields below; nothing is called and nobody waited for while it is held
-	underWay []*passage          // logins let through that are not over
-	waiting  []*passage          // first come first, by ticket
+	mu       sync.Mutex          // guards the fields below; held for no I/O and no callback
+	underWay []*admission        // logins admitted that are not over
+	waiting  []*admission        // by ticket
 	refused  map[string]*refusal // by version id
+	closed   bool                // no login is admitted any more
 }
 
 // A refusal is what the gate knows of a version that the server refused.
 type refusal struct {
 	err error     // what the driver returned
-	at  time.Time // when it was refused, or last let through to be tried again
+	at  time.Time // when it was refused, or last admitted to be tried again
 }
 
-// A passage is one login's way through a gate.
-type passage struct {
+// An admission is one login's way through a gate.
+type admission struct {
+	ctx     context.Context // of the caller; one that has left is not admitted
 	version string
 	ticket  uint64        // its place in the queue
 	probe   bool          // offers the version although it was refused
-	trial   bool          // let through in spite of an earlier refusal: a success undoes it
-	decided chan struct{} // closed, with gate.mu held, when the login is let through or turned away
-	turned  error         // set before decided is closed: the refusal that turned it away
+	trial   bool          // admitted in spite of an earlier refusal: a success undoes it
+	decided chan struct{} // closed, with gate.mu held, when the login is admitted or barred
+	barred  error         // set before decided is closed: the refusal that bars it
 	stop    chan struct{} // closed, with gate.mu held, when a login with the same version was refused
 	reason  error         // set before stop is closed: that refusal
 }
 
-// A turnedAway error says that a login did not take place because the server
-// has just refused another one with the same version.
-type turnedAway struct{ refusal error }
+// A barredError says that a login did not take place because the server has
+// just refused another one with the same version.
+type barredError struct{ refusal error }
 
-func (e *turnedAway) Error() string { return e.refusal.Error() }
-func (e *turnedAway) Unwrap() error { return e.refusal }
+func (e *barredError) Error() string { return e.refusal.Error() }
+func (e *barredError) Unwrap() error { return e.refusal }
 
-// ticket returns a new place at the end of the queue. Who is turned away and
-// comes again with another version, with the same ticket, does not lose it.
+// ticket returns a new place at the end of the queue. A caller who is barred
+// and returns with another version and the same ticket keeps that place.
 func (g *gate) ticket() uint64 { return g.tickets.Add(1) }
 
 // enter waits until a login with this version may begin. The error is a
-// *turnedAway if the version was refused, now or while waiting, and else the
-// context's. A passage that enter returns must be given to leave once.
+// *barredError if the version was refused, now or while waiting, and else the
+// context's; a context that has ended begins no login. The caller must pass
+// the admission to leave once.
 //
-// With probe the version is let through whether it was refused or not.
-func (g *gate) enter(ctx context.Context, ticket uint64, version string, probe bool) (*passage, error) {
-	p := &passage{
+// With probe the version is admitted whether it was refused or not.
+func (g *gate) enter(ctx context.Context, ticket uint64, version string, probe bool) (*admission, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p := &admission{
+		ctx:     ctx,
 		version: version,
 		ticket:  ticket,
 		probe:   probe,
 		decided: make(chan struct{}),
 		stop:    make(chan struct{}),
 	}
-	limit := g.limit()
-	g.mu.Lock()
-	if r := g.barredLocked(p); r != nil {
-		g.mu.Unlock()
-		return nil, &turnedAway{r.err}
+	if r := g.queue(p); r != nil {
+		return nil, &barredError{r}
 	}
-	i, _ := slices.BinarySearchFunc(g.waiting, ticket, func(o *passage, ticket uint64) int { return cmp.Compare(o.ticket, ticket) })
-	g.waiting = slices.Insert(g.waiting, i, p)
-	g.admitLocked(limit)
-	g.mu.Unlock()
-
 	select {
 	case <-p.decided:
 	case <-ctx.Done():
@@ -89,10 +91,30 @@ func (g *gate) enter(ctx context.Context, ticket uint64, version string, probe b
 			return nil, ctx.Err()
 		}
 	}
-	if p.turned != nil {
-		return nil, &turnedAway{p.turned}
+	if p.barred != nil {
+		return nil, &barredError{p.barred}
+	}
+	if err := ctx.Err(); err != nil {
+		g.leave(p, false, nil)
+		return nil, err
 	}
 	return p, nil
+}
+
+// queue puts p in its place, and admits whoever is next. It returns the
+// refusal if p's version is barred.
+func (g *gate) queue(p *admission) error {
+	limit := g.limit()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if r := g.barredLocked(p); r != nil {
+		return r.err
+	}
+	byTicket := func(o *admission, ticket uint64) int { return cmp.Compare(o.ticket, ticket) }
+	i, _ := slices.BinarySearchFunc(g.waiting, p.ticket, byTicket)
+	g.waiting = slices.Insert(g.waiting, i, p)
+	g.admitLocked(limit)
+	return nil
 }
 
 // limit is how many logins may be under way now.
@@ -105,7 +127,7 @@ func (g *gate) limit() int {
 
 // barredLocked returns the refusal that keeps p from the server, or nil. When
 // the refusal has grown old, p is the one that tries the version again.
-func (g *gate) barredLocked(p *passage) *refusal {
+func (g *gate) barredLocked(p *admission) *refusal {
 	r := g.refused[p.version]
 	switch {
 	case r == nil:
@@ -119,22 +141,31 @@ func (g *gate) barredLocked(p *passage) *refusal {
 	return nil
 }
 
-// admitLocked lets through who is next while there is room.
+// admitLocked admits the next in the queue while there is room. Callers whose
+// context has ended are passed over: they withdraw by themselves.
 func (g *gate) admitLocked(limit int) {
-	n := 0
-	for n < len(g.waiting) && (limit == 0 || len(g.underWay) < limit) {
-		p := g.waiting[n]
+	g.waiting = slices.DeleteFunc(g.waiting, func(p *admission) bool {
+		if g.closed || limit > 0 && len(g.underWay) >= limit || p.ctx.Err() != nil {
+			return false
+		}
 		p.trial = g.refused[p.version] != nil
 		g.underWay = append(g.underWay, p)
 		close(p.decided)
-		n++
-	}
-	g.waiting = slices.Delete(g.waiting, 0, n)
+		return true
+	})
+}
+
+// close admits no login from now on. Those who wait do so until their context
+// ends.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
 }
 
 // withdraw takes p out of the queue. It reports false if p is not there: it
-// was let through or turned away.
-func (g *gate) withdraw(p *passage) bool {
+// was admitted or barred.
+func (g *gate) withdraw(p *admission) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	i := slices.Index(g.waiting, p)
@@ -148,11 +179,11 @@ func (g *gate) withdraw(p *passage) bool {
 // leave ends a login. refused is the driver's error if the server refused the
 // version; ok tells that the login succeeded. It is neither when the login
 // failed otherwise.
-func (g *gate) leave(p *passage, ok bool, refused error) {
+func (g *gate) leave(p *admission, ok bool, refused error) {
 	limit := g.limit()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.underWay = slices.DeleteFunc(g.underWay, func(o *passage) bool { return o == p })
+	g.underWay = slices.DeleteFunc(g.underWay, func(o *admission) bool { return o == p })
 	switch {
 	case refused != nil:
 		g.refuseLocked(p.version, refused)
@@ -164,8 +195,16 @@ func (g *gate) leave(p *passage, ok bool, refused error) {
 	g.admitLocked(limit)
 }
 
+// refuse remembers a refusal that became known after the login had left.
+func (g *gate) refuse(version string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refuseLocked(version, err)
+}
+
 // refuseLocked remembers a refusal, stops the logins with that version that
-// are under way, and turns away those that wait; but not a prober, which knows.
+// are under way, and bars those that wait. A prober offers the version although
+// it was refused, so it goes on.
 func (g *gate) refuseLocked(version string, err error) {
 	now := time.Now()
 	for v, r := range g.refused {
@@ -183,11 +222,11 @@ func (g *gate) refuseLocked(version string, err error) {
 			close(p.stop)
 		}
 	}
-	g.waiting = slices.DeleteFunc(g.waiting, func(p *passage) bool {
+	g.waiting = slices.DeleteFunc(g.waiting, func(p *admission) bool {
 		if p.version != version || p.probe {
 			return false
 		}
-		p.turned = err
+		p.barred = err
 		close(p.decided)
 		return true
 	})

@@ -18,7 +18,7 @@ func newGate(max int) (g *gate, rotating *bool) {
 }
 
 // mustEnter enters at once.
-func mustEnter(t *testing.T, g *gate, version string, probe bool) *passage {
+func mustEnter(t *testing.T, g *gate, version string, probe bool) *admission {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
@@ -29,18 +29,18 @@ func mustEnter(t *testing.T, g *gate, version string, probe bool) *passage {
 	return p
 }
 
-// turnedAwayAtOnce checks that a version is barred.
-func turnedAwayAtOnce(t *testing.T, g *gate, version string) {
+// barredAtOnce checks that a version is barred.
+func barredAtOnce(t *testing.T, g *gate, version string) {
 	t.Helper()
 	p, err := g.enter(t.Context(), g.ticket(), version, false)
-	var turned *turnedAway
-	if !errors.As(err, &turned) || !errors.Is(err, errRefused) {
-		t.Fatalf("enter(%q): got %v, %v, want it turned away with the driver's error", version, p, err)
+	var barred *barredError
+	if !errors.As(err, &barred) || !errors.Is(err, errRefused) {
+		t.Fatalf("enter(%q): got %v, %v, want it barred with the driver's error", version, p, err)
 	}
 }
 
 // stopped reports whether a passage was told to stop.
-func stopped(p *passage) bool {
+func stopped(p *admission) bool {
 	select {
 	case <-p.stop:
 		return true
@@ -52,7 +52,7 @@ func stopped(p *passage) bool {
 // queue starts n logins that wait at the gate, one after the other, and
 // returns what becomes of each.
 type queued struct {
-	p   *passage
+	p   *admission
 	err error
 }
 
@@ -70,7 +70,7 @@ func queue(ctx context.Context, g *gate, n int, version string) []chan queued {
 	return all
 }
 
-// through returns the indexes of those who came through or were turned away.
+// through returns the indexes of those who were admitted or barred.
 func through(all []chan queued) []int {
 	synctest.Wait()
 	var done []int
@@ -105,22 +105,22 @@ func TestGateLimitsAndKeepsOrder(t *testing.T) {
 	}
 }
 
-// Who was turned away and comes again is not behind those who came later.
-func TestGateKeepsThePlaceOfTheTurnedAway(t *testing.T) {
+// A caller who was barred and returns is not behind those who came later.
+func TestGateKeepsThePlaceOfTheBarred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(1)
 		first := mustEnter(t, g, "v1", false)
 		early := g.ticket()
-		turned := make(chan error)
+		barred := make(chan error)
 		go func() {
 			_, err := g.enter(t.Context(), early, "v1", false)
-			turned <- err
+			barred <- err
 		}()
 		synctest.Wait()
 		late := queue(t.Context(), g, 3, "v2")
 		g.leave(first, false, errRefused)
-		if err := <-turned; !errors.Is(err, errRefused) {
-			t.Fatalf("got %v, want it turned away", err)
+		if err := <-barred; !errors.Is(err, errRefused) {
+			t.Fatalf("got %v, want it barred", err)
 		}
 		again := make(chan queued, 1)
 		go func() {
@@ -188,7 +188,7 @@ func TestGateHeedsContext(t *testing.T) {
 		next := queue(t.Context(), g, 1, "v1")
 		g.leave(first, true, nil)
 		if got := through(next); len(got) != 1 {
-			t.Errorf("who gave up still holds a place")
+			t.Errorf("a caller who left still has a place")
 		}
 	})
 }
@@ -228,24 +228,24 @@ func TestGateRefusal(t *testing.T) {
 			t.Errorf("sibling: stopped %v, reason %v, want it stopped by the refusal", stopped(sibling), sibling.reason)
 		}
 		if stopped(prober) {
-			t.Errorf("a prober was stopped, who knew that the version may be refused")
+			t.Errorf("a prober was stopped, which offers the version although it was refused")
 		}
 		if stopped(other) {
 			t.Errorf("a login with another version was stopped")
 		}
 		if got := through(waiting); len(got) != 3 {
-			t.Fatalf("waiting with the refused version: %v of 3 turned away", got)
+			t.Fatalf("waiting with the refused version: %v of 3 barred", got)
 		}
 		for _, c := range waiting {
-			var turned *turnedAway
-			if q := <-c; !errors.As(q.err, &turned) || !errors.Is(q.err, errRefused) {
-				t.Errorf("waiting with the refused version: got %v, want it turned away", q.err)
+			var barred *barredError
+			if q := <-c; !errors.As(q.err, &barred) || !errors.Is(q.err, errRefused) {
+				t.Errorf("waiting with the refused version: got %v, want it barred", q.err)
 			}
 		}
 		if got := through(waitingOther); len(got) != 1 {
 			t.Errorf("a login with another version did not get the place")
 		}
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 	})
 }
 
@@ -275,16 +275,16 @@ func TestGateProbe(t *testing.T) {
 		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
 
 		g.leave(mustEnter(t, g, "v1", true), false, errRefused)
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 		g.leave(mustEnter(t, g, "v1", true), false, nil) // a network error says nothing
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 		g.leave(mustEnter(t, g, "v1", true), true, nil)
 		g.leave(mustEnter(t, g, "v1", false), true, nil)
 
 		// The version is refused while the prober waits for its turn.
 		g.max = 1
 		refused := mustEnter(t, g, "v1", false)
-		probing := make(chan *passage)
+		probing := make(chan *admission)
 		go func() {
 			p, err := g.enter(t.Context(), g.ticket(), "v1", true)
 			if err != nil {
@@ -294,7 +294,7 @@ func TestGateProbe(t *testing.T) {
 		}()
 		synctest.Wait()
 		g.leave(refused, false, errRefused)
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 		g.leave(<-probing, true, nil)
 		g.leave(mustEnter(t, g, "v1", false), true, nil)
 	})
@@ -308,7 +308,7 @@ func TestGateEarlierSuccessIsNoProof(t *testing.T) {
 		early := mustEnter(t, g, "v1", false)
 		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
 		g.leave(early, true, nil)
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 	})
 }
 
@@ -319,18 +319,18 @@ func TestGateTriesAgain(t *testing.T) {
 		g, _ := newGate(4)
 		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
 		time.Sleep(refusalMemory - 1)
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 		time.Sleep(1 * time.Nanosecond)
 
 		trial := mustEnter(t, g, "v1", false)
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 		g.leave(trial, false, errRefused)
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 
 		time.Sleep(refusalMemory)
 		trial = mustEnter(t, g, "v1", false)
 		g.leave(trial, false, nil)
-		turnedAwayAtOnce(t, g, "v1")
+		barredAtOnce(t, g, "v1")
 
 		time.Sleep(refusalMemory)
 		g.leave(mustEnter(t, g, "v1", false), true, nil)

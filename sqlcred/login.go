@@ -1,8 +1,8 @@
 package sqlcred
 
 import (
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,15 +11,16 @@ import (
 	"strings"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // TLS says how a connection is to be secured.
 type TLS int8
 
 const (
-	// TLSDefault leaves it to the driver: PostgreSQL drivers try TLS first
-	// or insist on it without checking the certificate, the MySQL driver
-	// uses none.
+	// TLSDefault leaves it to the driver, which a service has configured
+	// already: PostgreSQL drivers try TLS first or insist on it without
+	// checking the certificate, the MySQL driver uses none.
 	TLSDefault TLS = iota
 	// TLSOff uses no TLS.
 	TLSOff
@@ -28,26 +29,15 @@ const (
 )
 
 // String returns "default", "off" or "verify".
-func (t TLS) String() string {
-	switch t {
-	case TLSDefault:
-		return "default"
-	case TLSOff:
-		return "off"
-	case TLSVerify:
-		return "verify"
-	}
-	return "TLS(" + strconv.Itoa(int(t)) + ")"
-}
+func (t TLS) String() string { return dblogin.TLS(t).String() }
 
 // A Login is the content of one version of a database secret, in the form that
 // Amazon RDS and its rotation functions use. A field that the secret lacks is
 // zero.
 //
-// A Login never shows its password but by [Login.Password] and [Login.DSN]:
-// it is left out by every verb of fmt, by log/slog and by encoding/json, also
-// when the Login is a field of another struct, exported or not. The zero Login
-// has an empty password.
+// Only [Login.Password] and [Login.DSN] return the password: no verb of fmt,
+// neither log/slog nor encoding/json shows it, also when the Login is a field of
+// another struct, exported or not. The zero Login has an empty password.
 //
 // A Login is a value: a copy may be changed without effect on others.
 type Login struct {
@@ -81,7 +71,7 @@ func (l Login) WithPassword(password string) Login {
 }
 
 // Keys are the names that a secret's JSON has for the fields of a [Login],
-// where they are not the usual ones. An empty name means the usual one.
+// where they differ from the usual ones. An empty name means the usual one.
 type Keys struct {
 	Engine    string // "engine"
 	Host      string // "host"
@@ -96,9 +86,9 @@ type Keys struct {
 
 // DecodeLogin reads a database secret: a JSON object with the fields engine,
 // host, port (a number or a string), username, password, dbname, ssl (a
-// boolean, or "true" or "false"), dbClusterIdentifier and masterarn, of which
-// only the password must be there. Other fields are ignored. It fits
-// [secrets.BindFunc]. An error names the field and holds nothing of the secret.
+// boolean, or "true" or "false"), dbClusterIdentifier and masterarn. Only the
+// password is required, and unknown fields are ignored. It fits
+// [secrets.BindFunc]. An error names the field and quotes nothing of the secret.
 func DecodeLogin(s *secrets.Secret) (Login, error) { return decodeSecret(s, Keys{}) }
 
 func decodeSecret(s *secrets.Secret, keys Keys) (Login, error) {
@@ -122,108 +112,23 @@ func (l *Login) UnmarshalJSON(data []byte) error {
 }
 
 func decodeLogin(data []byte, keys Keys) (Login, error) {
-	d := loginDecoder{}
-	// The error is dropped, here and below: it quotes the input.
-	if json.Unmarshal(data, &d.fields) != nil || d.fields == nil {
-		return Login{}, errors.New("sqlcred: the secret is not a JSON object")
+	read, err := dblogin.Decode(string(data), dblogin.Keys(keys))
+	if err == nil && read.Password == "" {
+		err = fmt.Errorf("the field %q is missing or empty", cmp.Or(keys.Password, "password"))
 	}
-	l := Login{
-		Engine:    d.text(keys.Engine, "engine"),
-		Host:      d.text(keys.Host, "host"),
-		Port:      d.port(keys.Port, "port"),
-		Username:  d.text(keys.Username, "username"),
-		DBName:    d.text(keys.DBName, "dbname"),
-		TLS:       d.tls(keys.SSL, "ssl"),
-		ClusterID: d.text(keys.ClusterID, "dbClusterIdentifier"),
-		MasterARN: d.text(keys.MasterARN, "masterarn"),
+	if err != nil {
+		return Login{}, fmt.Errorf("sqlcred: secret: %w", err)
 	}
-	l = l.WithPassword(d.text(keys.Password, "password"))
-	if d.err == nil && l.Password() == "" {
-		d.fail(keys.Password, "password", "is missing or empty")
-	}
-	if d.err != nil {
-		return Login{}, d.err
-	}
-	return l, nil
-}
-
-// loginDecoder takes a secret's JSON apart. Its methods are given the name of
-// a field and the one that stands in for an empty name. They keep the first
-// error and return zero values after it.
-type loginDecoder struct {
-	fields map[string]json.RawMessage
-	err    error
-}
-
-func (d *loginDecoder) fail(name, usual, what string) {
-	if name == "" {
-		name = usual
-	}
-	if d.err == nil {
-		d.err = fmt.Errorf("sqlcred: the secret's field %q %s", name, what)
-	}
-}
-
-// raw returns a field, or nil if it is absent or null.
-func (d *loginDecoder) raw(name, usual string) json.RawMessage {
-	if name == "" {
-		name = usual
-	}
-	raw := d.fields[name]
-	if string(raw) == "null" {
-		return nil
-	}
-	return raw
-}
-
-func (d *loginDecoder) text(name, usual string) string {
-	raw := d.raw(name, usual)
-	if raw == nil {
-		return ""
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		d.fail(name, usual, "is not a string")
-		return ""
-	}
-	return s
-}
-
-func (d *loginDecoder) port(name, usual string) int {
-	raw := d.raw(name, usual)
-	if raw == nil {
-		return 0
-	}
-	text := string(raw)
-	if raw[0] == '"' {
-		if text = d.text(name, usual); text == "" {
-			return 0
-		}
-	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || port == 0 {
-		d.fail(name, usual, "is not a port number")
-		return 0
-	}
-	return int(port)
-}
-
-func (d *loginDecoder) tls(name, usual string) TLS {
-	raw := d.raw(name, usual)
-	text := string(raw)
-	if raw != nil && raw[0] == '"' {
-		text = strings.ToLower(d.text(name, usual))
-	}
-	switch text {
-	case "true":
-		return TLSVerify
-	case "false":
-		return TLSOff
-	case "":
-		return TLSDefault
-	}
-	d.fail(name, usual, `is neither true nor false`)
-	return TLSDefault
+	return Login{
+		Engine:    read.Engine,
+		Host:      read.Host,
+		Port:      read.Port,
+		Username:  read.Username,
+		DBName:    read.DBName,
+		TLS:       TLS(read.TLS),
+		ClusterID: read.ClusterID,
+		MasterARN: read.MasterARN,
+	}.WithPassword(read.Password), nil
 }
 
 // String describes the login without its password.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // OpenDB returns a database whose connections log in with the secret of the
@@ -19,7 +19,7 @@ import (
 // It does no I/O: whether the secret and the database can be reached is known
 // after a Ping. It is an error if no driver of that name is registered. Where
 // the driver has no connectors of its own, as lib/pq, a login that has begun
-// can't be given up; [New] with pq.NewConnector does better.
+// cannot be cancelled; [New] with pq.NewConnector does better.
 func OpenDB(driverName string, client *secrets.Client, secretID string, o *Options) (*sql.DB, error) {
 	d, err := registered(driverName)
 	if err != nil {
@@ -44,18 +44,13 @@ func OpenDB(driverName string, client *secrets.Client, secretID string, o *Optio
 	return sql.OpenDB(c), nil
 }
 
-// registered finds a driver by name. database/sql gives it away only in a DB,
-// and some drivers insist on a DSN they can read, though nothing connects.
+// registered finds a driver by name. database/sql returns it only from a DB,
+// and some drivers insist on a DSN they can read, although nothing connects.
 func registered(name string) (driver.Driver, error) {
 	if !slices.Contains(sql.Drivers(), name) {
 		return nil, fmt.Errorf("sqlcred: no database/sql driver %q is registered (is its import missing?)", name)
 	}
-	for _, form := range []*form{postgresForm, mysqlForm, sqlserverForm, oracleForm} {
-		nobody := Login{Host: "localhost", Username: "nobody", DBName: "none"}.WithPassword("none")
-		dsn, err := form.build(nobody, nil)
-		if err != nil {
-			return nil, err
-		}
+	for _, dsn := range dblogin.Harmless() {
 		db, err := sql.Open(name, dsn)
 		if err != nil {
 			continue
@@ -63,7 +58,7 @@ func registered(name string) (driver.Driver, error) {
 		d := db.Driver()
 		return d, db.Close()
 	}
-	return nil, errors.New("sqlcred: driver takes none of the known forms of DSN: use New")
+	return nil, fmt.Errorf("sqlcred: driver %q reads no data source name in a known form: use New", name)
 }
 
 // dsnConnector is a connector for a driver that has none.

@@ -1,21 +1,21 @@
-package rotate
+package dblogin
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // errNotObject stands for every decoding error, because encoding/json quotes
 // what it could not decode.
 var errNotObject = errors.New("the value is not a JSON object")
 
-// An object is the text of a JSON object and where its members are, so that
+// An Object is the text of a JSON object and where its members are, so that
 // one can be replaced and all others keep their bytes.
-type object struct {
+type Object struct {
 	text    string
 	members []member
 	end     int // offset of the closing brace
@@ -27,38 +27,39 @@ type member struct {
 	start, end int
 }
 
-func parseObject(text string) (object, error) {
-	o := object{text: text}
+// ParseObject reads a JSON object. The error does not quote it.
+func ParseObject(text string) (Object, error) {
+	o := Object{text: text}
 	dec := json.NewDecoder(strings.NewReader(text))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return object{}, errNotObject
+		return Object{}, errNotObject
 	}
 	for dec.More() {
 		t, err := dec.Token()
 		name, ok := t.(string)
 		if err != nil || !ok {
-			return object{}, errNotObject
+			return Object{}, errNotObject
 		}
 		var raw json.RawMessage
 		if dec.Decode(&raw) != nil {
-			return object{}, errNotObject
+			return Object{}, errNotObject
 		}
 		end := int(dec.InputOffset())
 		o.members = append(o.members, member{name, end - len(raw), end})
 	}
 	if t, err := dec.Token(); err != nil || t != json.Delim('}') {
-		return object{}, errNotObject
+		return Object{}, errNotObject
 	}
 	o.end = int(dec.InputOffset()) - 1
 	if _, err := dec.Token(); err != io.EOF {
-		return object{}, errNotObject
+		return Object{}, errNotObject
 	}
 	return o, nil
 }
 
-// raw returns the text of the last member called name; readers in most
+// Raw returns the text of the last member called name; readers in most
 // languages take the last of several.
-func (o object) raw(name string) (string, bool) {
+func (o Object) Raw(name string) (string, bool) {
 	for i := len(o.members) - 1; i >= 0; i-- {
 		if m := o.members[i]; m.name == name {
 			return o.text[m.start:m.end], true
@@ -67,9 +68,10 @@ func (o object) raw(name string) (string, bool) {
 	return "", false
 }
 
-// string returns the string called name. A null counts as absent.
-func (o object) string(name string) (string, bool, error) {
-	raw, ok := o.raw(name)
+// String returns the string called name, and whether there is one. A null
+// counts as absent.
+func (o Object) String(name string) (string, bool, error) {
+	raw, ok := o.Raw(name)
 	if !ok || raw == "null" {
 		return "", false, nil
 	}
@@ -80,8 +82,21 @@ func (o object) string(name string) (string, bool, error) {
 	return s, true, nil
 }
 
-// set returns the text of o with every member called name set to s.
-func (o object) set(name, s string) string {
+// Set returns the text of o with every member called name set to s, or with
+// such a member added at the end. JSON can hold UTF-8 only, and encoding/json
+// would store another string for anything else: that is an error, which names
+// the field.
+func (o Object) Set(name, s string) (string, error) {
+	switch {
+	case !utf8.ValidString(name):
+		return "", errors.New("the field's name is not valid UTF-8")
+	case !utf8.ValidString(s):
+		return "", fmt.Errorf("the new value of the field %q is not valid UTF-8", name)
+	}
+	return o.set(name, s), nil
+}
+
+func (o Object) set(name, s string) string {
 	var b strings.Builder
 	at := 0
 	for _, m := range o.members {
@@ -104,13 +119,4 @@ func (o object) set(name, s string) string {
 	}
 	b.WriteString(o.text[at:])
 	return b.String()
-}
-
-// quoteJSON returns s as a JSON string, without the escapes for HTML.
-func quoteJSON(s string) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s) // a string always encodes
-	return strings.TrimSuffix(b.String(), "\n")
 }
