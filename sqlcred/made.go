@@ -12,9 +12,18 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// keepUnused is how long a driver's connector is kept after the last login
-// with it, if its version is not the current one.
-const keepUnused = time.Minute
+const (
+	// keepUnused is how long a driver's connector is kept after the last login
+	// with it, if its version is not the current one. It doubles each time that
+	// a connector had to be made of that version again.
+	keepUnused = time.Minute
+
+	// maxDoubled is how often it doubles.
+	maxDoubled = 10
+
+	// maxOpens is how many versions are remembered for that.
+	maxOpens = 64
+)
 
 // A made is a driver's connector, made by open of one version of the secret.
 type made struct {
@@ -42,8 +51,9 @@ func (m *made) close() error {
 // connectors are the driver's connectors that are open. They are safe for
 // concurrent use by multiple goroutines.
 type connectors struct {
-	mu     sync.Mutex // guards the fields below; held for no I/O and no callback
-	all    []*made    // oldest first
+	mu     sync.Mutex     // guards the fields below; held for no I/O and no callback
+	all    []*made        // oldest first
+	opens  map[string]int // how many were made, by version id
 	closed bool
 }
 
@@ -83,6 +93,7 @@ func (c *connectors) add(m *made, current string) *made {
 	if kept == nil && !closed {
 		m.uses, m.last = 1, time.Now()
 		c.all = append(c.all, m)
+		c.countLocked(m.login.VersionID)
 		kept = m
 	}
 	c.mu.Unlock()
@@ -93,6 +104,18 @@ func (c *connectors) add(m *made, current string) *made {
 		return nil
 	}
 	return kept
+}
+
+func (c *connectors) countLocked(version string) {
+	if c.opens == nil || len(c.opens) >= maxOpens {
+		c.opens = map[string]int{}
+	}
+	c.opens[version]++
+}
+
+// keepLocked returns for how long m is kept unused.
+func (c *connectors) keepLocked(m *made) time.Duration {
+	return keepUnused << min(maxDoubled, max(0, c.opens[m.login.VersionID]-1))
 }
 
 // sweep closes the connectors that are not needed any more: no login is under
@@ -109,7 +132,7 @@ func (c *connectors) sweep(current string) {
 		m := c.all[i]
 		needed := m.login.VersionID == current && !newer
 		newer = newer || needed
-		if !needed && m.uses == 0 && time.Since(m.last) >= keepUnused {
+		if !needed && m.uses == 0 && time.Since(m.last) >= c.keepLocked(m) {
 			unused = append(unused, m)
 			c.all = slices.Delete(c.all, i, i+1)
 		}
