@@ -42,10 +42,11 @@ func TestExplore(t *testing.T) {
 		name  string
 		model model
 		full  bool // with EXPLORE=full alone
+		short bool // with go test -short too
 	}{
 		{name: "one check", model: model{rules: base, versions: 2, checks: 1, holders: 1, manual: true, failures: true,
 			dies: true, slow: true, answering: true, early: true}},
-		{name: "one check, hints, waits", model: model{rules: quick, versions: 2, checks: 1, manual: true, failures: true,
+		{short: true, name: "one check, hints, waits", model: model{rules: quick, versions: 2, checks: 1, manual: true, failures: true,
 			dies: true, slow: true, hints: true, waits: true, removes: true}},
 		{name: "three versions", model: model{rules: least, versions: 3, checks: 2, manual: true}},
 		{name: "three versions, undated", model: model{rules: least, versions: 3, checks: 2, manual: true, undated: true}},
@@ -54,14 +55,14 @@ func TestExplore(t *testing.T) {
 		{name: "order, slow", model: model{rules: least, versions: 2, checks: 2, manual: true, slow: true, dies: true}},
 		{name: "order, described", model: model{rules: least, versions: 2, checks: 2, manual: true, describe: true, dies: true,
 			failures: true}},
-		{name: "described", model: model{rules: with(func(r *Rules) { r.FetchAtLeast, r.DescribeAgain = 7*tick, 6*tick }),
+		{short: true, name: "described", model: model{rules: with(func(r *Rules) { r.FetchAtLeast, r.DescribeAgain = 7*tick, 6*tick }),
 			versions: 3, checks: 1, describe: true, denied: true, hourly: true, inMemory: true, failures: true, slow: true}},
 		{name: "no", model: model{rules: least, versions: 2, checks: 2, holders: 1, manual: true, unknown: true, noes: true,
 			dies: true, removes: true}},
 		{name: "without ids", model: model{rules: least, versions: 2, checks: 2, manual: true, noIDs: true, undated: true, slow: true}},
-		{name: "rotation", model: model{rules: with(func(r *Rules) { r.TTL, r.RotationCheck, r.RotationKept = 6*tick, tick, 4*tick }),
+		{short: true, name: "rotation", model: model{rules: with(func(r *Rules) { r.TTL, r.RotationCheck, r.RotationKept = 6*tick, tick, 4*tick }),
 			versions: 1, checks: 1, describe: true, denied: true, pending: true, failures: true}},
-		{name: "windows", model: model{rules: with(func(r *Rules) { r.TTL = 8 * tick }), versions: 1, checks: 1, holders: 1,
+		{short: true, name: "windows", model: model{rules: with(func(r *Rules) { r.TTL = 8 * tick }), versions: 1, checks: 1, holders: 1,
 			describe: true, windows: [][2]int8{{-1, 2}, {3, 6}, {9, 12}, {-6, -2}}, slow: true}},
 		{name: "on read, clock set back", model: model{rules: with(func(r *Rules) { *r = least; r.OnRead = true }), versions: 2, checks: 1,
 			manual: true, failures: true, slow: true, back: true}},
@@ -90,7 +91,7 @@ func TestExplore(t *testing.T) {
 			manual: true, failures: true, dies: true, slow: true, hints: true, waits: true, describe: true, inMemory: true}},
 	}
 	for _, test := range tests {
-		if test.full && os.Getenv("EXPLORE") != "full" {
+		if test.full && os.Getenv("EXPLORE") != "full" || testing.Short() && !test.short {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) { visit(t, &test.model) })

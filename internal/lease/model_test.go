@@ -70,6 +70,7 @@ type state struct {
 	answered uint8 // number of the check whose answer counts
 	no       uint8 // number of the last check whose answer was no
 	age      int8  // when the present version was last confirmed, as the model knows it
+	was      uint8 // versions that others have replaced
 	back     uint8 // versions that checks saw come back since the last confirmation
 	lastBack uint8 // the one that the last answer was about
 	owed     uint8 // a newer version that was seen and neither adopted nor checked again

@@ -45,6 +45,9 @@ func (t *try) onCheck() {
 	case end:
 		t.rep = l.End(r, m, ck)
 		t.over(c)
+		if c.own && l.Refreshing() {
+			t.broken("a refresh goes on after its end")
+		}
 	}
 	t.heed(c, *ck)
 	if t.e.kind == end {
@@ -73,7 +76,7 @@ func (t *try) over(c *checkState) {
 // to be older than what is.
 func (t *try) newer(v uint8) bool {
 	s := &t.s
-	return s.has && v != s.version && s.past&(1<<v) == 0 && (t.m.undated || v > s.version)
+	return s.has && v != s.version && s.was&(1<<v) == 0 && (t.m.undated || v > s.version)
 }
 
 // sees notes that c heard of a newer version.
@@ -148,7 +151,7 @@ func (t *try) owes(c *checkState) {
 // stillNewer reports whether v has yet to be adopted after the event.
 func (t *try) stillNewer(v uint8) bool {
 	now := version(t.x.l.version)
-	return t.x.l.has && v != now && !t.x.l.wasPast(id(v)) && (v > now || t.m.undated && !t.rep.Adopted)
+	return t.x.l.has && v != now && t.n.was&(1<<v) == 0 && (v > now || t.m.undated && !t.rep.Adopted)
 }
 
 // adopts holds the rules about adoption.
@@ -157,9 +160,12 @@ func (t *try) adopts(c *checkState, v uint8) {
 	if c.n < s.no {
 		t.broken("L4: adopted the value of check %d, begun before no %d", c.n, s.no)
 	}
-	old := s.past&(1<<v) != 0 || !t.m.undated && v < s.version
+	old := s.was&(1<<v) != 0 || !t.m.undated && v < s.version
 	if s.has && v != s.version && old && c.back&(1<<v) == 0 {
 		t.broken("L6: version %d replaces %d on the word of one check", v, s.version)
+	}
+	if s.has && v != s.version {
+		t.n.was = (t.n.was | 1<<s.version) &^ (1 << v)
 	}
 	t.n.age, t.n.back, t.n.lastBack = s.checks[t.e.slot].observed, 0, 0
 	for i := range t.n.checks {
@@ -238,7 +244,7 @@ func (t *try) valued() {
 // scheduled holds the rules about the next check.
 func (t *try) scheduled() {
 	n, r := &t.n, &t.m.rules
-	second := int8((r.SecondCheck + r.SecondCheck/10 + tick - 1) / tick)
+	second := ticks(epoch.Add(r.SecondCheck + r.SecondCheck/10))
 	next := int8(100) // when the next check is sure to come, if no reader asks for it
 	ended := n.running && !n.checks[0].own && !n.checks[1].own
 	fresh := ended // the refresh has yet to begin
