@@ -326,7 +326,7 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 		c.mu.Lock()
 		old := e.cur
 		rep = c.applyLocked(e, func(l *lease.Lease) lease.Report {
-			rep := l.Prepared(&c.rules, c.moment(), &ck.Check)
+			rep := l.Prepared(&c.rules, c.moment(), &ck.Check, observationOf(e, s, fetched).Older)
 			if rep.Adopted {
 				e.settleLocked(s)
 			}
@@ -366,6 +366,9 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		c.counts.refreshes.Add(1)
 	}
 	if rep.Confirmed || rep.Adopted {
+		if e.rare != nil {
+			e.rare.suspect = ""
+		}
 		c.labelsLocked(e, ck)
 		c.projectLocked(e)
 	}

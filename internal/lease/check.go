@@ -159,13 +159,14 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 }
 
 // Prepared is the end of a preparation that Observed asked for. The version is
-// adopted unless a later check has settled otherwise in the meantime.
-func (l *Lease) Prepared(r *Rules, m Moment, ck *Check) Report {
+// adopted unless a later check has settled otherwise in the meantime, or an
+// earlier one another version that older says was created after it.
+func (l *Lease) Prepared(r *Rules, m Moment, ck *Check, older bool) Report {
 	if l.gone || ck.settled || !ck.preparing || l.overtaken(ck) {
 		return Report{}
 	}
-	if l.has && ck.against != l.version && ck.version != l.version {
-		return l.putOff(r, m, ck, ck.version) // an earlier check saw another new one
+	if ck.against != l.Version() && l.goesBack(ck, ck.version, older) {
+		return l.putOff(r, m, ck, ck.version) // an earlier check saw a newer one
 	}
 	rep := Report{Adopted: true, From: l.Version()}
 	if l.has {

@@ -40,7 +40,7 @@ func adopt(t *testing.T, l *lease.Lease, r *lease.Rules, m lease.Moment, n uint6
 	if got := l.Observed(r, m, &ck, lease.Observation{Version: version, Fetched: true}); got.Step != lease.Prepare {
 		t.Fatalf("%s was not to be prepared: %+v", version, got)
 	}
-	if got := l.Prepared(r, m, &ck); !got.Adopted || l.Version() != version {
+	if got := l.Prepared(r, m, &ck, false); !got.Adopted || l.Version() != version {
 		t.Fatalf("got version %q, %+v; want %q adopted", l.Version(), got, version)
 	}
 	l.End(r, m, &ck)
@@ -260,7 +260,7 @@ func TestValueFromMemoryIsNoFetch(t *testing.T) {
 	ck := l.Begin(&rules, m.Now, 2)
 	l.Described(&rules, m, &ck, lease.Description{Current: "v2"})
 	l.Observed(&rules, m, &ck, lease.Observation{Version: "v2"})
-	l.Prepared(&rules, m, &ck)
+	l.Prepared(&rules, m, &ck, false)
 	l.End(&rules, m, &ck)
 	if next := l.Begin(&rules, start.Add(time.Hour), 3); l.Version() != "v2" || !next.Fetch {
 		t.Errorf("version %q, fetch %v; want v2 from memory and a fetch when the hour is over", l.Version(), next.Fetch)

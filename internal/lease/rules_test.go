@@ -40,7 +40,7 @@ func (t *try) onCheck() {
 		t.over(c)
 	case prepared:
 		t.e.version = c.version // for the rules
-		t.rep = l.Prepared(r, m, ck)
+		t.rep = l.Prepared(r, m, ck, l.has && !t.m.undated && c.version < t.s.version)
 		t.over(c)
 	case end:
 		t.rep = l.End(r, m, ck)
