@@ -76,6 +76,9 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 	if err == nil {
 		err = sl.refused(c, s)
 	}
+	if c.ended(e) {
+		return e, changed, true // it was replaced or refused in the meantime: see by what
+	}
 	more := true
 	if h != nil && (w.version == nil || !w.version.sameAs(h.secret)) {
 		w.version, w.failure = h.secret, ""

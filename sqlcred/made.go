@@ -14,11 +14,11 @@ import (
 
 const (
 	// keepUnused is how long a driver's connector is kept after the last login
-	// with it, if its version is not the current one. It doubles each time that
-	// a connector had to be made of that version again.
+	// with it, if its version is not the current one. It grows fourfold
+	// each time that a connector had to be made of that version again.
 	keepUnused = time.Minute
 
-	// maxDoubled is how often it doubles.
+	// maxDoubled bounds that: so often it doubles, about 17 hours.
 	maxDoubled = 10
 
 	// maxOpens is how many versions are remembered for that.
@@ -115,7 +115,7 @@ func (c *connectors) countLocked(version string) {
 
 // keepLocked returns for how long m is kept unused.
 func (c *connectors) keepLocked(m *made) time.Duration {
-	return keepUnused << min(maxDoubled, max(0, c.opens[m.login.VersionID]-1))
+	return keepUnused << min(maxDoubled, max(0, 2*(c.opens[m.login.VersionID]-1)))
 }
 
 // sweep closes the connectors that are not needed any more: no login is under
