@@ -160,6 +160,12 @@ func TestRecovery(t *testing.T) {
 	for n := range uint64(12) {
 		fail(l, &rules, late(after(time.Hour)), n+2)
 	}
+	soon := cached(t, &rules)
+	fail(soon, &rules, after(0), 2)
+	due := soon.Due(&rules)
+	if soon.Answering(&rules, late(after(0)), start-1); soon.Due(&rules) != due {
+		t.Errorf("the recovery put a check off by %v", soon.Due(&rules).Sub(due))
+	}
 	l.Answering(&rules, late(after(time.Hour)), start.Add(2*time.Hour))
 	if got := l.Due(&rules).Sub(start); got < time.Hour+14*time.Minute {
 		t.Errorf("due after %v, though the service answered since the first failure", got)
@@ -191,6 +197,40 @@ func TestVersionThatGoesBack(t *testing.T) {
 		t.Errorf("second check after %v, want about %v", got, rules.SecondCheck)
 	}
 	adopt(t, l, &rules, after(4*time.Second), 4, "v1")
+}
+
+func TestCheckSoon(t *testing.T) {
+	l := cached(t, &rules)
+	l.CheckSoon(&rules, late(after(time.Second)))
+	due := l.Due(&rules)
+	if got := due.Sub(start); got > time.Second+rules.SecondCheck*11/10 {
+		t.Errorf("due after %v, want about %v from the hint", got, rules.SecondCheck)
+	}
+	if l.CheckSoon(&rules, late(after(2*time.Second))); l.Due(&rules) != due {
+		t.Errorf("a second hint put the check off by %v", l.Due(&rules).Sub(due))
+	}
+	if l.Wake(&rules, lease.Moment{Now: due}, due, false); !l.Refreshing() {
+		t.Error("the check is left out because nobody read")
+	}
+}
+
+func TestCheckThatHadBegunDoesNotSettleAHint(t *testing.T) {
+	for _, onRead := range []bool{false, true} {
+		r := rules
+		r.OnRead = onRead
+		l := cached(t, &r)
+		ck := l.Begin(&r, start, 2)
+		l.CheckSoon(&r, late(after(0)))
+		l.Observed(&r, after(0), &ck, lease.Observation{Version: "v1", Same: true, Fetched: true})
+		l.End(&r, after(0), &ck)
+		due := l.Due(&r)
+		if onRead {
+			due = l.Expires()
+		}
+		if got := due.Sub(start); got > rules.SecondCheck*11/10 {
+			t.Errorf("on read %v: checked after %v, want about %v", onRead, got, rules.SecondCheck)
+		}
+	}
 }
 
 func TestPastVersionsAreBounded(t *testing.T) {

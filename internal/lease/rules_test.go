@@ -271,6 +271,8 @@ func (t *try) scheduled() {
 		t.broken("L8: put off while a refresh ran, and the next check is in %d", next)
 	case n.owed != 0 && n.failures == 0 && !fresh && next > second:
 		t.broken("L14: version %d was seen, and the next check is in %d", n.owed, next)
+	case n.owed != 0 && !fresh && !r.OnRead && next > ticks(epoch.Add(r.MaxBackoff)) && next > second:
+		t.broken("L14: version %d was seen and a check failed, and the next is in %d", n.owed, next)
 	case r.OnRead:
 	case n.holders > 0 && !n.running && next > usual:
 		t.broken("L11: held, and the next check is in %d", next)
