@@ -2,7 +2,8 @@ package lease
 
 // A Check is one question to the service, in one request or two: which version
 // is current, and what is its value. Every check that was begun ends with one
-// call of [Lease.End], whatever happens in between.
+// call of [Lease.End], whatever happens in between: only then does the lease
+// know whether the check saw a version that nobody adopted.
 type Check struct {
 	N        uint64 // its number; later checks have greater ones
 	Describe bool   // DescribeSecret may be called

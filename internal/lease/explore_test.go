@@ -85,7 +85,7 @@ func TestExplore(t *testing.T) {
 			failures: true, inMemory: true, slow: true}},
 		{full: true, name: "no, failing", model: model{rules: quick, versions: 2, checks: 2, holders: 1, manual: true, unknown: true, noes: true,
 			dies: true, failures: true, removes: true}},
-		{full: true, name: "rotation, held", model: model{rules: with(func(r *Rules) { r.TTL, r.RotationCheck, r.RotationKept = 8*tick, 2*tick, 10*tick }),
+		{full: true, name: "rotation, held", model: model{rules: with(func(r *Rules) { r.TTL, r.RotationCheck, r.RotationKept = 6*tick, 2*tick, 7*tick }),
 			versions: 2, checks: 1, holders: 1, describe: true, denied: true, pending: true, failures: true, slow: true}},
 		{full: true, name: "on read, everything", model: model{rules: with(func(r *Rules) { r.OnRead = true }), versions: 2, checks: 1,
 			manual: true, failures: true, dies: true, slow: true, hints: true, waits: true, describe: true, inMemory: true}},

@@ -65,16 +65,17 @@ func (m Moment) upTo(d time.Duration) time.Duration { return time.Duration(float
 //	L4  no value of a check begun before a no is adopted after it
 //	L5  an earlier check never changes what a later one settled
 //	L6  a superseded or older version is adopted after two agreeing checks, the
-//	    second begun after the first ended
+//	    second begun after the first ended; where there is no value, after one
 //	L7  a success ends the failures
-//	L8  put off ⇒ the next check within twice SecondCheck
+//	L8  put off, not failing ⇒ the next check within twice SecondCheck
 //	L9  fresh, not failing, no refresh or adoption in progress ⇒ shown
 //	L10 expired, unread, not failing, no refresh in progress ⇒ hidden
 //	L11 a value or a holder, not on-read ⇒ refreshing, or due within bounds
 //	L12 held ⇒ only a no or the owner's Remove ends it
 //	L13 servable ⇒ no read is cold
-//	L14 a newer version that a check saw is adopted, or checked again within
-//	    SecondCheck, also when checks disagree while it is being prepared
+//	L14 a newer version that a check saw, in either of its requests, is adopted,
+//	    or checked again within SecondCheck of the check's end by one that began
+//	    since (if checks fail, within the backoff), read or not
 //	L15 a served value's age is at most TTL or MaxStale, whichever is longer
 type Lease struct {
 	version   string // id of the version that was last adopted
