@@ -37,12 +37,16 @@ func (o *oracle) checkFresh(r *Read, v *Version) {
 	}
 	now := o.h.secret.at(r.begin)
 	u := now.labels["AWSCURRENT"]
-	if u == v || now.inc != nil && !now.deleted && !suits(r.group, u) {
+	there := now.inc != nil && !now.deleted && (now.inc.arn == r.id || !isARN(r.secret, r.id))
+	if u == v || there && !suits(r.group, u) {
 		return
 	}
 	slack := oneCheck + listCalls
 	e := max(m, now.at)
-	if u != nil && !now.deleted {
+	if now.inc != v.inc && !there {
+		e = max(m, o.h.gone(v.inc)) // whatever has its name since
+	}
+	if u != nil && there {
 		at, again := o.h.since(u, r.begin)
 		e = max(m, at)
 		slack += o.validation()
@@ -162,8 +166,10 @@ func (o *oracle) checkOrder() {
 	}
 }
 
-// agreed reports whether two checks, one after the other, said by t that v is
-// current, and not u, which was found before.
+// agreed reports whether the client may have gone back to v by t from u, which
+// is newer: two checks, one after the other, said that v is current, begun no
+// earlier than the first that found u. Or they said so of a version that is
+// older still, from which one more check leads to v.
 func (o *oracle) agreed(v, u *Version, t time.Duration) bool {
 	found := time.Duration(-1)
 	for _, ck := range o.h.checks {
@@ -171,16 +177,23 @@ func (o *oracle) agreed(v, u *Version, t time.Duration) bool {
 			found = ck.begin
 		}
 	}
-	end := time.Duration(-1) // of the first that said so
+	first := map[*Version]time.Duration{} // when the first ended that said so
+	var settled []*Check                  // the second ones
 	for _, ck := range o.h.checks {
-		if !ck.says(v) || ck.begin < found || ck.end > t {
+		if ck.verdict != Yes || ck.begin < found || ck.end > t || ck.ver.inc != v.inc {
 			continue
 		}
-		if end >= 0 && ck.begin >= end {
+		end, seen := first[ck.ver]
+		switch {
+		case !seen:
+			first[ck.ver] = ck.end
+		case ck.begin >= end && ck.ver == v:
 			return true
+		case ck.begin >= end && older(ck.ver, v):
+			settled = append(settled, ck)
 		}
-		if end < 0 {
-			end = ck.end
+		if ck.ver == v && slices.ContainsFunc(settled, func(s *Check) bool { return s.begin <= ck.begin && s.end <= t }) {
+			return true
 		}
 	}
 	return false
@@ -219,6 +232,9 @@ func (o *oracle) checkMissed(yields []*Read, from, until time.Duration) {
 	ttl := o.w.plan.Client.TTL
 	for i, sn := range snaps {
 		u := sn.labels["AWSCURRENT"]
+		if u != nil && isARN(o.h.secret, yields[0].id) && yields[0].id != u.inc.arn {
+			continue // the loop is over another secret, by its own ARN
+		}
 		if i == 0 || u == nil || sn.deleted || snaps[i-1].labels["AWSCURRENT"] == u || sn.at < from || !suits(JSON, u) {
 			continue
 		}
