@@ -251,7 +251,10 @@ func (o *oracle) checkClose() {
 	if s.closed == never {
 		return // it hangs, which is reported
 	}
-	most := o.slowest() + linger
+	most := linger
+	for _, secret := range o.w.secrets { // it waits for all of them
+		most = max(most, slowestOf(secret)+linger)
+	}
 	if o.deaf() {
 		most += deafClose
 	}
@@ -276,9 +279,11 @@ func (o *oracle) deaf() bool {
 }
 
 // slowest returns how long all decoders may take that run one after another.
-func (o *oracle) slowest() time.Duration {
+func (o *oracle) slowest() time.Duration { return slowestOf(o.h.secret) }
+
+func slowestOf(s *Secret) time.Duration {
 	var d time.Duration
-	for _, inc := range o.h.secret.incs {
+	for _, inc := range s.incs {
 		for _, v := range inc.versions {
 			d = max(d, v.validate)
 		}
@@ -306,9 +311,18 @@ func isARN(s *Secret, id string) bool {
 	return slices.ContainsFunc(s.incs, func(inc *Incarnation) bool { return inc.arn == id })
 }
 
+// asked returns when r began to ask: a Watch, at most as long before the yield
+// as decoders took.
+func (o *oracle) asked(r *Read) time.Duration {
+	if r.kind == ReadWatch {
+		return max(r.since, r.begin-o.slowest())
+	}
+	return r.begin
+}
+
 func (o *oracle) checkDeleted(r *Read, v *Version) {
 	for _, ck := range o.h.checks {
-		if ck.end >= r.begin {
+		if ck.end >= o.asked(r) {
 			break
 		}
 		if ck.verdict != Yes || !ck.fetched || ck.late || ck.ver.inc.n <= v.inc.n {
@@ -360,8 +374,8 @@ func (o *oracle) confirmed(r *Read, v *Version, after, by, begun time.Duration) 
 
 func (o *oracle) checkAge(r *Read, v *Version) {
 	bound := o.w.plan.Client.bound()
-	after := r.begin - bound
-	if bound > r.begin {
+	after := o.asked(r) - bound
+	if bound > o.asked(r) {
 		after = -1
 	}
 	if !o.confirmed(r, v, after, r.end, -1) {
@@ -371,7 +385,7 @@ func (o *oracle) checkAge(r *Read, v *Version) {
 
 func (o *oracle) checkRefused(r *Read, v *Version) {
 	for _, no := range o.h.checks {
-		if no.end >= r.begin {
+		if no.end >= o.asked(r) {
 			break
 		}
 		if no.verdict != No || !o.sameSecret(r.id, no.id, v.inc, no.begin) {

@@ -130,9 +130,25 @@ func (o *oracle) checkNewest(r *Read, v *Version) {
 			return // contradicted
 		}
 	}
+	if o.doubted(newest) {
+		slack += secondCheck + oneCheck + listCalls
+		if o.w.plan.Client.OnRead || newest.end+slack >= r.begin || !o.h.quiet(newest.end, r.begin) {
+			return // it takes a second check
+		}
+	}
 	if o.h.intact(newest.end, r.end) {
 		o.report(Newest, r.end, "%v: %v arrived at %v", r, newest.ver, newest.end)
 	}
+}
+
+// doubted reports whether what ck found may take a second check: the client had
+// seen a newer version, which types may not have adopted, or another check found
+// another one that was still being prepared.
+func (o *oracle) doubted(ck *Check) bool {
+	return slices.ContainsFunc(o.h.checks, func(p *Check) bool {
+		return p.verdict == Yes && p.ver != ck.ver && p.end <= ck.end &&
+			(older(ck.ver, p.ver) || p.end+o.slowest() > ck.end)
+	})
 }
 
 func (o *oracle) checkOrder() {
@@ -254,8 +270,11 @@ func (o *oracle) checkMissed(yields []*Read, from, until time.Duration) {
 		if prev := snaps[i-1]; prev.inc == nil || prev.deleted {
 			limit += time.Minute + ttl // the loop is asking for a secret that is not there
 		}
-		end, _ := o.h.lastCurrent(u, until)
-		if limit > until || end != 0 && limit > end || !o.h.quiet(e-2*ttl-calm, limit) {
+		end := time.Duration(never) // of this time
+		if k := slices.IndexFunc(snaps[i:], func(n *Snapshot) bool { return n.deleted || n.labels["AWSCURRENT"] != u }); k >= 0 {
+			end = snaps[i+k].at
+		}
+		if limit > until || limit > end || !o.h.quiet(e-2*ttl-calm, limit) {
 			continue
 		}
 		if !slices.ContainsFunc(yields, func(r *Read) bool { return r.err == nil && r.stray == "" && r.got[0] == u && r.end <= limit }) {

@@ -221,20 +221,36 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 		if p := o.h.secret.at(to - 1).labels["AWSPENDING"]; p != nil {
 			each = 2 // it is offered too
 		}
-		allowed := most * (1 + each*o.moves(from, to))
+		allowed := most * (1 + each*o.moves(o.heard(from), from, to))
 		if len(wrong) > allowed {
 			o.report(Logins, wrong[allowed].begin, "%d wrong logins since the password changed at %v, of which %d are allowed: %v", len(wrong), from, allowed, wrong)
 		}
 	}
 }
 
+// heard returns when the check began by which the client knew at t what is
+// current, or t if there was none.
+func (o *oracle) heard(t time.Duration) time.Duration {
+	at := time.Duration(-1)
+	for _, ck := range o.h.checks {
+		if ck.verdict == Yes && ck.end <= t {
+			at = max(at, ck.begin)
+		}
+	}
+	if at < 0 {
+		return t
+	}
+	return at
+}
+
 // moves counts the changes of AWSCURRENT, after one moment and up to another, to
-// a version whose password is not the database's: each may cost logins of its own.
-func (o *oracle) moves(from, to time.Duration) int {
+// a version whose password is not the one that the database has taken since
+// changed: each may cost logins of its own.
+func (o *oracle) moves(after, changed, to time.Duration) int {
 	n := 0
 	for i, sn := range o.h.secret.snaps {
 		v := sn.labels["AWSCURRENT"]
-		if i > 0 && sn.at > from && sn.at < to && v != o.h.secret.snaps[i-1].labels["AWSCURRENT"] && (v == nil || o.taken(from) != v) {
+		if i > 0 && sn.at > after && sn.at < to && v != o.h.secret.snaps[i-1].labels["AWSCURRENT"] && (v == nil || o.taken(changed) != v) {
 			n++
 		}
 	}
