@@ -157,8 +157,9 @@ func (o *oracle) checkOrder() {
 		event int
 	}
 	type best struct {
-		ver *Version
-		end time.Duration
+		ver   *Version
+		end   time.Duration
+		asked time.Duration // it was in the cache then, and decoders may have run since
 	}
 	newest := map[group]best{}
 	for _, r := range o.h.reads {
@@ -170,14 +171,15 @@ func (o *oracle) checkOrder() {
 			g.event = r.event + 1
 		}
 		v, b := r.got[0], newest[g]
+		this := best{v, r.end, max(o.asked(r), r.end-o.slowest())}
 		switch {
 		case b.ver == nil || b.ver.inc != v.inc || older(b.ver, v):
-			newest[g] = best{v, r.end}
+			newest[g] = this
 		case older(v, b.ver) && b.end < r.begin:
-			if o.h.intact(b.end, r.end) && !o.agreed(v, b.ver, r.end) {
+			if o.h.intact(b.asked, r.end) && !o.agreed(v, b.ver, r.end) {
 				o.report(Order, r.end, "%v: %v was returned at %v, and no two checks agree that it is %v again", r, b.ver, b.end, v)
 			}
-			newest[g] = best{v, r.end}
+			newest[g] = this
 		}
 	}
 }

@@ -21,7 +21,8 @@ func (o *oracle) checkUses() {
 			if u.version.inc.secret != o.h.secret {
 				o.report(Identity, u.begin, "%v, of another secret", u)
 			}
-			o.checkDeleted(&Read{kind: u.kind, id: o.w.plan.Secrets[o.h.secret.index].Name, begin: u.begin, end: u.begin, got: []*Version{u.version}, ended: true}, u.version)
+			// What is offered was found before it was decoded.
+			o.checkDeleted(&Read{kind: u.kind, id: o.w.plan.Secrets[o.h.secret.index].Name, begin: u.begin - o.slowest(), end: u.begin, got: []*Version{u.version}, ended: true}, u.version)
 			o.checkOffer(u, uses[:i])
 			o.checkGuess(u, uses[:i])
 		}
