@@ -31,6 +31,8 @@ import (
 //	           if the id is a full ARN, and the ARN returned with it is v's own.
 //	Deleted    If a value of a later incarnation arrived before b, by any name,
 //	           some check begun no earlier said by e that v's is there again.
+//	           Once two values, one after the other, have proved that it is back,
+//	           it takes two checks to find the later one again (see wentBack).
 //	           A list of versions is of one incarnation.
 //	Age        An answer that arrived after b-max(TTL, MaxStale) and by e said
 //	           that v is what was asked for: current, under that label, has that
@@ -322,7 +324,7 @@ func (o *oracle) asked(r *Read) time.Duration {
 
 func (o *oracle) checkDeleted(r *Read, v *Version) {
 	for _, ck := range o.h.checks {
-		if ck.end >= o.asked(r) {
+		if ck.end >= r.begin {
 			break
 		}
 		if ck.verdict != Yes || !ck.fetched || ck.late || ck.ver.inc.n <= v.inc.n {
@@ -333,11 +335,48 @@ func (o *oracle) checkDeleted(r *Read, v *Version) {
 		}) || slices.ContainsFunc(o.h.calls, func(c *Call) bool {
 			return c.class == ok && c.snap.inc == v.inc && c.begin >= ck.begin && c.end <= r.end
 		})
-		if !again {
+		if !again && !o.wentBack(r, v.inc) {
 			o.report(Deleted, r.end, "%v: %v of the secret made in its place had arrived at %v", r, ck.ver, ck.end)
 			return
 		}
 	}
+}
+
+// wentBack reports whether the client has had to take inc for the present secret
+// again before r ended, although a later one had been found, and has not heard
+// otherwise twice: two values of inc, one after the other, prove that it is back,
+// and from then on it is the later one that one check does not prove.
+func (o *oracle) wentBack(r *Read, inc *Incarnation) bool {
+	found := time.Duration(never) // when the first check began that found a later one
+	for _, ck := range o.h.checks {
+		if ck.verdict == Yes && ck.fetched && ck.ver.inc.n > inc.n {
+			found = min(found, ck.begin)
+		}
+	}
+	var proof, first *Call
+	for _, c := range o.h.calls {
+		switch {
+		case c.class != ok || c.op == Describe || c.ver.inc != inc || c.begin < found || c.end > r.end:
+		case first == nil:
+			first = c
+		case c.begin >= first.end && (proof == nil || c.begin > proof.begin):
+			proof = c
+		}
+	}
+	if proof == nil {
+		return false
+	}
+	var seen *Check // the first to find a later one since
+	for _, ck := range o.h.checks {
+		switch {
+		case ck.verdict != Yes || !ck.fetched || ck.ver.inc.n <= inc.n || ck.begin < proof.begin || ck.end >= r.begin:
+		case seen == nil:
+			seen = ck
+		case ck.begin >= seen.end:
+			return false
+		}
+	}
+	return true
 }
 
 // confirms reports whether a call said that v is what r asked for.
@@ -385,7 +424,7 @@ func (o *oracle) checkAge(r *Read, v *Version) {
 
 func (o *oracle) checkRefused(r *Read, v *Version) {
 	for _, no := range o.h.checks {
-		if no.end >= o.asked(r) {
+		if no.end >= r.begin {
 			break
 		}
 		if no.verdict != No || !o.sameSecret(r.id, no.id, v.inc, no.begin) {
