@@ -228,6 +228,16 @@ func (h *History) lastCurrent(v *Version, t time.Duration) (at time.Duration, ok
 	return 0, false
 }
 
+// gone returns when an incarnation was deleted that is there no more.
+func (h *History) gone(inc *Incarnation) time.Duration {
+	for i, sn := range slices.Backward(h.secret.snaps) {
+		if sn.inc == inc && !sn.deleted {
+			return h.secret.snaps[i+1].at
+		}
+	}
+	return 0
+}
+
 // since returns since when v has been current at t, and whether it had been
 // current before that.
 func (h *History) since(v *Version, t time.Duration) (at time.Duration, again bool) {

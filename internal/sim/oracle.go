@@ -31,6 +31,8 @@ import (
 //	           if the id is a full ARN, and the ARN returned with it is v's own.
 //	Deleted    If a value of a later incarnation arrived before b, by any name,
 //	           some check begun no earlier said by e that v's is there again.
+//	           Once two values, one after the other, have proved that it is back,
+//	           it takes two checks to find the later one again (see wentBack).
 //	           A list of versions is of one incarnation.
 //	Age        An answer that arrived after b-max(TTL, MaxStale) and by e said
 //	           that v is what was asked for: current, under that label, has that
@@ -251,7 +253,10 @@ func (o *oracle) checkClose() {
 	if s.closed == never {
 		return // it hangs, which is reported
 	}
-	most := o.slowest() + linger
+	most := linger
+	for _, secret := range o.w.secrets { // it waits for all of them
+		most = max(most, slowestOf(secret)+linger)
+	}
 	if o.deaf() {
 		most += deafClose
 	}
@@ -276,9 +281,11 @@ func (o *oracle) deaf() bool {
 }
 
 // slowest returns how long all decoders may take that run one after another.
-func (o *oracle) slowest() time.Duration {
+func (o *oracle) slowest() time.Duration { return slowestOf(o.h.secret) }
+
+func slowestOf(s *Secret) time.Duration {
 	var d time.Duration
-	for _, inc := range o.h.secret.incs {
+	for _, inc := range s.incs {
 		for _, v := range inc.versions {
 			d = max(d, v.validate)
 		}
@@ -306,6 +313,15 @@ func isARN(s *Secret, id string) bool {
 	return slices.ContainsFunc(s.incs, func(inc *Incarnation) bool { return inc.arn == id })
 }
 
+// asked returns when r began to ask: a Watch, at most as long before the yield
+// as decoders took.
+func (o *oracle) asked(r *Read) time.Duration {
+	if r.kind == ReadWatch {
+		return max(r.since, r.begin-o.slowest())
+	}
+	return r.begin
+}
+
 func (o *oracle) checkDeleted(r *Read, v *Version) {
 	for _, ck := range o.h.checks {
 		if ck.end >= r.begin {
@@ -319,11 +335,48 @@ func (o *oracle) checkDeleted(r *Read, v *Version) {
 		}) || slices.ContainsFunc(o.h.calls, func(c *Call) bool {
 			return c.class == ok && c.snap.inc == v.inc && c.begin >= ck.begin && c.end <= r.end
 		})
-		if !again {
+		if !again && !o.wentBack(r, v.inc) {
 			o.report(Deleted, r.end, "%v: %v of the secret made in its place had arrived at %v", r, ck.ver, ck.end)
 			return
 		}
 	}
+}
+
+// wentBack reports whether the client has had to take inc for the present secret
+// again before r ended, although a later one had been found, and has not heard
+// otherwise twice: two values of inc, one after the other, prove that it is back,
+// and from then on it is the later one that one check does not prove.
+func (o *oracle) wentBack(r *Read, inc *Incarnation) bool {
+	found := time.Duration(never) // when the first check began that found a later one
+	for _, ck := range o.h.checks {
+		if ck.verdict == Yes && ck.fetched && ck.ver.inc.n > inc.n {
+			found = min(found, ck.begin)
+		}
+	}
+	var proof, first *Call
+	for _, c := range o.h.calls {
+		switch {
+		case c.class != ok || c.op == Describe || c.ver.inc != inc || c.begin < found || c.end > r.end:
+		case first == nil:
+			first = c
+		case c.begin >= first.end && (proof == nil || c.begin > proof.begin):
+			proof = c
+		}
+	}
+	if proof == nil {
+		return false
+	}
+	var seen *Check // the first to find a later one since
+	for _, ck := range o.h.checks {
+		switch {
+		case ck.verdict != Yes || !ck.fetched || ck.ver.inc.n <= inc.n || ck.begin < proof.begin || ck.end >= r.begin:
+		case seen == nil:
+			seen = ck
+		case ck.begin >= seen.end:
+			return false
+		}
+	}
+	return true
 }
 
 // confirms reports whether a call said that v is what r asked for.
@@ -360,8 +413,8 @@ func (o *oracle) confirmed(r *Read, v *Version, after, by, begun time.Duration) 
 
 func (o *oracle) checkAge(r *Read, v *Version) {
 	bound := o.w.plan.Client.bound()
-	after := r.begin - bound
-	if bound > r.begin {
+	after := o.asked(r) - bound
+	if bound > o.asked(r) {
 		after = -1
 	}
 	if !o.confirmed(r, v, after, r.end, -1) {

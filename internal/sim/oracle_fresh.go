@@ -37,12 +37,16 @@ func (o *oracle) checkFresh(r *Read, v *Version) {
 	}
 	now := o.h.secret.at(r.begin)
 	u := now.labels["AWSCURRENT"]
-	if u == v || now.inc != nil && !now.deleted && !suits(r.group, u) {
+	there := now.inc != nil && !now.deleted && (now.inc.arn == r.id || !isARN(r.secret, r.id))
+	if u == v || there && !suits(r.group, u) {
 		return
 	}
 	slack := oneCheck + listCalls
 	e := max(m, now.at)
-	if u != nil && !now.deleted {
+	if now.inc != v.inc && !there {
+		e = max(m, o.h.gone(v.inc)) // whatever has its name since
+	}
+	if u != nil && there {
 		at, again := o.h.since(u, r.begin)
 		e = max(m, at)
 		slack += o.validation()
@@ -126,9 +130,25 @@ func (o *oracle) checkNewest(r *Read, v *Version) {
 			return // contradicted
 		}
 	}
+	if o.doubted(newest) {
+		slack += secondCheck + oneCheck + listCalls
+		if o.w.plan.Client.OnRead || newest.end+slack >= r.begin || !o.h.quiet(newest.end, r.begin) {
+			return // it takes a second check
+		}
+	}
 	if o.h.intact(newest.end, r.end) {
 		o.report(Newest, r.end, "%v: %v arrived at %v", r, newest.ver, newest.end)
 	}
+}
+
+// doubted reports whether what ck found may take a second check: the client had
+// seen a newer version, which types may not have adopted, or another check found
+// another one that was still being prepared.
+func (o *oracle) doubted(ck *Check) bool {
+	return slices.ContainsFunc(o.h.checks, func(p *Check) bool {
+		return p.verdict == Yes && p.ver != ck.ver && p.end <= ck.end &&
+			(older(ck.ver, p.ver) || p.end+o.slowest() > ck.end)
+	})
 }
 
 func (o *oracle) checkOrder() {
@@ -137,8 +157,9 @@ func (o *oracle) checkOrder() {
 		event int
 	}
 	type best struct {
-		ver *Version
-		end time.Duration
+		ver   *Version
+		end   time.Duration
+		asked time.Duration // it was in the cache then, and decoders may have run since
 	}
 	newest := map[group]best{}
 	for _, r := range o.h.reads {
@@ -150,20 +171,23 @@ func (o *oracle) checkOrder() {
 			g.event = r.event + 1
 		}
 		v, b := r.got[0], newest[g]
+		this := best{v, r.end, max(o.asked(r), r.end-o.slowest())}
 		switch {
 		case b.ver == nil || b.ver.inc != v.inc || older(b.ver, v):
-			newest[g] = best{v, r.end}
+			newest[g] = this
 		case older(v, b.ver) && b.end < r.begin:
-			if o.h.intact(b.end, r.end) && !o.agreed(v, b.ver, r.end) {
+			if o.h.intact(b.asked, r.end) && !o.agreed(v, b.ver, r.end) {
 				o.report(Order, r.end, "%v: %v was returned at %v, and no two checks agree that it is %v again", r, b.ver, b.end, v)
 			}
-			newest[g] = best{v, r.end}
+			newest[g] = this
 		}
 	}
 }
 
-// agreed reports whether two checks, one after the other, said by t that v is
-// current, and not u, which was found before.
+// agreed reports whether the client may have gone back to v by t from u, which
+// is newer: two checks, one after the other, said that v is current, begun no
+// earlier than the first that found u. Or they said so of a version that is
+// older still, from which one more check leads to v.
 func (o *oracle) agreed(v, u *Version, t time.Duration) bool {
 	found := time.Duration(-1)
 	for _, ck := range o.h.checks {
@@ -171,16 +195,23 @@ func (o *oracle) agreed(v, u *Version, t time.Duration) bool {
 			found = ck.begin
 		}
 	}
-	end := time.Duration(-1) // of the first that said so
+	first := map[*Version]time.Duration{} // when the first ended that said so
+	var settled []*Check                  // the second ones
 	for _, ck := range o.h.checks {
-		if !ck.says(v) || ck.begin < found || ck.end > t {
+		if ck.verdict != Yes || ck.begin < found || ck.end > t || ck.ver.inc != v.inc {
 			continue
 		}
-		if end >= 0 && ck.begin >= end {
+		end, seen := first[ck.ver]
+		switch {
+		case !seen:
+			first[ck.ver] = ck.end
+		case ck.begin >= end && ck.ver == v:
 			return true
+		case ck.begin >= end && older(ck.ver, v):
+			settled = append(settled, ck)
 		}
-		if end < 0 {
-			end = ck.end
+		if ck.ver == v && slices.ContainsFunc(settled, func(s *Check) bool { return s.begin <= ck.begin && s.end <= t }) {
+			return true
 		}
 	}
 	return false
@@ -219,6 +250,9 @@ func (o *oracle) checkMissed(yields []*Read, from, until time.Duration) {
 	ttl := o.w.plan.Client.TTL
 	for i, sn := range snaps {
 		u := sn.labels["AWSCURRENT"]
+		if u != nil && isARN(o.h.secret, yields[0].id) && yields[0].id != u.inc.arn {
+			continue // the loop is over another secret, by its own ARN
+		}
 		if i == 0 || u == nil || sn.deleted || snaps[i-1].labels["AWSCURRENT"] == u || sn.at < from || !suits(JSON, u) {
 			continue
 		}
@@ -238,8 +272,11 @@ func (o *oracle) checkMissed(yields []*Read, from, until time.Duration) {
 		if prev := snaps[i-1]; prev.inc == nil || prev.deleted {
 			limit += time.Minute + ttl // the loop is asking for a secret that is not there
 		}
-		end, _ := o.h.lastCurrent(u, until)
-		if limit > until || end != 0 && limit > end || !o.h.quiet(e-2*ttl-calm, limit) {
+		end := time.Duration(never) // of this time
+		if k := slices.IndexFunc(snaps[i:], func(n *Snapshot) bool { return n.deleted || n.labels["AWSCURRENT"] != u }); k >= 0 {
+			end = snaps[i+k].at
+		}
+		if limit > until || limit > end || !o.h.quiet(e-2*ttl-calm, limit) {
 			continue
 		}
 		if !slices.ContainsFunc(yields, func(r *Read) bool { return r.err == nil && r.stray == "" && r.got[0] == u && r.end <= limit }) {

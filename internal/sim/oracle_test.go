@@ -125,6 +125,20 @@ func TestOracle(t *testing.T) {
 			sc.at(2 * time.Second)
 			sc.read(ReadGet, nil, old)
 		}},
+		{Deleted, Settings{}, lag, func(sc *scene, broken bool) {
+			old := sc.first()
+			sc.get(old)
+			sc.do(Event{Kind: Delete, Force: true})
+			now := sc.do(again)
+			sc.get(now)
+			sc.get(old)
+			sc.get(old) // it is back, then
+			if sc.get(now); broken {
+				sc.get(now) // it is not
+			}
+			sc.at(2 * time.Second)
+			sc.read(ReadGet, nil, old)
+		}},
 		{Age, Settings{MaxStale: 10 * time.Minute}, nil, func(sc *scene, broken bool) {
 			c := sc.get(sc.first())
 			sc.at(c.end + 10*time.Minute - time.Second)
@@ -174,6 +188,34 @@ func TestOracle(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			sc.read(ReadGet, nil, old)
+		}},
+		{Order, Settings{}, lag, func(sc *scene, broken bool) {
+			oldest := sc.first()
+			older := sc.do(put)
+			time.Sleep(time.Second)
+			now := sc.do(put)
+			sc.get(now)
+			sc.read(ReadGet, nil, now)
+			if sc.get(oldest); !broken {
+				sc.get(oldest)
+			}
+			sc.get(older)
+			time.Sleep(time.Second)
+			sc.read(ReadGet, nil, older)
+		}},
+		{Fresh, Settings{}, nil, func(sc *scene, broken bool) { // a watch
+			sc.w.plan.Events[0].Kind = Watch
+			sc.at(time.Hour)
+			arn := sc.w.secrets[0].incs[0].arn
+			sc.get(sc.first())
+			sc.read(ReadWatch, nil, sc.first()).id = arn
+			sc.do(put)
+			if !broken { // its ARN is gone
+				sc.do(Event{Kind: Delete, Force: true})
+				sc.do(again)
+			}
+			sc.at(2 * time.Hour)
+			sc.read(ReadWatch, errWatchEnded).id = arn
 		}},
 		{Agree, Settings{}, lag, func(sc *scene, broken bool) {
 			old := sc.first()
@@ -243,6 +285,15 @@ func TestOracle(t *testing.T) {
 				n++
 			}
 			sc.w.opens[opened{0, 1, sc.first().token}] = n
+		}},
+		{Opens, Settings{MaxStale: -1}, nil, func(sc *scene, broken bool) {
+			sc.get(sc.first())
+			sc.use(sc.first(), Accepted)
+			if !broken {
+				sc.at(2 * time.Minute) // it leaves the cache
+			}
+			sc.get(sc.first())
+			sc.w.opens[opened{0, 1, sc.first().token}] = maxOpens + 1
 		}},
 		{Budget, Settings{}, nil, func(sc *scene, broken bool) {
 			sc.w.plan.Events[1].Kind = Put

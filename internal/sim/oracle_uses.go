@@ -21,7 +21,8 @@ func (o *oracle) checkUses() {
 			if u.version.inc.secret != o.h.secret {
 				o.report(Identity, u.begin, "%v, of another secret", u)
 			}
-			o.checkDeleted(&Read{kind: u.kind, id: o.w.plan.Secrets[o.h.secret.index].Name, begin: u.begin, end: u.begin, got: []*Version{u.version}, ended: true}, u.version)
+			// What is offered was found before it was decoded.
+			o.checkDeleted(&Read{kind: u.kind, id: o.w.plan.Secrets[o.h.secret.index].Name, begin: u.begin - o.slowest(), end: u.begin, got: []*Version{u.version}, ended: true}, u.version)
 			o.checkOffer(u, uses[:i])
 			o.checkGuess(u, uses[:i])
 		}
@@ -157,11 +158,33 @@ func (o *oracle) checkOpens(event int, uses []*Use) {
 		return
 	}
 	for _, u := range uses {
-		if n := o.w.opens[opened{o.h.session.n, event, u.version.token}]; n > maxOpens {
-			o.report(Opens, u.begin, "a connector was opened %d times for %v, of which %d are allowed", n, u.version, maxOpens)
+		most := maxOpens + o.lost(u.version)
+		if n := o.w.opens[opened{o.h.session.n, event, u.version.token}]; n > most {
+			o.report(Opens, u.begin, "a connector was opened %d times for %v, of which %d are allowed", n, u.version, most)
 			return
 		}
 	}
+}
+
+// lost returns how often v may have left the cache at most: because it was too
+// old, or the answer was no, or another version was current for a while. Each
+// time, whoever reads it again decodes it again.
+func (o *oracle) lost(v *Version) int {
+	c := o.w.plan.Client
+	life := max(c.TTL-c.TTL/10, c.maxStale())
+	n, last, is := 0, time.Duration(-1), false
+	for _, ck := range o.h.checks {
+		switch {
+		case ck.verdict == Yes && ck.ver == v:
+			if last >= 0 && (!is || ck.end-last >= life) {
+				n++
+			}
+			last, is = ck.end, true
+		case ck.verdict != Unclear || slices.ContainsFunc(ck.calls, func(c *Call) bool { return c.class != ok && !c.class.transient() }):
+			is = false
+		}
+	}
+	return n
 }
 
 // checkLogins bounds the wrong logins between two changes of the password.
@@ -199,20 +222,36 @@ func (o *oracle) checkLogins(e Event, uses []*Use) {
 		if p := o.h.secret.at(to - 1).labels["AWSPENDING"]; p != nil {
 			each = 2 // it is offered too
 		}
-		allowed := most * (1 + each*o.moves(from, to))
+		allowed := most * (1 + each*o.moves(o.heard(from), from, to))
 		if len(wrong) > allowed {
 			o.report(Logins, wrong[allowed].begin, "%d wrong logins since the password changed at %v, of which %d are allowed: %v", len(wrong), from, allowed, wrong)
 		}
 	}
 }
 
+// heard returns when the check began by which the client knew at t what is
+// current, or t if there was none.
+func (o *oracle) heard(t time.Duration) time.Duration {
+	at := time.Duration(-1)
+	for _, ck := range o.h.checks {
+		if ck.verdict == Yes && ck.end <= t {
+			at = max(at, ck.begin)
+		}
+	}
+	if at < 0 {
+		return t
+	}
+	return at
+}
+
 // moves counts the changes of AWSCURRENT, after one moment and up to another, to
-// a version whose password is not the database's: each may cost logins of its own.
-func (o *oracle) moves(from, to time.Duration) int {
+// a version whose password is not the one that the database has taken since
+// changed: each may cost logins of its own.
+func (o *oracle) moves(after, changed, to time.Duration) int {
 	n := 0
 	for i, sn := range o.h.secret.snaps {
 		v := sn.labels["AWSCURRENT"]
-		if i > 0 && sn.at > from && sn.at < to && v != o.h.secret.snaps[i-1].labels["AWSCURRENT"] && (v == nil || o.taken(from) != v) {
+		if i > 0 && sn.at > after && sn.at < to && v != o.h.secret.snaps[i-1].labels["AWSCURRENT"] && (v == nil || o.taken(changed) != v) {
 			n++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ func Run(t *testing.T, p *Plan) (w *World) {
 		w = newWorld(p)
 		r := &runner{w: w, session: w.open()}
 		r.run(context.Background())
+		w.settle()
 		synctest.Wait()
 		const own = 2 // the bubble has goroutines for the test and for what runs here
 		if n := runtime.NumGoroutine() - before - own; n > 0 {
@@ -38,6 +40,21 @@ func Run(t *testing.T, p *Plan) (w *World) {
 		}
 	})
 	return w
+}
+
+// settle waits for the calls that the client has given up, since the API ignored
+// its context: their goroutines are the API's.
+func (w *World) settle() {
+	const most = 24 * time.Hour
+	for end := w.now() + most; w.underway() && w.now() < end; {
+		time.Sleep(time.Second)
+	}
+}
+
+func (w *World) underway() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.calls, func(c *Call) bool { return !c.ended })
 }
 
 func stacks() string {

@@ -32,6 +32,7 @@ type Call struct {
 
 	begin, made, end time.Duration // made: when the state held that it was answered from
 	ended            bool
+	unseen           bool // the client gave it up, at end, before there was an answer
 	class            Class
 	snap             *Snapshot     // what it was answered from
 	ver              *Version      // the value in the answer
@@ -166,14 +167,24 @@ func (w *World) created(v *Version) time.Time {
 func (s *Service) answer(ctx context.Context, cs ...*Call) error {
 	w := s.w
 	request := w.begin(cs)
+	left := time.Duration(never) // when the client gives it up
+	if request.deaf {
+		defer context.AfterFunc(ctx, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			left = w.now() + callGrace
+		})()
+	}
 	err := request.run(ctx)
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range cs {
-		c.end, c.ended = w.now(), true
+		c.end, c.ended = min(left, w.now()), true
 		c.made = max(0, c.begin+time.Duration(request.share*float64(c.end-c.begin))-c.cond.lag)
 		switch {
+		case left < w.now():
+			c.class, c.unseen = canceled, true
 		case err != nil && request.class == Hang:
 			c.class = Hang
 		case err != nil:
@@ -310,6 +321,9 @@ func (g wait) run(ctx context.Context) error {
 	time.Sleep(g.latency % linger)
 	return ctx.Err()
 }
+
+// callGrace is how long the client waits for a call whose context has ended.
+const callGrace = time.Second
 
 // linger is how long a request goes on at most after its context has ended.
 const linger = 5 * time.Millisecond
