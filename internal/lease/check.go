@@ -247,7 +247,7 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 
 // replan sets the end of the TTL and the moment of the next check after an
 // answer to ck. It does not settle a doubt that arose since ck began: neither
-// comes later than it was going to.
+// comes later than it was going to, and the check within SecondCheck.
 func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted bool) {
 	if l.more != nil {
 		l.more.resolved = ck.doubts
@@ -256,10 +256,10 @@ func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted
 		if r.OnRead {
 			expires = min(expires, l.expires)
 		}
-		if !l.planned {
-			l.next = now.Add(r.SecondCheck)
+		if l.planned {
+			next = min(next, l.next)
 		}
-		next, wanted = min(next, l.next), true
+		next, wanted = min(next, now.Add(r.SecondCheck)), true
 	}
 	l.expires = expires
 	l.plan(next, wanted)

@@ -221,8 +221,8 @@ func TestCheckThatHadBegunDoesNotSettleAHint(t *testing.T) {
 		l := cached(t, &r)
 		ck := l.Begin(&r, start, 2)
 		l.CheckSoon(&r, late(after(0)))
-		l.Observed(&r, after(0), &ck, lease.Observation{Version: "v1", Same: true, Fetched: true})
-		l.End(&r, after(0), &ck)
+		l.Observed(&r, after(time.Second), &ck, lease.Observation{Version: "v1", Same: true, Fetched: true})
+		l.End(&r, after(time.Second), &ck)
 		due := l.Due(&r)
 		if onRead {
 			due = l.Expires()
