@@ -113,6 +113,11 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 	there, _ = c.lru.Peek(who.Space())
 	switch identity.Place(identity.Question{N: q.n, Suspect: q.suspect, Created: s.v.created}, who, named.known(), there.known()) {
 	case identity.Overtaken:
+		for _, k := range [...]*entry{named, there} {
+			if k != nil {
+				c.checkSoonLocked(k)
+			}
+		}
 		return named, false
 	case identity.PutOff:
 		for _, k := range [...]*entry{named, there} {
@@ -185,6 +190,11 @@ func (c *cache) replaceLocked(old, e *entry, key, id string) {
 // the place of, and has a second one decide.
 func (c *cache) putOffLocked(e *entry, key string) {
 	e.grow().suspect = key
+	c.checkSoonLocked(e)
+}
+
+// checkSoonLocked asks for a check of e within moments.
+func (c *cache) checkSoonLocked(e *entry) {
 	c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		l.CheckSoon(&c.rules, c.moment())
 		return lease.Report{}

@@ -154,7 +154,7 @@ func (c *cache) checkSoon(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e, _ := c.lookup(id); e != nil {
-		c.applyLocked(e, func(l *lease.Lease) lease.Report { l.CheckSoon(&c.rules, c.moment()); return lease.Report{} })
+		c.checkSoonLocked(e)
 	}
 }
 

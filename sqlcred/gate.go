@@ -37,6 +37,8 @@ type gate struct {
 type refusal struct {
 	err error     // what the driver returned
 	at  time.Time // when it was refused, or last admitted to be tried again
+
+	unheard bool // its caller had left: the next prober is told in place of a login
 }
 
 // An admission is one login's way through a gate.
@@ -68,7 +70,8 @@ func (g *gate) ticket() uint64 { return g.tickets.Add(1) }
 // context's; a context that has ended begins no login. The caller must pass
 // the admission to leave once.
 //
-// With probe the version is admitted whether it was refused or not.
+// With probe the version is admitted whether it was refused or not, unless nobody
+// has heard of the refusal yet.
 func (g *gate) enter(ctx context.Context, ticket uint64, version string, probe bool) (*admission, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -132,6 +135,9 @@ func (g *gate) barredLocked(p *admission) *refusal {
 	switch {
 	case r == nil:
 		return nil
+	case p.probe && r.unheard && time.Since(r.at) < refusalMemory:
+		r.unheard = false
+		return r
 	case p.probe:
 	case time.Since(r.at) >= refusalMemory:
 		r.at = time.Now()
@@ -186,7 +192,7 @@ func (g *gate) leave(p *admission, ok bool, refused error) {
 	g.underWay = slices.DeleteFunc(g.underWay, func(o *admission) bool { return o == p })
 	switch {
 	case refused != nil:
-		g.refuseLocked(p.version, refused)
+		g.refuseLocked(p.version, refused, p.ctx.Err() != nil)
 	case ok && p.trial:
 		// Only a login that began after the refusal undoes it: an earlier
 		// one may have got in before the server's password changed.
@@ -199,13 +205,14 @@ func (g *gate) leave(p *admission, ok bool, refused error) {
 func (g *gate) refuse(version string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refuseLocked(version, err)
+	g.refuseLocked(version, err, true)
 }
 
 // refuseLocked remembers a refusal, stops the logins with that version that
 // are under way, and bars those that wait. A prober offers the version although
-// it was refused, so it goes on.
-func (g *gate) refuseLocked(version string, err error) {
+// it was refused, so it goes on. unheard says that the caller of the refused login
+// has left.
+func (g *gate) refuseLocked(version string, err error, unheard bool) {
 	now := time.Now()
 	for v, r := range g.refused {
 		if now.Sub(r.at) >= refusalMemory {
@@ -215,7 +222,7 @@ func (g *gate) refuseLocked(version string, err error) {
 	if g.refused == nil {
 		g.refused = make(map[string]*refusal)
 	}
-	g.refused[version] = &refusal{err, now}
+	g.refused[version] = &refusal{err, now, unheard}
 	for _, p := range g.underWay {
 		if p.version == version && p.reason == nil && !p.probe {
 			p.reason = err
