@@ -58,12 +58,14 @@ import (
 //	           yields the present version as soon.
 //	Newest     A value, newer than v, that was the answer to a check which no
 //	           later one contradicts is served as soon as it is validated,
-//	           whatever else is wrong; where Try asks for values too, within
-//	           4 s and C, which is when there has been a second check.
+//	           whatever else is wrong; within 4 s and C, which is when there has
+//	           been a second check, where Try asks for values too, and where
+//	           nothing is wrong if it took one (see doubted).
 //	Order      If a read of the same group (see Group) that ended before b
 //	           returned a version made after v, two checks said by e that v is current,
 //	           the second begun after the first ended, both begun no earlier than the
-//	           first check that found the newer one.
+//	           first check that found the newer one; or two said so of a version
+//	           older still, and one more of v.
 //	Agree      Versions and a Get at the same instant return the same version
 //	           first.
 //	Outage     A read of the current version does not fail if one with the same
@@ -79,7 +81,8 @@ import (
 //	           is wrong until it changes again, the connector logs in with a wrong one
 //	           MaxLogins times at most, and as often for each move of AWSCURRENT to
 //	           a version that the database does not take, twice if one is pending.
-//	Opens      A connector calls open for a version a few times (maxOpens).
+//	Opens      A connector calls open for a version a few times (maxOpens), and
+//	           once more each time that it may have left the cache.
 //	Budget     See checkBudget.
 //	Closed     Reads that Close finds waiting, and later ones, return ErrClosed,
 //	           the former as soon as a request has ended that heeds its context. Close returns when its requests and decoders have
