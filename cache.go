@@ -78,14 +78,15 @@ type entry struct {
 
 // rare is the part of an entry that most never need. Guarded by cache.mu.
 type rare struct {
-	aliases  []string        // the ids, beside entry.id, by which index knows it
-	who      identity.Secret // where there is no cur to tell
-	former   []string        // keys of secrets whose place it took, see identity.Known
-	suspect  string          // the key of one of them that was seen to come back
-	found    uint64          // the number of the last check that found another version than the current one
-	bound    []boundSlot     // of BindFunc handles
-	versions *versions       // other versions than cur; nil: none was asked for
-	changed  chan struct{}   // closed when cur changes or the entry goes; nil: nobody waits
+	aliases   []string        // the ids, beside entry.id, by which index knows it
+	who       identity.Secret // where there is no cur to tell
+	former    []string        // keys of secrets whose place it took, see identity.Known
+	suspectAt uint64          // the number of the last check that had begun when it was
+	suspect   string          // the key of one of them that was seen to come back
+	found     uint64          // the number of the last check that found another version than the current one
+	bound     []boundSlot     // of BindFunc handles
+	versions  *versions       // other versions than cur; nil: none was asked for
+	changed   chan struct{}   // closed when cur changes or the entry goes; nil: nobody waits
 }
 
 var nothingRare rare

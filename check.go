@@ -78,7 +78,7 @@ func (c *cache) checkCurrent(ctx context.Context, e *entry, id string, begin beg
 	if id == "" {
 		id = e.id
 	}
-	ck.claim.id, ck.claim.n, ck.claim.suspect = id, ck.N, e.seldom().suspect
+	ck.claim.id, ck.claim.n = id, ck.N
 	c.asked[ck.claim] = struct{}{}
 	closed, gone := c.closed, e.lease.Gone()
 	c.mu.Unlock()
@@ -436,8 +436,8 @@ func (c *cache) coldFailed(q *claim, err error) error {
 		return ErrClosed
 	}
 	if a := answerOf(err); a == gone || a == denied {
-		if v, ok := c.index.Load(q.id); ok {
-			c.noLocked(v.(*entry), &q.check, q.id, err)
+		if e := c.knownLocked(q.id); e != nil {
+			c.noLocked(e, &q.check, q.id, err)
 			return err
 		}
 		c.refuseLocked(q.n, &no{err: err, id: q.id})

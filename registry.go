@@ -24,12 +24,11 @@ type registry struct {
 // A claim is a question to the service about a secret that is asked for by id. A
 // no that is heard in the meantime by a later question refuses its answer.
 type claim struct {
-	id      string
-	n       uint64 // the check's number
-	suspect string // see identity.Question
-	e       *entry // what id named when it began, nil: nothing
-	check   lease.Check
-	no      *no // guarded by cache.mu; nil: none was heard
+	id    string
+	n     uint64 // the check's number
+	e     *entry // what id named when it began, nil: nothing
+	check lease.Check
+	no    *no // guarded by cache.mu; nil: none was heard
 }
 
 // A no is an answer that a secret is deleted, or access to it denied.
@@ -56,7 +55,6 @@ func (c *cache) claim(id string) *claim {
 	q := &claim{id: id, n: c.checks}
 	q.check = lease.BeginUnknown(q.n)
 	if q.e = c.knownLocked(id); q.e != nil {
-		q.suspect = q.e.seldom().suspect
 		q.check = q.e.lease.BeginCold(&c.rules, c.now(), q.n)
 	}
 	c.asked[q] = struct{}{}
@@ -111,7 +109,13 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 		named = v.(*entry)
 	}
 	there, _ = c.lru.Peek(who.Space())
-	switch identity.Place(identity.Question{N: q.n, Suspect: q.suspect, Created: s.v.created}, who, named.known(), there.known()) {
+	suspect := ""
+	for _, k := range [...]*entry{named, there} {
+		if k != nil && k.seldom().suspect == who.Key && k.seldom().suspectAt < q.n {
+			suspect = who.Key
+		}
+	}
+	switch identity.Place(identity.Question{N: q.n, Suspect: suspect, Created: s.v.created}, who, named.known(), there.known()) {
 	case identity.Overtaken:
 		for _, k := range [...]*entry{named, there} {
 			if k != nil {
@@ -189,7 +193,8 @@ func (c *cache) replaceLocked(old, e *entry, key, id string) {
 // putOffLocked keeps e although a check was answered with a secret that e took
 // the place of, and has a second one decide.
 func (c *cache) putOffLocked(e *entry, key string) {
-	e.grow().suspect = key
+	r := e.grow()
+	r.suspect, r.suspectAt = key, c.checks
 	c.checkSoonLocked(e)
 }
 

@@ -58,6 +58,8 @@ func (r *Ref[T]) apply(cur *held[T], fn func(view[T])) {
 	}
 	if h := r.inMemory(); h != nil {
 		cur = h
+	} else if _, s := r.c.peek(r.id); s != nil && cur != nil && !sameSecret(cur.secret, s, r.id) {
+		cur = nil // it was deleted and recreated
 	}
 	v := view[T]{Protocol: t.protocol, now: rotation.Instant(time.Since(t.began)), held: cur}
 	if cur != nil {

@@ -118,6 +118,7 @@ func (l *login) wait(d time.Duration) (outcome, bool) {
 
 // seeThrough waits for the verdict on a login whose caller has left.
 func (l *login) seeThrough() {
+	l.place.left = true
 	o, ok := l.wait(verdictWait)
 	if !ok {
 		l.ctx.cancel()

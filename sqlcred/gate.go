@@ -52,6 +52,7 @@ type admission struct {
 	barred  error         // set before decided is closed: the refusal that bars it
 	stop    chan struct{} // closed, with gate.mu held, when a login with the same version was refused
 	reason  error         // set before stop is closed: that refusal
+	left    bool          // its caller has left; set by whoever calls leave
 }
 
 // A barredError says that a login did not take place because the server has
@@ -192,7 +193,7 @@ func (g *gate) leave(p *admission, ok bool, refused error) {
 	g.underWay = slices.DeleteFunc(g.underWay, func(o *admission) bool { return o == p })
 	switch {
 	case refused != nil:
-		g.refuseLocked(p.version, refused, p.ctx.Err() != nil)
+		g.refuseLocked(p.version, refused, p.left)
 	case ok && p.trial:
 		// Only a login that began after the refusal undoes it: an earlier
 		// one may have got in before the server's password changed.

@@ -269,6 +269,22 @@ func TestGateMarksBeforeNextLogin(t *testing.T) {
 	})
 }
 
+// A prober does not repeat a login that was refused after its caller had left:
+// it is told, once.
+func TestGateTellsAProberWhatNobodyHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(4)
+		p := mustEnter(t, g, "v1", false)
+		p.left = true
+		g.leave(p, false, errRefused)
+		var barred *barredError
+		if _, err := g.enter(t.Context(), g.ticket(), "v1", true); !errors.As(err, &barred) {
+			t.Errorf("the first prober: got %v, want it barred", err)
+		}
+		g.leave(mustEnter(t, g, "v1", true), false, errRefused)
+	})
+}
+
 func TestGateProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(4)
