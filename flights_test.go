@@ -57,13 +57,16 @@ func (h usingHandler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// troubles are what makes the cache log a warning about a secret that it holds.
+// troubles are what makes the cache log a warning about a secret that it holds,
+// and what the secret is once they have ended.
 var troubles = []struct {
 	name  string
 	begin func(*service)
+	want  string
 }{
-	{"value past MaxStale", func(s *service) { s.fail(coded("InternalServiceError")) }},
-	{"new version that does not decode", func(s *service) { s.put("a", "v2", "no JSON") }},
+	{"value past MaxStale", func(s *service) { s.fail(coded("InternalServiceError")) }, `{"n": 3}`},
+	{"new version that does not decode", func(s *service) { s.put("a", "v2", "no JSON") }, `{"n": 3}`},
+	{"value past MaxStale, then one that does not decode", func(s *service) { s.fail(coded("InternalServiceError")) }, "no JSON"},
 }
 
 var modes = []struct {
@@ -73,7 +76,7 @@ var modes = []struct {
 
 // inTrouble runs fn with a client that logs to a handler that calls use, and
 // with what begins and ends each trouble, in each mode.
-func inTrouble(t *testing.T, when func(slog.Record) bool, use func(*secrets.Client), fn func(t *testing.T, c *secrets.Client, begin, end func(), n *atomic.Int64)) {
+func inTrouble(t *testing.T, when func(slog.Record) bool, use func(*secrets.Client), fn func(t *testing.T, c *secrets.Client, begin func(), end func() (want string), n *atomic.Int64)) {
 	for _, m := range modes {
 		for _, tr := range troubles {
 			t.Run(m.name+"/"+tr.name, func(t *testing.T) {
@@ -85,9 +88,10 @@ func inTrouble(t *testing.T, when func(slog.Record) bool, use func(*secrets.Clie
 					var n atomic.Int64
 					h := usingHandler{slog.DiscardHandler, when, func() { use(c) }, new(atomic.Bool), &n}
 					c = newClient(t, s, &secrets.Options{Logger: slog.New(h), Refresh: m.mode, TTL: time.Minute, MaxStale: 10 * time.Minute})
-					end := func() {
+					end := func() string {
 						s.fail(nil)
-						s.put("a", "v3", `{"n": 3}`)
+						s.put("a", "v3", tr.want)
+						return tr.want
 					}
 					fn(t, c, func() { tr.begin(s) }, end, &n)
 				})
@@ -122,7 +126,7 @@ func TestLogHandlerMayUseTheSecretItIsToldOf(t *testing.T) {
 		"Versions": func(c *secrets.Client) { c.Versions(ctx, "a") },
 	} {
 		t.Run(what, func(t *testing.T) {
-			inTrouble(t, anyRecord, use, func(t *testing.T, c *secrets.Client, begin, end func(), n *atomic.Int64) {
+			inTrouble(t, anyRecord, use, func(t *testing.T, c *secrets.Client, begin func(), end func() (want string), n *atomic.Int64) {
 				if !readThrough(t, c) {
 					return
 				}
@@ -130,14 +134,16 @@ func TestLogHandlerMayUseTheSecretItIsToldOf(t *testing.T) {
 				if !readThrough(t, c) {
 					return
 				}
-				end()
-				readThrough(t, c)
+				want := end()
+				if !readThrough(t, c) {
+					return
+				}
 				synctest.Wait()
 				if got := n.Load(); got < 2 {
 					t.Errorf("%d handlers have returned, want 2 at least", got)
 				}
-				if got := text(t, c, "a"); got != `{"n": 3}` {
-					t.Errorf("afterwards the secret is %s, want the newest version", got)
+				if got := text(t, c, "a"); got != want {
+					t.Errorf("afterwards the secret is %s, want %s", got, want)
 				}
 			})
 		})
@@ -147,7 +153,7 @@ func TestLogHandlerMayUseTheSecretItIsToldOf(t *testing.T) {
 // A handler may close the client that it hears of trouble from. The client is
 // closed then, and nobody hangs.
 func TestLogHandlerMayCloseTheClient(t *testing.T) {
-	inTrouble(t, isTrouble, func(c *secrets.Client) { c.Close() }, func(t *testing.T, c *secrets.Client, begin, _ func(), n *atomic.Int64) {
+	inTrouble(t, isTrouble, func(c *secrets.Client) { c.Close() }, func(t *testing.T, c *secrets.Client, begin func(), _ func() string, n *atomic.Int64) {
 		if !readThrough(t, c) {
 			return
 		}
