@@ -3,6 +3,7 @@ package secrets_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -198,7 +199,7 @@ func TestWatchOnReadAsksOnceInEachTTL(t *testing.T) {
 		time.Sleep(1000 * ttl)
 		f.check(t, "1,000 TTLs", "value of a")
 		s.mu.Lock()
-		at := append(s.at, time.Now())
+		at := append(slices.Clone(s.at), time.Now())
 		s.mu.Unlock()
 		if got := len(at) - 1; got < 1000 || got > 1112 {
 			t.Errorf("it asks %d times in 1,000 TTLs, want 1,000 to 1,112", got)
@@ -215,4 +216,45 @@ func TestWatchOnReadAsksOnceInEachTTL(t *testing.T) {
 		time.Sleep(ttl + time.Second)
 		f.check(t, "a new version", "new")
 	})
+}
+
+// A secret whose description is withdrawn while it rotates is not taken to be
+// rotating for good.
+func TestRotatingEndsWithoutDescribe(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newService("a")
+				c := newClient(t, s, &secrets.Options{Refresh: m.mode})
+				ref := secrets.Bind[string](c, "a")
+				read := func(d time.Duration) {
+					for range d / (20 * time.Second) {
+						ref.Get(ctx)
+						time.Sleep(20 * time.Second)
+					}
+				}
+				read(time.Minute)
+				s.mu.Lock()
+				s.secrets["a"].versions["v2"] = "pending"
+				s.secrets["a"].stages[secrets.Pending] = "v2"
+				s.mu.Unlock()
+				read(6 * time.Minute)
+				if got := ref.Rotating(); !got {
+					t.Fatalf("Rotating = %t during the rotation, want true", got)
+				}
+				s.mu.Lock()
+				s.onDesc = func(string) error { return coded("AccessDeniedException") }
+				s.mu.Unlock()
+				read(20 * time.Minute)
+				if got := ref.Rotating(); got {
+					t.Errorf("Rotating = %t 20 minutes after DescribeSecret was withdrawn, want false", got)
+				}
+				s.put("a", "v2", "new") // the rotation ends
+				read(6 * time.Minute)
+				if got, err := ref.Get(ctx); err != nil || got != "new" || ref.Rotating() {
+					t.Errorf("after the rotation: %q, %v, rotating %t; want %q and false", got, err, ref.Rotating(), "new")
+				}
+			})
+		})
+	}
 }
