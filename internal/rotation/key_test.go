@@ -151,4 +151,7 @@ func (k *coder) oracle(o *oracle, cfg *Config) {
 	k.bool(o.informed)
 	k.byte(byte(o.pending))
 	k.str(o.pendingID)
+	k.str(o.current)
+	k.byte(o.used)
+	k.bool(o.missed1)
 }

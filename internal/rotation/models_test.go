@@ -71,6 +71,19 @@ func models() []*model {
 			{current: "1", pending: "2", previous: "0", accepts: "02"},
 			{current: "2", previous: "1", accepts: "2"},
 		}, callers: 2, lags: 1, refreshes: 1, healthy: true},
+		{name: "the resource was set back, with values in memory", script: []moment{
+			{current: "0", accepts: "0"},
+			{current: "1", previous: "0", accepts: "0"},
+		}, callers: 2, faults: 1, refreshes: 1, healthy: true},
+		{name: "finished before the resource knew", script: []moment{
+			{current: "0", pending: "1", accepts: ""},
+			{current: "1", previous: "0", accepts: ""},
+			{current: "1", previous: "0", accepts: "1"},
+		}, callers: 1, again: true, leaves: 2, refreshes: 1, healthy: true},
+		{name: "the pending version was taken back", script: []moment{
+			{current: "0", pending: "1", accepts: "1"},
+			{current: "0", pending: "1", accepts: "0"},
+		}, callers: 2, healthy: true, again: true},
 		{name: "custom labels", script: []moment{
 			{current: "1", blue: "0", accepts: "1"},
 			{current: "1", blue: "0", accepts: "0"},

@@ -11,6 +11,9 @@ type oracle struct {
 	refused   [versions]refusal
 	informed  bool   // this round's labels come from the service
 	pending   Result // what became of the pending version in this round
+	used      uint8  // versions that the prober offered in this round, as bits
+	missed1   bool   // the current version was out of reach in this round
+	current   string // the version that the service shows as current
 	pendingID string // its id, "" if the service shows none
 	broken    string // the rule that is broken, "" if none is
 }
@@ -40,6 +43,9 @@ func (o *oracle) use(n *node, c *caller) {
 	v := c.offered()
 	if r := o.of(v.ID); r.active && !r.lifted && n.now < r.at.add(n.p.cfg.pause(r.n)) {
 		o.fail("R4: version %s is used at %d by %s, within its pause since %d", v.ID, n.now, v.Stage, r.at)
+	}
+	if c.prober {
+		o.used |= 1 << (v.ID[0] - '0')
 	}
 	if !c.prober || v.Stage == Current || v.Stage == Pending {
 		return
@@ -87,14 +93,17 @@ func (o *oracle) rejected(n *node, v Version, prober bool) {
 
 func (o *oracle) accepted(id string) { *o.of(id) = refusal{} }
 
-func (o *oracle) startRound() { o.informed, o.pending, o.pendingID = false, none, "" }
+func (o *oracle) startRound() {
+	o.informed, o.pending, o.pendingID, o.current = false, none, "", ""
+	o.used, o.missed1 = 0, false
+}
 
 func (o *oracle) uninformed() {}
 
 // informed is told before the protocol is.
 func (o *oracle) inform(n *node, view *moment, m *model) {
 	o.informed = true
-	o.pendingID = view.pending
+	o.pendingID, o.current = view.pending, view.current
 	if m.undescribe || n.p.round.again {
 		return
 	}
@@ -120,16 +129,36 @@ func (o *oracle) skipped(s Step, id string) {
 }
 
 func (o *oracle) missed(s Step, why Result) {
+	if s.Stage == Current {
+		o.missed1 = true
+	}
 	if s.Stage == Pending {
 		o.pending = why
 	}
 }
 
-// roundEnded notes the pause between two rounds.
+// roundEnded notes the pause between two rounds. What there is reason to offer
+// was offered, and those who wait are told.
 func (o *oracle) roundEnded(n *node) {
+	if o.informed && !o.missed1 && o.current != "" && n.p.labels != nil {
+		if r := o.of(o.current); r.active && r.lifted && o.used&(1<<(o.current[0]-'0')) == 0 && !n.proberRejected(o.current) {
+			o.fail("R4: version %s, current and with new reason to work, was not offered", o.current)
+		}
+	}
+	for i := range n.callers {
+		if n.callers[i].at == waiting && !n.p.wake {
+			o.fail("R6: caller %d is not told that the round has ended", i)
+		}
+	}
 	if n.p.phase != Polling {
 		o.fail("R3: the phase is %v between two rounds", n.p.phase)
 	}
+}
+
+// proberRejected reports whether the prober's own use rejected a version: one
+// call is not offered the same again.
+func (n *node) proberRejected(id string) bool {
+	return slices.ContainsFunc(n.callers, func(c caller) bool { return c.prober && c.call.indexOf(id) >= 0 })
 }
 
 // settle is told at the end of every step.
