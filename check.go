@@ -284,6 +284,10 @@ func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error)
 		return e, c.servedLocked(e, s), nil
 	case !placed:
 		return nil, nil, errReplaced
+	case q.placed != nil:
+		q.placed(e)
+	}
+	switch {
 	case ck != nil && ck.e == e:
 	case q.e == e:
 		ck = &checked{Check: q.check, e: e, claim: q}
@@ -395,10 +399,10 @@ func (c *cache) tooOld(id string) {
 // readCold asks the service for a secret that is not cached, or too old. Where the
 // answer is an older version than the one that is cached, and that may not be
 // served, or is about a secret that has been replaced, a second one decides.
-func (c *cache) readCold(ctx context.Context, id string) (*entry, *Secret, error) {
-	e, s, err := c.readOnce(ctx, id)
+func (c *cache) readCold(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret, error) {
+	e, s, err := c.readOnce(ctx, id, placed)
 	if err == errReplaced || err == nil && c.doubted(e) {
-		e, s, err = c.readOnce(ctx, id)
+		e, s, err = c.readOnce(ctx, id, placed)
 	}
 	return e, s, err
 }
@@ -411,8 +415,9 @@ func (c *cache) doubted(e *entry) bool {
 	return e.lease.Suspects() && !e.lease.Servable(&c.rules, c.now())
 }
 
-func (c *cache) readOnce(ctx context.Context, id string) (*entry, *Secret, error) {
+func (c *cache) readOnce(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret, error) {
 	q := c.claim(id)
+	q.placed = placed
 	defer c.release(q)
 	s, err := c.fetcher.value(ctx, id, Selector{}, false)
 	if err != nil {

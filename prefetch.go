@@ -32,7 +32,7 @@ func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 	if i := slices.Index(ids, ""); i >= 0 {
 		return fmt.Errorf("secrets: prefetch: id %d of %d: %w", i+1, len(ids), errNoID)
 	}
-	if n := distinct(ids); n > c.size {
+	if n := c.distinct(ids); n > c.size {
 		return fmt.Errorf("secrets: prefetch: %d secrets do not fit in Options.Size %d", n, c.size)
 	}
 	err := c.run(ctx, func(ctx context.Context) error { return c.prefetch(ctx, ids) })
@@ -48,7 +48,8 @@ func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 
 func (c *cache) prefetch(ctx context.Context, ids []string) error {
 	p := &prefetch{c: c, failed: map[string]error{}}
-	single := c.unfetched(ids)
+	defer p.letGo()
+	single := p.unfetched(ids)
 	if c.fetcher.batches() {
 		single = p.batches(ctx, single)
 	}
@@ -59,16 +60,36 @@ func (c *cache) prefetch(ctx context.Context, ids []string) error {
 	return nil
 }
 
-func distinct(ids []string) int {
-	seen := make(map[string]bool, len(ids))
+// distinct returns how many secrets ids name at least, as far as that shows
+// without asking: names by which one secret is cached are one, and so are a
+// name, its ARN and its ARN without the suffix.
+func (c *cache) distinct(ids []string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cached := map[*entry]bool{}
+	names := map[string]bool{}
 	for _, id := range ids {
-		seen[id] = true
+		if e := c.knownLocked(id); e != nil {
+			cached[e] = true
+		} else if _, name, ok := strings.Cut(id, ":secret:"); ok {
+			names[name] = true
+		} else {
+			names[id] = true
+		}
 	}
-	return len(seen)
+	n := len(cached)
+	for name := range names {
+		const suffix = len("-XXXXXX")
+		if i := len(name) - suffix; i <= 0 || name[i] != '-' || !names[name[:i]] {
+			n++
+		}
+	}
+	return n
 }
 
-// unfetched returns those of ids, each once, that are not cached and fresh.
-func (c *cache) unfetched(ids []string) []string {
+// unfetched returns those of ids, each once, that are not cached and fresh, and
+// keeps the others.
+func (p *prefetch) unfetched(ids []string) []string {
 	var wanted []string
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -76,16 +97,36 @@ func (c *cache) unfetched(ids []string) []string {
 			continue
 		}
 		seen[id] = true
-		if _, _, ok := c.fresh(id); !ok {
+		if e, _, ok := p.c.fresh(id); ok {
+			p.c.mu.Lock()
+			p.keepLocked(e)
+			p.c.mu.Unlock()
+		} else {
 			wanted = append(wanted, id)
 		}
 	}
 	return wanted
 }
 
+// keepLocked keeps e from being evicted until the call has ended, for what it
+// caches otherwise.
+func (p *prefetch) keepLocked(e *entry) {
+	if !e.lease.Gone() {
+		p.c.holdLocked(e)
+		p.kept = append(p.kept, e)
+	}
+}
+
+func (p *prefetch) letGo() {
+	for _, e := range p.kept {
+		p.c.let(e)
+	}
+}
+
 // prefetch is one call of Prefetch.
 type prefetch struct {
-	c *cache
+	c    *cache
+	kept []*entry // guarded by cache.mu
 
 	mu     sync.Mutex // guards failed and left
 	failed map[string]error
@@ -157,6 +198,7 @@ func (p *prefetch) claim(ids map[string]bool) map[string]*claim {
 	claims := make(map[string]*claim, len(ids))
 	for id := range ids {
 		claims[id] = p.c.claim(id)
+		claims[id].placed = p.keepLocked
 	}
 	return claims
 }
@@ -192,7 +234,6 @@ func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, claims ma
 	for _, e := range out.Errors {
 		if id := str(e.SecretId); open[id] {
 			err := batchError(str(e.ErrorCode), str(e.Message))
-			p.c.counts.errors.Add(1)
 			err = p.c.coldFailed(claims[id], err)
 			p.fail(id, opError("prefetch", id, err))
 			delete(open, id)
@@ -235,7 +276,7 @@ func (p *prefetch) singles(ctx context.Context, ids []string) {
 			p.fail(id, opError("prefetch", id, ctx.Err()))
 			return
 		}
-		_, _, err := p.c.readCold(ctx, id)
+		_, _, err := p.c.readCold(ctx, id, p.keepLocked)
 		if err != nil && !errors.Is(err, ErrClosed) {
 			err = opError("prefetch", id, err)
 		}

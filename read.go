@@ -7,30 +7,59 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
+// A tally is how a read goes, to be counted once when it has ended.
+type tally struct {
+	waited bool // for the service
+	stale  bool // an expired version was served
+}
+
+// count counts a read.
+func (c *cache) count(t tally, err error) {
+	if t.waited {
+		c.counts.misses.Add(1)
+	}
+	switch {
+	case err != nil:
+	case t.stale:
+		c.counts.stale.Add(1)
+	case !t.waited:
+		c.counts.hits.add()
+	}
+}
+
 // current returns the current version and its entry, from memory or, at the
 // caller's leisure, from the service. It is what a read does that is no hit.
 func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error) {
+	var t tally
+	e, s, err := c.read(ctx, id, &t)
+	c.count(t, err)
+	return e, s, err
+}
+
+// read is current, counted by the caller.
+func (c *cache) read(ctx context.Context, id string, t *tally) (*entry, *Secret, error) {
 	if id == "" {
 		return nil, nil, errNoID
 	}
 	for range 8 {
-		e, s, refresh, err := c.serve(id)
+		e, s, refresh, err := c.serve(id, t)
 		if err != nil || s != nil {
 			return e, s, err
 		}
 		if refresh == nil {
 			break
 		}
-		if e, s, err := c.await(ctx, e, refresh); err != nil || s != nil {
+		if e, s, err := c.await(ctx, e, refresh, t); err != nil || s != nil {
 			return e, s, err
 		}
 	}
+	t.waited, t.stale = true, false
 	return c.fetchCold(ctx, id)
 }
 
 // serve answers from memory if it can, with a version or an error. A refresh is
 // what the reader is to wait for; neither means a cold read.
-func (c *cache) serve(id string) (*entry, *Secret, <-chan struct{}, error) {
+func (c *cache) serve(id string, t *tally) (*entry, *Secret, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -47,11 +76,8 @@ func (c *cache) serve(id string) (*entry, *Secret, <-chan struct{}, error) {
 	case lease.Wait:
 		e.touch()
 		return e, nil, c.scheduler.refreshes[e], nil
-	case lease.Serve:
-		c.counts.hits.add()
-	case lease.ServeStale:
-		c.counts.stale.Add(1)
 	}
+	t.stale = answer == lease.ServeStale
 	e.touch()
 	return e, e.cur, nil, nil
 }
@@ -84,8 +110,8 @@ func (c *cache) readEntryLocked(e *entry) lease.Answer {
 // await waits for the refresh of an expired version, for a moment only: then
 // the old value is served. No version and no error mean that the read is to
 // start over.
-func (c *cache) await(ctx context.Context, e *entry, refresh <-chan struct{}) (*entry, *Secret, error) {
-	c.counts.misses.Add(1)
+func (c *cache) await(ctx context.Context, e *entry, refresh <-chan struct{}, t *tally) (*entry, *Secret, error) {
+	t.waited = true
 	wait := time.NewTimer(c.staleWait)
 	defer wait.Stop()
 	event := (*lease.Lease).Waited
@@ -105,14 +131,11 @@ func (c *cache) await(ctx context.Context, e *entry, refresh <-chan struct{}) (*
 		answer = event(l, &c.rules, c.now())
 		return lease.Report{}
 	})
-	switch answer {
-	case lease.ServeStale:
-		c.counts.stale.Add(1)
-		return e, e.cur, nil
-	case lease.Serve:
-		return e, e.cur, nil
+	if answer == lease.Cold {
+		return nil, nil, nil
 	}
-	return nil, nil, nil
+	t.stale = answer == lease.ServeStale
+	return e, e.cur, nil
 }
 
 // peek returns the current version if it can be served from memory as it is.
@@ -155,7 +178,6 @@ func (c *cache) rememberedLocked(q question) error {
 // fetchCold reads a secret that is not cached: one request for any number of
 // callers, each of which leaves when its context ends.
 func (c *cache) fetchCold(ctx context.Context, id string) (*entry, *Secret, error) {
-	c.counts.misses.Add(1)
 	type found struct {
 		e *entry
 		s *Secret
@@ -167,7 +189,7 @@ func (c *cache) fetchCold(ctx context.Context, id string) (*entry, *Secret, erro
 		if e, s, ok := c.fresh(id); ok {
 			return found{e, s}, nil
 		}
-		e, s, err := c.readCold(ctx, id)
+		e, s, err := c.readCold(ctx, id, nil)
 		return found{e, s}, err
 	})
 	if err != nil {

@@ -24,11 +24,12 @@ type registry struct {
 // A claim is a question to the service about a secret that is asked for by id. A
 // no that is heard in the meantime by a later question refuses its answer.
 type claim struct {
-	id    string
-	n     uint64 // the check's number
-	e     *entry // what id named when it began, nil: nothing
-	check lease.Check
-	no    *no // guarded by cache.mu; nil: none was heard
+	id     string
+	n      uint64 // the check's number
+	e      *entry // what id named when it began, nil: nothing
+	check  lease.Check
+	placed func(*entry) // called with the entry of the answer, with cache.mu held; may be nil
+	no     *no          // guarded by cache.mu; nil: none was heard
 }
 
 // A no is an answer that a secret is deleted, or access to it denied.

@@ -160,7 +160,7 @@ func (c *cache) refreshNow(ctx context.Context, id string) error {
 			return err
 		}
 	}
-	_, _, err := c.readCold(ctx, id)
+	_, _, err := c.readCold(ctx, id, nil)
 	return err
 }
 

@@ -293,44 +293,47 @@ func (c *cache) keepLocked(e *entry, sel Selector, k *kept) {
 
 // allVersions returns every labelled version, the current one first.
 func (c *cache) allVersions(ctx context.Context, id string) ([]*Secret, error) {
+	e, s := c.lookup(id)
+	if s != nil {
+		if all := e.all.Load(); all != nil {
+			if e.flags.Load()&(touched|listedSince) != touched|listedSince {
+				e.flags.Or(touched | listedSince)
+			}
+			c.counts.hits.add()
+			return slices.Clone(*all), nil
+		}
+	}
+	var t tally
+	all, err := c.readVersions(ctx, id, &t)
+	c.count(t, err)
+	return slices.Clone(all), err
+}
+
+// readVersions is allVersions where hits cannot answer, counted by the caller.
+func (c *cache) readVersions(ctx context.Context, id string, t *tally) ([]*Secret, error) {
 	for range 4 {
 		e, s := c.lookup(id)
-		if s != nil {
-			if all := e.all.Load(); all != nil {
-				if e.flags.Load()&(touched|listedSince) != touched|listedSince {
-					e.flags.Or(touched | listedSince)
-				}
-				c.counts.hits.add()
-				return slices.Clone(*all), nil
-			}
-		}
-		counted := s == nil // current counts
 		if s == nil {
 			var err error
-			if e, _, err = c.current(ctx, id); err != nil {
+			if e, _, err = c.read(ctx, id, t); err != nil {
 				return nil, err
 			}
 		}
-		all, err := c.listOf(ctx, e, id, counted)
-		if err != errGone {
-			return slices.Clone(all), err
+		if all, err := c.listOf(ctx, e, id, t); err != errGone {
+			return all, err
 		}
 	}
 	return nil, errGone
 }
 
-// listOf answers Versions where hits cannot.
-func (c *cache) listOf(ctx context.Context, e *entry, id string, counted bool) ([]*Secret, error) {
+// listOf answers Versions where hits cannot. A read that has waited for the
+// refresh of an expired secret does not wait again.
+func (c *cache) listOf(ctx context.Context, e *entry, id string, t *tally) ([]*Secret, error) {
 	old, fresh := c.serveList(e)
-	if fresh {
-		if !counted {
-			c.counts.hits.add()
-		}
+	if fresh || old != nil && t.stale {
 		return old, nil
 	}
-	if !counted && (old == nil || c.staleWait > 0) {
-		c.counts.misses.Add(1)
-	}
+	t.waited = t.waited || old == nil || c.staleWait > 0
 	ctx, cancel := c.patience(ctx, old != nil)
 	defer cancel()
 	v, err := c.join(ctx, "all\x00"+id, func(ctx context.Context) (any, error) { return c.collect(ctx, e) })
@@ -338,7 +341,7 @@ func (c *cache) listOf(ctx context.Context, e *entry, id string, counted bool) (
 	case err == nil:
 		return v.([]*Secret), nil
 	case old != nil && err != ErrClosed && err != errGone:
-		c.counts.stale.Add(1)
+		t.stale = true
 		return old, nil
 	}
 	return nil, err
