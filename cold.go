@@ -1,0 +1,60 @@
+package secrets
+
+import "context"
+
+// readCold asks the service for a secret that is not cached, or too old. Where the
+// answer is an older version than the one that is cached, and that may not be
+// served, or is about a secret that has been replaced, a second one decides.
+func (c *cache) readCold(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret, error) {
+	e, s, err := c.readOnce(ctx, id, placed)
+	if err == errReplaced || err == nil && c.doubted(e) {
+		e, s, err = c.readOnce(ctx, id, placed)
+	}
+	return e, s, err
+}
+
+// doubted reports whether e has a version that was seen to go back, and that may
+// not be served until that is certain.
+func (c *cache) doubted(e *entry) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.lease.Suspects() && !e.lease.Servable(&c.rules, c.now())
+}
+
+func (c *cache) readOnce(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret, error) {
+	q := c.claim(id)
+	q.placed = placed
+	defer c.release(q)
+	s, err := c.fetcher.value(ctx, id, Selector{}, false)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = c.coldFailed(q, err)
+		}
+		if e, s, ok := c.fresh(id); ok {
+			return e, s, nil // a later check has found it
+		}
+		return nil, nil, err
+	}
+	return c.adopt(q, s, nil)
+}
+
+// coldFailed remembers a failure for a moment, and lets go of what is cached
+// under the id if the answer means no. It returns the error for the reader.
+func (c *cache) coldFailed(q *claim, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	if a := answerOf(err); a == gone || a == denied {
+		if e := c.knownLocked(q.id); e != nil {
+			c.noLocked(e, &q.check, q.id, err)
+			return err
+		}
+		c.refuseLocked(q.n, &no{err: err, id: q.id})
+		c.negative.addNo(question{id: q.id}, q.n, err, c.now())
+		return err
+	}
+	c.negative.add(question{id: q.id}, err, c.now())
+	return err
+}
