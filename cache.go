@@ -59,7 +59,7 @@ func (c *cache) draw() float64 { return rand.Float64() }
 func (c *cache) moment() lease.Moment { return lease.Moment{Now: c.now(), Draw: c.draw()} }
 
 // An entry is one cached secret. There may be many thousands: what most of them
-// never need is in rare.
+// never need is in coldState.
 type entry struct {
 	// Read by hits, without a lock; written under cache.mu, and but for flags
 	// by projectLocked alone.
@@ -73,11 +73,11 @@ type entry struct {
 	id    string      // the id that last worked, by which index knows it
 	lease lease.Lease // changed by applyLocked alone
 	cur   *Secret     // the current version; nil: none
-	rare  *rare       // nil: all zero
+	cold  *coldState  // nil: all zero
 }
 
-// rare is the part of an entry that most never need. Guarded by cache.mu.
-type rare struct {
+// coldState is the part of an entry that most never need. Guarded by cache.mu.
+type coldState struct {
 	aliases   []string        // the ids, beside entry.id, by which index knows it
 	who       identity.Secret // where there is no cur to tell
 	former    []string        // keys of secrets whose place it took, see identity.Known
@@ -89,22 +89,22 @@ type rare struct {
 	changed   chan struct{}   // closed when cur changes or the entry goes; nil: nobody waits
 }
 
-var nothingRare rare
+var noColdState coldState
 
-// seldom returns e's rare part to be read.
-func (e *entry) seldom() *rare {
-	if e.rare == nil {
-		return &nothingRare
+// coldState returns that part of e, to be read.
+func (e *entry) coldState() *coldState {
+	if e.cold == nil {
+		return &noColdState
 	}
-	return e.rare
+	return e.cold
 }
 
-// grow returns e's rare part to be written, and makes it where there is none.
-func (e *entry) grow() *rare {
-	if e.rare == nil {
-		e.rare = &rare{}
+// growCold returns that part of e, to be written, and makes it where there is none.
+func (e *entry) growCold() *coldState {
+	if e.cold == nil {
+		e.cold = &coldState{}
 	}
-	return e.rare
+	return e.cold
 }
 
 // settleLocked makes s the current version.
@@ -112,15 +112,15 @@ func (e *entry) settleLocked(s *Secret) {
 	old := e.cur
 	e.cur = s
 	e.newCurrentLocked(old)
-	if e.rare != nil {
-		if e.rare.who = (identity.Secret{}); e.rare.idle() {
-			e.rare = nil
+	if e.cold != nil {
+		if e.cold.who = (identity.Secret{}); e.cold.idle() {
+			e.cold = nil
 		}
 	}
 }
 
 // idle reports whether r is all zero.
-func (r *rare) idle() bool {
+func (r *coldState) idle() bool {
 	return r.aliases == nil && r.former == nil && r.bound == nil && r.versions == nil && r.changed == nil && r.suspect == "" && r.found == 0
 }
 
@@ -243,7 +243,7 @@ func (c *cache) hideLocked(e *entry) {
 // emptyLocked lets go of e's values. Called by projectLocked.
 func (c *cache) emptyLocked(e *entry) {
 	if e.cur != nil {
-		e.grow().who = e.secret()
+		e.growCold().who = e.secret()
 	}
 	e.cur = nil
 	e.all.Store(nil)
@@ -251,15 +251,15 @@ func (c *cache) emptyLocked(e *entry) {
 	for _, s := range e.slotsLocked() {
 		s.emptyLocked()
 	}
-	if e.rare != nil {
-		e.rare.versions = nil
+	if e.cold != nil {
+		e.cold.versions = nil
 	}
 	e.announceLocked()
 }
 
 // announceLocked wakes those who wait for a change of e.
 func (e *entry) announceLocked() {
-	if r := e.rare; r != nil && r.changed != nil {
+	if r := e.cold; r != nil && r.changed != nil {
 		close(r.changed)
 		r.changed = nil
 	}

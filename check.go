@@ -152,7 +152,7 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 	if rep.Step == lease.Done {
 		return true, nil
 	}
-	if known := ck.e.seldom().versions.valueLocked(current, c.now()); known != nil && !ck.Fetch {
+	if known := ck.e.coldState().versions.valueLocked(current, c.now()); known != nil && !ck.Fetch {
 		_, _, err := c.observeLocked(ck.e, ck, known.withStages(d.labels.of(current)), false)
 		return true, err
 	}
@@ -370,8 +370,8 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		c.counts.refreshes.Add(1)
 	}
 	if rep.Confirmed || rep.Adopted {
-		if e.rare != nil {
-			e.rare.suspect = ""
+		if e.cold != nil {
+			e.cold.suspect = ""
 		}
 		c.labelsLocked(e, ck)
 		c.projectLocked(e)

@@ -40,8 +40,9 @@
 //
 // A secret may be asked for by its name, its ARN, or its ARN without the random
 // suffix. All share one entry of the cache, by what the service says the ARN
-// is. A name under which the service shows another ARN than before was deleted
-// and made again; it follows the new secret.
+// is. A name under which the service shows another ARN than before names a secret
+// that was deleted and recreated: whatever was cached of the old one is dropped,
+// by all of its names, and reads follow the new one.
 //
 // # Failures
 //
@@ -53,7 +54,17 @@
 // version in service for up to Options.MaxStale, 36 hours unless set otherwise,
 // while it is tried again with a random delay that grows to 15 minutes. When
 // the service is seen to answer again everything that failed is tried within a
-// minute.
+// minute. It is Secrets Manager's own answer that counts: a refusal by STS or
+// another source of credentials says nothing about the secret.
+//
+// # Freshness
+//
+// Where the service answers, readers of a secret that is being read get a new
+// version within Options.TTL and the time of one request, and of decoding it.
+// No value is served longer than Options.TTL or Options.MaxStale, whichever is
+// more, after the service last confirmed it. A version that is older than the
+// cached one, or was replaced by it, is adopted only when two checks agree, about
+// two seconds apart: one alone may have been answered by a replica that lags.
 //
 // # Values do not leak
 //

@@ -33,7 +33,7 @@ const (
 	// RefreshOnRead does nothing in the background. A read of an expired
 	// secret refreshes it; age is measured by the wall clock, because the
 	// process may be frozen between two reads, as it is in AWS Lambda. Every
-	// read then costs a look at the clock.
+	// read then reads the clock.
 	RefreshOnRead
 )
 

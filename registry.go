@@ -112,7 +112,7 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 	there, _ = c.lru.Peek(who.Space())
 	suspect := ""
 	for _, k := range [...]*entry{named, there} {
-		if k != nil && k.seldom().suspect == who.Key && k.seldom().suspectAt < q.n {
+		if k != nil && k.coldState().suspect == who.Key && k.coldState().suspectAt < q.n {
 			suspect = who.Key
 		}
 	}
@@ -140,7 +140,7 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 			return c.placeLocked(q, s)
 		}
 	case identity.New:
-		e = &entry{place: unscheduled, rare: &rare{who: who}}
+		e = &entry{place: unscheduled, cold: &coldState{who: who}}
 		for _, old := range [...]*entry{named, there} {
 			if old != nil && !old.lease.Gone() {
 				c.replaceLocked(old, e, who.Key, q.id)
@@ -158,7 +158,7 @@ func (e *entry) known() *identity.Known {
 	if e == nil {
 		return nil
 	}
-	r := e.seldom()
+	r := e.coldState()
 	k := &identity.Known{Secret: e.secret(), Settled: max(e.lease.Settled(), r.found), Former: r.former}
 	if e.cur != nil {
 		k.Created = e.cur.v.created
@@ -169,7 +169,7 @@ func (e *entry) known() *identity.Known {
 // secret returns the identity of the secret that e is.
 func (e *entry) secret() identity.Secret {
 	if e.cur == nil {
-		return e.seldom().who
+		return e.coldState().who
 	}
 	return e.cur.identity(e.id)
 }
@@ -186,7 +186,7 @@ func (s *Secret) identity(asked string) identity.Secret {
 // replaceLocked ends old, whose name id turned out to name another secret, e.
 // Whatever old was known by is asked for again.
 func (c *cache) replaceLocked(old, e *entry, key, id string) {
-	e.grow().former = identity.Succeed(key, old.known())
+	e.growCold().former = identity.Succeed(key, old.known())
 	c.removeLocked(old)
 	c.log.add(slog.LevelInfo, "secrets: secret was deleted and recreated", "secret", id)
 }
@@ -194,7 +194,7 @@ func (c *cache) replaceLocked(old, e *entry, key, id string) {
 // putOffLocked keeps e although a check was answered with a secret that e took
 // the place of, and has a second one decide.
 func (c *cache) putOffLocked(e *entry, key string) {
-	r := e.grow()
+	r := e.growCold()
 	r.suspect, r.suspectAt = key, c.checks
 	c.checkSoonLocked(e)
 }
@@ -214,7 +214,7 @@ func (c *cache) aliasLocked(e *entry, id string) {
 		return
 	}
 	if e.id != "" {
-		r := e.grow()
+		r := e.growCold()
 		r.aliases = slices.DeleteFunc(slices.Clone(r.aliases), func(a string) bool { return a == id })
 		r.aliases = append(r.aliases, e.id)
 	}
@@ -223,7 +223,7 @@ func (c *cache) aliasLocked(e *entry, id string) {
 
 // alsoLocked makes id one of e's names, which nothing was asked by yet.
 func (c *cache) alsoLocked(e *entry, id string) {
-	r := e.grow()
+	r := e.growCold()
 	r.aliases = append(slices.Clip(r.aliases), id)
 	c.index.Store(id, e)
 }
@@ -233,7 +233,7 @@ func (e *entry) namesLocked() []string {
 	if e.id == "" {
 		return nil
 	}
-	return append([]string{e.id}, e.seldom().aliases...)
+	return append([]string{e.id}, e.coldState().aliases...)
 }
 
 // makeRoomLocked evicts the least recently read entry if there is no room for
@@ -280,5 +280,5 @@ func (c *cache) unregisterLocked(e *entry) {
 	for _, s := range e.slotsLocked() {
 		s.retireLocked()
 	}
-	e.id, e.rare = "", nil
+	e.id, e.cold = "", nil
 }

@@ -147,7 +147,7 @@ func (c *cache) pendingSince(ctx context.Context, id string, r *plan) time.Time 
 	var s *Secret
 	c.mu.Lock()
 	if e := c.knownLocked(id); e != nil {
-		s = e.seldom().versions.valueLocked(r.pending, c.now())
+		s = e.coldState().versions.valueLocked(r.pending, c.now())
 	}
 	c.mu.Unlock()
 	if s == nil {

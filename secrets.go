@@ -140,7 +140,7 @@ func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
 // returns the error. After Close it returns [ErrClosed].
 //
 // A version that the service shows as current again after a newer one is
-// adopted only when a second look agrees: the first may have been answered by
+// adopted only when a second check agrees: the first may have been answered by
 // a replica that lags.
 func (c *Client) Refresh(ctx context.Context, id string) error {
 	err := c.run(ctx, func(ctx context.Context) error { return c.refreshNow(ctx, id) })
@@ -181,7 +181,8 @@ func (c *Client) Stats() Stats {
 }
 
 // Close ends what runs in the background, cancels requests under way, waits
-// for them and lets go of every cached value. Later reads return [ErrClosed],
+// for them and for decoders, and lets go of every cached value. A request of an
+// API that ignores its context is waited for about a second. Later reads return [ErrClosed],
 // and so do reads that are waiting; Watch loops yield it and end. Close may be
 // called more than once and always returns nil.
 func (c *Client) Close() error {

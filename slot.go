@@ -63,14 +63,14 @@ func weakly[T any](s *typedSlot[T]) boundSlot {
 // slotsLocked returns e's slots.
 func (e *entry) slotsLocked() []slot {
 	typed := e.typed.Load()
-	if typed == nil && len(e.seldom().bound) == 0 {
+	if typed == nil && len(e.coldState().bound) == 0 {
 		return nil
 	}
 	var all []slot
 	for h := typed; h != nil; h = h.next {
 		all = append(all, h.slot)
 	}
-	r := e.seldom()
+	r := e.coldState()
 	if len(r.bound) == 0 {
 		return all
 	}
@@ -121,7 +121,7 @@ func bind[T any](c *cache, e *entry, sl *typedSlot[T], k *kind[T]) *typedSlot[T]
 	}
 	sl = &typedSlot[T]{kind: k, retired: e.lease.Gone()}
 	if !sl.retired {
-		r := e.grow()
+		r := e.growCold()
 		r.bound = append(r.bound, weakly(sl))
 	}
 	return sl

@@ -135,7 +135,7 @@ func (c *cache) versionInMemory(id, stage, version string) *Secret {
 	case version == "":
 		return nil
 	}
-	return e.seldom().versions.valueLocked(version, c.now())
+	return e.coldState().versions.valueLocked(version, c.now())
 }
 
 // missOf says what the failure to get a version means.

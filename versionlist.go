@@ -39,7 +39,7 @@ func (l *list) build(cur *Secret) {
 // projectLocked alone.
 func (e *entry) showListLocked() {
 	var all *[]*Secret
-	if v := e.seldom().versions; v != nil && v.list != nil && v.list.current && e.lease.Shown() {
+	if v := e.coldState().versions; v != nil && v.list != nil && v.list.current && e.lease.Shown() {
 		all = v.list.all
 	}
 	if have := e.all.Load(); have != all {
@@ -90,7 +90,7 @@ func (c *cache) listOf(ctx context.Context, e *entry, id string, t *tally) ([]*S
 		return old, nil
 	}
 	t.waited = t.waited || old == nil || c.staleWait > 0
-	ctx, cancel := c.patience(ctx, old != nil)
+	ctx, cancel := c.staleContext(ctx, old != nil)
 	defer cancel()
 	v, err := c.join(ctx, "all\x00"+id, func(ctx context.Context) (any, error) { return c.collect(ctx, e) })
 	switch {
@@ -107,7 +107,7 @@ func (c *cache) listOf(ctx context.Context, e *entry, id string, t *tally) ([]*S
 func (c *cache) serveList(e *entry) (all []*Secret, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, now := e.seldom().versions, c.now()
+	v, now := e.coldState().versions, c.now()
 	if v == nil || v.list == nil || !e.lease.Servable(&c.rules, now) {
 		return nil, false
 	}
@@ -146,7 +146,7 @@ func (c *cache) settledCheck(e *entry) *checked {
 // check before.
 func (c *cache) updateList(ctx context.Context, e *entry, ck *checked) {
 	c.mu.Lock()
-	v := e.seldom().versions
+	v := e.coldState().versions
 	if v == nil || v.list == nil || v.list.current || e.lease.Gone() {
 		c.mu.Unlock()
 		return
@@ -164,7 +164,7 @@ func (c *cache) updateList(ctx context.Context, e *entry, ck *checked) {
 
 // listTriedLocked notes that e's list was brought up to date, or could not be.
 func (c *cache) listTriedLocked(e *entry, ok bool) {
-	v := e.seldom().versions
+	v := e.coldState().versions
 	if v == nil || v.list == nil {
 		return
 	}
@@ -222,7 +222,7 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 func (c *cache) listed(ctx context.Context, e *entry, stage string, seen labels, quick bool) (*kept, error) {
 	c.mu.Lock()
 	id, cur := e.id, e.cur
-	known := e.seldom().versions.keptLocked(seen[stage], c.now())
+	known := e.coldState().versions.keptLocked(seen[stage], c.now())
 	c.mu.Unlock()
 	switch {
 	case cur == nil || id == "":

@@ -30,7 +30,7 @@ type kept struct {
 
 // versionsLocked returns e's versions, and makes them where there are none.
 func (e *entry) versionsLocked() *versions {
-	r := e.grow()
+	r := e.growCold()
 	if r.versions == nil {
 		r.versions = &versions{kept: map[Selector]*kept{}}
 	}
@@ -70,7 +70,7 @@ func (v *versions) keptLocked(id string, now instant) *kept {
 // versions that are still found by the name by which they were asked for are
 // confirmed, the others forgotten.
 func (c *cache) labelsLocked(e *entry, ck *checked) {
-	v := e.seldom().versions
+	v := e.coldState().versions
 	if v == nil {
 		return
 	}
@@ -103,7 +103,7 @@ func (c *cache) labelsLocked(e *entry, ck *checked) {
 // newCurrentLocked puts a new current version in front of what Versions
 // returns, until the check that found it has brought the rest up to date.
 func (e *entry) newCurrentLocked(old *Secret) {
-	v := e.seldom().versions
+	v := e.coldState().versions
 	if v == nil || v.list == nil {
 		return
 	}
@@ -125,7 +125,7 @@ func (c *cache) version(ctx context.Context, id string, sel Selector) (*Secret, 
 	if old == nil || c.staleWait > 0 {
 		c.counts.misses.Add(1)
 	}
-	ctx, cancel := c.patience(ctx, old != nil)
+	ctx, cancel := c.staleContext(ctx, old != nil)
 	defer cancel()
 	v, err := c.join(ctx, "version\x00"+id+"\x00"+sel.stage+"\x00"+sel.id, func(ctx context.Context) (any, error) {
 		k, _, err := c.fetchVersion(ctx, id, sel, false)
@@ -141,8 +141,8 @@ func (c *cache) version(ctx context.Context, id string, sel Selector) (*Secret, 
 	return nil, err
 }
 
-// patience bounds how long a read waits that can be served an old value.
-func (c *cache) patience(ctx context.Context, old bool) (context.Context, context.CancelFunc) {
+// staleContext bounds how long a read waits that can be served an old value.
+func (c *cache) staleContext(ctx context.Context, old bool) (context.Context, context.CancelFunc) {
 	if !old {
 		return ctx, func() {}
 	}
@@ -159,7 +159,7 @@ func (c *cache) serveVersion(id string, sel Selector) (s *Secret, fresh bool, er
 	}
 	if e := c.knownLocked(id); e != nil {
 		e.touch()
-		if v := e.seldom().versions; v != nil && v.kept[sel] != nil {
+		if v := e.coldState().versions; v != nil && v.kept[sel] != nil {
 			k, now := v.kept[sel], c.now()
 			switch {
 			case now >= k.confirmed && now < k.expires:
@@ -214,7 +214,7 @@ func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, q
 	c.negative.remove(question{id, sel})
 	now := c.now()
 	k := &kept{s: s, check: q.n, confirmed: now, fetched: now, expires: now.Add(c.rules.TTL - time.Duration(c.draw()*float64(c.rules.TTL/10)))}
-	e.grow().found = max(e.rare.found, q.n)
+	e.growCold().found = max(e.cold.found, q.n)
 	c.keepLocked(e, sel, k)
 	c.projectLocked(e)
 	return k, e, nil
@@ -227,7 +227,7 @@ func (c *cache) noVersionLocked(q *claim, sel Selector, err error) {
 		return
 	}
 	if e := c.knownLocked(q.id); e != nil {
-		if v := e.seldom().versions; v != nil && v.kept[sel] != nil && v.kept[sel].check < q.n {
+		if v := e.coldState().versions; v != nil && v.kept[sel] != nil && v.kept[sel].check < q.n {
 			delete(v.kept, sel)
 		}
 	}

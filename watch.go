@@ -63,7 +63,7 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 	}
 	s, changed, ok := c.hold(e)
 	if !ok {
-		return nil, nil, true // it went this moment: look again
+		return nil, nil, true // it went this moment: start over
 	}
 	defer func() { // also where the loop's body panics
 		if !goOn {
@@ -176,7 +176,7 @@ func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 		return nil, nil, false
 	}
 	c.holdLocked(e)
-	r := e.grow()
+	r := e.growCold()
 	if r.changed == nil {
 		r.changed = make(chan struct{})
 	}
