@@ -4,7 +4,23 @@ FUZZTIME ?= 20s
 # SOAKFLAGS are flags of internal/integration/soak, such as -rotations 20.
 SOAKFLAGS ?=
 
-.PHONY: test bench soak fuzz lint explore mutants
+# SEEDS is how many histories make sim runs.
+SEEDS ?= 1000
+
+# MUTANTS chooses mutants whose names contain it.
+MUTANTS ?=
+
+.PHONY: help test bench soak fuzz lint explore sim mutants
+
+help:
+	@echo 'make test     every test of every module, on real databases too'
+	@echo 'make lint     gofmt, vet, staticcheck, tidiness, dependencies'
+	@echo 'make bench    what a read costs'
+	@echo 'make explore  every state of larger models of the pure types: some minutes'
+	@echo 'make sim      SEEDS=$(SEEDS) simulated histories, each read checked'
+	@echo 'make mutants  break each rule on purpose; MUTANTS=rotation for some'
+	@echo 'make fuzz     each fuzz test for FUZZTIME=$(FUZZTIME)'
+	@echo 'make soak     queries while passwords rotate; SOAKFLAGS=-rotations 20 for a short one'
 
 # All tests of all modules. Installs the database servers they need where it
 # can, and says loudly what it left out where it cannot.
@@ -29,7 +45,12 @@ lint:
 
 # Every state of the larger models of the pure types: some minutes, 16 GB.
 explore:
-	@EXPLORE=full go test -timeout 60m -count=1 -v -run TestExplore ./internal/lease ./internal/identity
+	@EXPLORE=full go test -timeout 60m -count=1 -v -run TestExplore ./internal/lease ./internal/identity ./internal/rotation
+
+# Simulated days of a client and a service with faults, from SEEDS seeds. The tag
+# and the flag let a seed decide the client's own chance too, so that it repeats.
+sim:
+	@SIM_SEEDS=$(SEEDS) go test -count=1 -v -timeout 60m -tags simseed -ldflags=-checklinkname=0 -run '^TestSimulation$$' ./internal/sim
 
 # Breaks each rule of the pure types on purpose; fails if no test notices.
 mutants:
