@@ -166,8 +166,11 @@ func (l *Lease) Prepared(r *Rules, m Moment, ck *Check, older bool) Report {
 	if l.gone || ck.settled || !ck.preparing || l.overtaken(ck) {
 		return Report{}
 	}
-	if ck.against != l.Version() && l.goesBack(ck, ck.version, older) {
-		return l.putOff(r, m, ck, ck.version) // an earlier check saw a newer one
+	if ck.against != l.Version() {
+		ck.suspected = false // what it agreed with was about another version
+		if l.goesBack(ck, ck.version, older) {
+			return l.putOff(r, m, ck, ck.version) // an earlier check saw a newer one
+		}
 	}
 	rep := Report{Adopted: true, From: l.Version()}
 	if l.has {
