@@ -2,14 +2,37 @@ package secretstest
 
 import (
 	"bytes"
-	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
+	"strconv"
 )
+
+// An answer is a response on its way out.
+type answer struct {
+	status int
+	code   string // of an error
+	body   []byte
+	id     string
+	broken brokenness
+}
+
+// A brokenness says how much of an answer arrives.
+type brokenness int
+
+const (
+	whole brokenness = iota
+	truncated
+	dropped
+)
+
+func (a *answer) setHeader(h http.Header) {
+	h["Content-Type"] = contentType
+	h["X-Amzn-Requestid"] = []string{a.id}
+	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
+}
+
+var contentType = []string{"application/x-amz-json-1.1"}
 
 // errorBody is the body of an error.
 type errorBody struct {
@@ -65,39 +88,4 @@ func marshal(v any) []byte {
 // garble makes nonsense of a body.
 func (a *answer) garble() {
 	a.body = []byte("\x00\x1f<html>\xff\xfe{\"SecretString\": ")
-}
-
-// requestID returns a new id in the form of a UUID.
-func requestID() string { return newUUID() }
-
-// newUUID returns a random UUID, version 4.
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	var out [36]byte
-	hex.Encode(out[:8], b[:4])
-	hex.Encode(out[9:13], b[4:6])
-	hex.Encode(out[14:18], b[6:8])
-	hex.Encode(out[19:23], b[8:10])
-	hex.Encode(out[24:], b[10:])
-	out[8], out[13], out[18], out[23] = '-', '-', '-', '-'
-	return string(out[:])
-}
-
-// now returns the time as precisely as the service tells it.
-func now() time.Time { return time.Now().Truncate(time.Millisecond) }
-
-// sleep waits for d, or until ctx ends. It reports whether it waited for all
-// of d.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

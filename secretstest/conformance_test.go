@@ -1,14 +1,8 @@
 package secretstest_test
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"reflect"
@@ -19,7 +13,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/smithy-go"
 
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
@@ -188,60 +181,120 @@ func (c *conf) in(region string) *conf {
 // join takes over the differences that were found in another region.
 func (c *conf) join(d *conf) { c.differences = append(c.differences, d.differences...) }
 
-// An httpClient sends requests for the SDK. It hides the WriteTo method of their
-// bodies, which in smithy-go v1.28.8 returns io.EOF once the body is closed. If
-// the answer comes before net/http has looked for the body's end, that is an
-// error to it, it closes the connection, and the rest of a long answer is lost.
-type httpClient struct{}
-
-func (httpClient) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		r.Body = struct{ io.ReadCloser }{r.Body}
+// ok makes a call that must succeed.
+func (c *conf) ok(op string, in m) m {
+	out, e := c.call(op, in)
+	if e != nil {
+		c.differ("%s: got %s %q, want an answer", op, e.code, e.message)
+		panic(giveUp{})
 	}
-	return http.DefaultClient.Do(r)
+	return out
 }
 
-// client returns an SDK client of the endpoint.
-func (c *conf) client() *secretsmanager.Client {
-	return secretsmanager.New(secretsmanager.Options{
-		Region: c.region, BaseEndpoint: &c.endpoint, RetryMaxAttempts: 1, HTTPClient: httpClient{},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c.creds, nil }),
-	})
+// fails makes a call that must be refused. A message that ends in … may go on;
+// an empty one may be any.
+func (c *conf) fails(op string, in m, code, message string) {
+	out, e := c.call(op, in)
+	if e == nil {
+		c.differ("%s: got answer %v, want %s %q", op, out, code, message)
+		return
+	}
+	c.same(op, e, code, message)
 }
 
-// An apiError is what the service refused a call with.
-type apiError struct{ code, message string }
+func (c *conf) same(op string, e *apiError, code, message string) {
+	prefix, open := strings.CutSuffix(message, "…")
+	if e.code != code || e.message != message && message != "" && !(open && strings.HasPrefix(e.message, prefix)) {
+		c.differ("%s: got %s %q, want %s %q", op, e.code, e.message, code, message)
+	}
+}
 
-// call makes a call with the SDK. Input and answer are JSON to the caller; in
-// the answer, what is nil is absent.
-func (c *conf) call(op string, in m) (m, *apiError) {
-	method := reflect.ValueOf(c.sdk).MethodByName(op)
-	if !method.IsValid() {
-		panic("no operation " + op)
+// eq compares what belongs to an answer.
+func (c *conf) eq(what string, got, want any) {
+	if !reflect.DeepEqual(got, want) {
+		c.differ("%s: got %v, want %v", what, got, want)
 	}
-	input := reflect.New(method.Type().In(1).Elem())
-	b, err := json.Marshal(in)
-	if err == nil {
-		d := json.NewDecoder(bytes.NewReader(b))
-		d.DisallowUnknownFields()
-		err = d.Decode(input.Interface())
-	}
-	if err != nil {
-		panic(fmt.Sprintf("%s of %v: %v", op, in, err))
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	out := method.Call([]reflect.Value{reflect.ValueOf(ctx), input})
-	if err, ok := out[1].Interface().(error); ok {
-		var e smithy.APIError
-		if !errors.As(err, &e) {
-			c.differ("%s: %v", op, err)
-			panic(giveUp{})
+}
+
+// has and lacks look for a member of an answer.
+func (c *conf) has(out m, names ...string) {
+	for _, name := range names {
+		if _, ok := out[name]; !ok {
+			c.differ("%s: got none, want one", name)
 		}
-		return nil, &apiError{e.ErrorCode(), e.ErrorMessage()}
 	}
-	if op == "CreateSecret" {
-		c.made = append(c.made, in["Name"].(string))
+}
+
+func (c *conf) lacks(out m, names ...string) {
+	for _, name := range names {
+		if v, ok := out[name]; ok {
+			c.differ("%s: got %v, want none", name, v)
+		}
 	}
-	return answerOf(out[0].Elem()), nil
+}
+
+// create makes a secret and returns the answer; suffix is of its name.
+func (c *conf) create(suffix, value string) m {
+	in := m{"Name": c.name(suffix)}
+	if value != "" {
+		in["SecretString"] = value
+	}
+	return c.ok("CreateSecret", in)
+}
+
+// stages returns what labels a secret's versions have, sorted.
+func (c *conf) stages(id string) map[string][]string {
+	all := map[string][]string{}
+	byVersion, _ := c.ok("DescribeSecret", m{"SecretId": id})["VersionIdsToStages"].(m)
+	for v, list := range byVersion {
+		all[v] = texts(list)
+	}
+	return all
+}
+
+// texts returns a list of strings, sorted.
+func texts(list any) []string {
+	var all []string
+	items, _ := list.([]any)
+	for _, e := range items {
+		all = append(all, fmt.Sprint(e))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// names returns the names in an answer of ListSecrets.
+func names(out m) []string {
+	all := []string{}
+	list, _ := out["SecretList"].([]any)
+	for _, e := range list {
+		all = append(all, e.(m)["Name"].(string))
+	}
+	return all
+}
+
+// token returns a new ClientRequestToken.
+func token() string {
+	t := strings.ToLower(rand.Text() + rand.Text())
+	return t[:8] + "-" + t[8:12] + "-" + t[12:16] + "-" + t[16:20] + "-" + t[20:32]
+}
+
+// cleanUp removes the fact's secrets from an endpoint that outlives it.
+func (c *conf) cleanUp() {
+	for _, name := range c.made {
+		if arns := c.replicas(name); len(arns) > 0 {
+			c.call("RemoveRegionsFromReplication", m{"SecretId": name, "RemoveReplicaRegions": arns})
+		}
+		c.call("DeleteSecret", m{"SecretId": name, "ForceDeleteWithoutRecovery": true})
+	}
+}
+
+func (c *conf) replicas(name string) (regions []any) {
+	defer func() { recover() }()
+	out, _ := c.call("DescribeSecret", m{"SecretId": name})
+	list, _ := out["ReplicationStatus"].([]any)
+	for _, e := range list {
+		regions = append(regions, e.(m)["Region"])
+	}
+	return regions
 }

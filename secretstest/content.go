@@ -1,16 +1,10 @@
 package secretstest
 
 import (
-	"bytes"
 	"slices"
 	"time"
-)
 
-// The staging labels that the service itself moves.
-const (
-	stageCurrent  = "AWSCURRENT"
-	stagePrevious = "AWSPREVIOUS"
-	stagePending  = "AWSPENDING"
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/policy"
 )
 
 // Limits of the service.
@@ -22,35 +16,6 @@ const (
 	maxSecrets     = 500_000 // in a region
 	keepVersionFor = 24 * time.Hour
 )
-
-// A version is one value of a secret. Its value never changes once it is set.
-type version struct {
-	id       string
-	seq      uint64 // ascending by creation; the first is 1
-	value    value
-	created  time.Time
-	accessed time.Time // cut to the day; zero before the first read
-	kmsKeyID string
-	stages   []string // in the order in which they were attached
-}
-
-// A value is what a version holds. A version that a rotation has announced and
-// not yet filled has neither part.
-type value struct {
-	text   *string
-	binary []byte // nil unless the value is binary
-}
-
-func (v value) empty() bool { return v.text == nil && v.binary == nil }
-
-func (v value) equal(w value) bool {
-	if (v.text == nil) != (w.text == nil) || (v.binary == nil) != (w.binary == nil) {
-		return false
-	}
-	return bytes.Equal(v.binary, w.binary) && (v.text == nil || *v.text == *w.text)
-}
-
-func (v *version) has(stage string) bool { return slices.Contains(v.stages, stage) }
 
 // A tag is a key and its value.
 type tag struct {
@@ -71,7 +36,7 @@ type content struct {
 	tags          []tag // nil until the first one
 	versions      []*version
 	byID          map[string]*version
-	policy        *policy // nil when there is none
+	policy        *policy.Policy // nil when there is none
 	policyText    string
 	rotation      rotationState
 	replicas      []*replication

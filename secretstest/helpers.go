@@ -52,10 +52,6 @@ func (s *Server) PutEmptyPending(name string) (versionID string) {
 	return v.id
 }
 
-func textValue(s string) value { return value{text: &s} }
-
-func binaryValue(b []byte) value { return value{binary: append([]byte{}, b...)} }
-
 // put carries out PutSecretValue, or CreateSecret first.
 func (s *Server) put(name string, val value, stages []string) string {
 	s.helper()()
@@ -93,13 +89,6 @@ func (s *Server) tryPut(name string, val value, stages []string) (string, error)
 		c.change()
 	}
 	return c.newVersion(newUUID(), val, stages).id, nil
-}
-
-func (v value) size() int {
-	if v.text != nil {
-		return len(*v.text)
-	}
-	return len(v.binary)
 }
 
 // helperCallLocked returns a call that a helper makes in the name of the

@@ -2,8 +2,8 @@ package secretstest
 
 import (
 	"encoding/json"
-	"strconv"
-	"time"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/shape"
 )
 
 // An input is the body of a request whose types have been checked.
@@ -37,7 +37,7 @@ func (in input) flag(name string, def bool) bool {
 // num returns an integer member, or def when it is absent.
 func (in input) num(name string, def int) int {
 	if n, ok := in[name].(json.Number); ok {
-		return int(integerValue(n))
+		return int(shape.Integer(n))
 	}
 	return def
 }
@@ -83,32 +83,9 @@ func (in input) value() (value, error) {
 	if !in.has("SecretBinary") {
 		return value{}, nil
 	}
-	b, err := decodeBlob(in.str("SecretBinary"))
+	b, err := shape.DecodeBlob(in.str("SecretBinary"))
 	if err != nil {
 		return value{}, serialization("SecretBinary is not base64")
 	}
 	return value{binary: b}, nil
-}
-
-// An epoch is a time as the service writes it: seconds since 1970 as a number
-// with a fraction.
-type epoch time.Time
-
-// IsZero makes the omitzero option leave out a time that is not set.
-func (e epoch) IsZero() bool { return time.Time(e).IsZero() }
-
-// MarshalJSON implements json.Marshaler.
-func (e epoch) MarshalJSON() ([]byte, error) {
-	return appendEpoch(nil, time.Time(e)), nil
-}
-
-// appendEpoch appends t in milliseconds, as seconds with three decimals.
-func appendEpoch(b []byte, t time.Time) []byte {
-	ms := t.UnixMilli()
-	if ms < 0 {
-		ms = 0
-	}
-	b = strconv.AppendInt(b, ms/1000, 10)
-	frac := ms % 1000
-	return append(b, '.', byte('0'+frac/100), byte('0'+frac/10%10), byte('0'+frac%10))
 }

@@ -290,7 +290,7 @@ func (s *Server) planRotationLocked(sec *secret) {
 	r := s.rotationLocked(sec)
 	r.unplanLocked()
 	at := time.Now()
-	start, end := st.schedule.nextWindow(at)
+	start, end := st.schedule.Next(at)
 	if end.IsZero() {
 		st.next = time.Time{}
 		return

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
 	"github.com/seed-74dc7b3e/secrets/rotate"
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )

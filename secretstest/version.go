@@ -1,126 +1,46 @@
 package secretstest
 
 import (
+	"bytes"
 	"slices"
+	"time"
 )
 
-// needTokenAndValue refuses a PutSecretValue without either.
-func needTokenAndValue(in input) error {
-	if err := needToken(in); err != nil {
-		return err
-	}
-	if !in.has("SecretString") && !in.has("SecretBinary") {
-		return invalidRequest("You must provide either SecretString or SecretBinary.")
-	}
-	return nil
+// The staging labels that the service itself moves.
+const (
+	stageCurrent  = "AWSCURRENT"
+	stagePrevious = "AWSPREVIOUS"
+	stagePending  = "AWSPENDING"
+)
+
+// A version is one value of a secret. Its value never changes once it is set.
+type version struct {
+	id       string
+	seq      uint64 // ascending by creation; the first is 1
+	value    value
+	created  time.Time
+	accessed time.Time // cut to the day; zero before the first read
+	kmsKeyID string
+	stages   []string // in the order in which they were attached
 }
 
-func putSecretValue(c *call) (any, error) {
-	s, token := c.secret, c.in.str("ClientRequestToken")
-	val, err := c.in.value()
-	if err != nil {
-		return nil, err
-	}
-	if s.realm.account != c.caller.account && s.kmsKeyID == "" {
-		return nil, errForeignKey
-	}
-	stages := unique(c.in.strs("VersionStages"))
-	out := answerOf(s)
-	out.VersionID = token
-	if v := s.byID[token]; v != nil && !v.value.empty() {
-		if !v.value.equal(val) {
-			return nil, tokenInUse(token, s)
-		}
-		out.VersionStages = slices.Clone(v.stages)
-		return out, nil
-	}
-	if err := s.checkStages(stages); err != nil {
-		return nil, err
-	}
-	c.change()
-	v := c.newVersion(token, val, stages)
-	out.VersionStages = slices.Clone(v.stages)
-	if len(stages) > 0 && s.holder(stageCurrent) != v {
-		out.VersionStages = stages
-	}
-	return out, nil
+// A value is what a version holds. A version that a rotation has announced and
+// not yet filled has neither part.
+type value struct {
+	text   *string
+	binary []byte // nil unless the value is binary
 }
 
-// newVersion makes a version, or fills in the one that a rotation announced
-// under this id, and gives it labels: AWSCURRENT if none is asked for, and if
-// no version has it yet.
-func (c *call) newVersion(id string, val value, stages []string) *version {
-	s := c.secret
-	v := s.byID[id]
-	if v == nil {
-		v = s.add(id, val, s.kmsKeyID, c.now)
-	} else {
-		v.value, v.created = val, c.now
+func (v value) empty() bool { return v.text == nil && v.binary == nil }
+
+func (v value) equal(w value) bool {
+	if (v.text == nil) != (w.text == nil) || (v.binary == nil) != (w.binary == nil) {
+		return false
 	}
-	if len(stages) == 0 || s.holder(stageCurrent) == nil && !slices.Contains(stages, stageCurrent) {
-		stages = append(stages[:len(stages):len(stages)], stageCurrent)
-	}
-	for _, stage := range stages {
-		if stage == stageCurrent {
-			s.supersede(v)
-		} else {
-			s.attach(stage, v)
-		}
-	}
-	s.prune(c.now)
-	c.srv.valueChangedLocked(c.secret)
-	return v
+	return bytes.Equal(v.binary, w.binary) && (v.text == nil || *v.text == *w.text)
 }
 
-// checkStages refuses more labels than a secret may have, once a version is
-// given stages. AWSCURRENT is always one of those that are there.
-func (c *content) checkStages(stages []string) error {
-	if c.stageCount(append(stages[:len(stages):len(stages)], stageCurrent)) > maxStages {
-		return limitExceeded("You can't attach more than %d staging labels to the versions of a secret.", maxStages)
-	}
-	return nil
-}
-
-// unique drops repetitions and keeps the order.
-func unique(list []string) []string {
-	var out []string
-	for _, s := range list {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-func updateSecretVersionStage(c *call) (any, error) {
-	s, stage := c.secret, c.in.str("VersionStage")
-	from, to := c.in.str("RemoveFromVersionId"), c.in.str("MoveToVersionId")
-	holder := s.holder(stage)
-	switch {
-	case from == "" && to == "":
-		return nil, invalidParameter("You must specify RemoveFromVersionId, MoveToVersionId, or both.")
-	case from != "" && s.byID[from] == nil:
-		return nil, invalidParameter("Not a valid version: %s", from)
-	case to != "" && s.byID[to] == nil:
-		return nil, invalidParameter("Not a valid version: %s", to)
-	case from != "" && holder != s.byID[from]:
-		return nil, invalidParameter("The RemoveFromVersionId value %s is not valid: staging label %s is not attached to that version.", from, stage)
-	case from == "" && holder != nil && holder.id != to:
-		return nil, invalidParameter("The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.", stage, holder.id)
-	case to == "" && stage == stageCurrent:
-		return nil, invalidParameter("You can't remove the staging label AWSCURRENT from a version without moving it to another.")
-	}
-	if err := s.checkStages([]string{stage}); err != nil {
-		return nil, err
-	}
-	c.change()
-	if to == "" {
-		s.detach(stage)
-	} else {
-		s.attach(stage, s.byID[to])
-	}
-	return answerOf(s), nil
-}
+func (v *version) has(stage string) bool { return slices.Contains(v.stages, stage) }
 
 // A versionEntry is an entry of ListSecretVersionIds.
 type versionEntry struct {
@@ -129,40 +49,6 @@ type versionEntry struct {
 	KmsKeyIDs        []string `json:"KmsKeyIds"`
 	CreatedDate      epoch
 	LastAccessedDate epoch `json:",omitzero"`
-}
-
-// versionsAnswer is the answer to ListSecretVersionIds.
-type versionsAnswer struct {
-	ARN       string
-	Name      string
-	NextToken string `json:",omitempty"`
-	Versions  []versionEntry
-}
-
-func listSecretVersionIDs(c *call) (any, error) {
-	s := c.secret
-	d := c.view(s)
-	deprecated := c.in.flag("IncludeDeprecated", false)
-	size := c.in.num("MaxResults", 100)
-	tok := token{Op: "ListSecretVersionIds", Realm: s.arn, Query: boolText(deprecated)}
-	if err := c.openToken(&tok); err != nil {
-		return nil, err
-	}
-	var last uint64
-	out := &versionsAnswer{ARN: s.arn, Name: s.name, Versions: []versionEntry{}}
-	for _, v := range d.versions {
-		if v.seq <= tok.Seq || len(v.stages) == 0 && !deprecated {
-			continue
-		}
-		if len(out.Versions) == size {
-			tok.Seq = last
-			out.NextToken = c.srv.sealToken(tok)
-			break
-		}
-		last = v.seq
-		out.Versions = append(out.Versions, v.entry())
-	}
-	return out, nil
 }
 
 func (v *version) entry() versionEntry {
@@ -177,4 +63,15 @@ func (v *version) entry() versionEntry {
 		CreatedDate:      epoch(v.created),
 		LastAccessedDate: epoch(v.accessed),
 	}
+}
+
+func textValue(s string) value { return value{text: &s} }
+
+func binaryValue(b []byte) value { return value{binary: append([]byte{}, b...)} }
+
+func (v value) size() int {
+	if v.text != nil {
+		return len(*v.text)
+	}
+	return len(v.binary)
 }

@@ -6,75 +6,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
-)
-
-// A call is one request on its way through the server.
-type call struct {
-	srv    *Server
-	op     *operation
-	in     input
-	caller *identity
-	region string
-	realm  *realm
-	now    time.Time
-	secret *secret // of an operation on one secret
-	entry  *Call   // in the ledger
-	read   reading // what a fault makes of reads
-
-	inBatch bool // a GetSecretValue that is part of a BatchGetSecretValue
-}
-
-// A reading says which state of a secret a call sees.
-type reading struct {
-	lag      time.Duration
-	stale    bool
-	noStages bool
-}
-
-// view returns the state of s that the call sees.
-func (c *call) view(s *secret) *content {
-	switch {
-	case c.read.stale:
-		return s.content.before()
-	case c.read.lag > 0:
-		return s.content.at(c.now.Add(-c.read.lag))
-	}
-	return s.content
-}
-
-// An operation is one of the 23.
-type operation struct {
-	name string
-	run  func(*call) (any, error)
-
-	// before, if it is not nil, checks what comes before the look-up.
-	before func(input) error
-
-	onSecret  bool // SecretId is required: it is looked up and access is checked
-	checkName bool // a SecretId with other characters than a name has is refused
-	onDying   bool // works on a secret that is to be deleted
-	onReplica bool // works on a replica
-}
-
-// An answer is a response on its way out.
-type answer struct {
-	status int
-	code   string // of an error
-	body   []byte
-	id     string
-	broken brokenness
-}
-
-// A brokenness says how much of an answer arrives.
-type brokenness int
-
-const (
-	whole brokenness = iota
-	truncated
-	dropped
 )
 
 // maxBody is the size above which a request is refused unread.
@@ -123,14 +56,6 @@ func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *answer) setHeader(h http.Header) {
-	h["Content-Type"] = contentType
-	h["X-Amzn-Requestid"] = []string{a.id}
-	h["Content-Length"] = []string{strconv.Itoa(len(a.body))}
-}
-
-var contentType = []string{"application/x-amz-json-1.1"}
-
 // serve answers one request. It blocks only for a fault's latency.
 func (s *Server) serve(ctx context.Context, h http.Header, body []byte) answer {
 	c, err := s.parse(h, body)
@@ -169,32 +94,6 @@ func (s *Server) serve(ctx context.Context, h http.Header, body []byte) answer {
 		a.body = []byte("{}")
 	}
 	return a
-}
-
-// run carries the call out, unless a fault or a region that is down prevents
-// it. The server's lock must be held.
-func (c *call) run(f *Fault) (any, error) {
-	if c.srv.down[c.region] {
-		return nil, &apiError{code: "ServiceUnavailable", message: "Service is unavailable in " + c.region, status: http.StatusServiceUnavailable}
-	}
-	if f != nil {
-		c.read = f.reading()
-		if !f.Late {
-			if err := f.err(); err != nil {
-				return nil, err
-			}
-			if f.Drop {
-				return nil, nil
-			}
-		}
-	}
-	out, err := c.do()
-	if f != nil && f.Late {
-		if e := f.err(); e != nil {
-			return nil, e
-		}
-	}
-	return out, err
 }
 
 // parse finds out what a request asks and who makes it.
@@ -276,103 +175,26 @@ func credentialScope(h http.Header) (key, region string, err error) {
 	return parts[0], parts[2], nil
 }
 
-// begin enters the call in the ledger. The server's lock must be held.
-func (c *call) begin() {
-	c.now = now()
-	c.realm = c.srv.realmLocked(c.caller.account, c.region)
-	id := c.in.str("SecretId")
-	if id == "" {
-		id = c.in.str("Name")
-	}
-	e := Call{
-		Time:      c.now,
-		Op:        c.op.name,
-		SecretID:  id,
-		SecretIDs: c.in.strs("SecretIdList"),
-		VersionID: c.in.str("VersionId"),
-		Stage:     c.in.str("VersionStage"),
-		Identity:  c.caller.arn,
-		Region:    c.region,
-	}
-	e.Secret = c.nameOf(id)
-	c.entry = c.srv.ledger.add(e)
-}
-
-// nameOf returns the name of the secret that id stands for, or id itself.
-func (c *call) nameOf(id string) string {
-	if !strings.HasPrefix(id, "arn:") {
-		return id
-	}
-	if s := c.srv.findLocked(c.caller.account, c.region, id, c.now); s != nil {
-		return s.name
-	}
-	return id
-}
-
-// do checks the input and carries the operation out. The server's lock must be
-// held.
-func (c *call) do() (any, error) {
-	if err := checkTypes(c.op.name, c.in); err != nil {
-		return nil, serialization(err.Error())
-	}
-	if violations := validateInput(c.op.name, c.in); violations != "" {
-		// A replica refuses changes whatever they are.
-		if c.op.onSecret && c.lookUp() == errReplica {
-			return nil, errReplica
-		}
-		return nil, validation(violations)
-	}
-	if c.op.before != nil {
-		if err := c.op.before(c.in); err != nil {
-			return nil, err
-		}
-	}
-	if c.op.onSecret {
-		if err := c.lookUp(); err != nil {
-			return nil, err
-		}
-	}
-	return c.op.run(c)
-}
-
-// lookUp finds the secret that the call is about and checks that the caller
-// may do to it what is asked.
-func (c *call) lookUp() error {
-	id := c.in.str("SecretId")
-	if c.op.checkName {
-		if err := checkName(id); err != nil {
-			return err
-		}
-	}
-	c.secret = c.srv.findLocked(c.caller.account, c.region, id, c.now)
-	if err := c.authorize(c.op.name, c.secret, id); err != nil {
-		return err
-	}
-	switch {
-	case c.secret == nil:
-		return errNotFound
-	case c.secret.replica && !c.op.onReplica:
-		return errReplica
-	case c.secret.dying() && !c.op.onDying:
-		return errDeleted
-	}
-	return nil
-}
-
-// change announces that the call is about to change its secret: the present
-// state is kept for reads that lag, and LastChangedDate moves.
-func (c *call) change() { c.srv.changeLocked(c.secret, c.now) }
-
-func (s *Server) changeLocked(sec *secret, now time.Time) {
-	sec.remember(now, s.lag)
-	sec.changed = now
-	sec.realm.edits++
-}
-
 // refuse answers a request that is none of the operations.
 func (s *Server) refuse(err error) answer {
 	var a answer
 	a.id = requestID()
 	a.encode(nil, err)
 	return a
+}
+
+// now returns the time as precisely as the service tells it.
+func now() time.Time { return time.Now().Truncate(time.Millisecond) }
+
+// sleep waits for d, or until ctx ends. It reports whether it waited for all
+// of d.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }

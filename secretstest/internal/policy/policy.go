@@ -1,0 +1,254 @@
+// Package policy parses IAM policies, of secrets and of identities, and decides
+// requests by them.
+package policy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// A Policy is a parsed resource policy. It is immutable and safe for
+// concurrent use by multiple goroutines.
+type Policy struct {
+	variables  bool // ${...} is expanded: Version is 2012-10-17
+	statements []statement
+}
+
+// A statement is one statement of a policy.
+type statement struct {
+	sid          string
+	deny         bool
+	principals   principals
+	notPrincipal bool
+	actions      []string
+	notAction    bool
+	resources    []string
+	notResource  bool
+	conditions   []condition
+}
+
+// Principals are those of a statement by type.
+type principals struct {
+	any       bool // "*"
+	aws       []string
+	service   []string
+	federated []string
+	canonical []string
+}
+
+// The texts of MalformedPolicyDocumentException.
+var (
+	errPolicySyntax    = errors.New("This resource policy contains a syntax error.")
+	errPolicyPrincipal = errors.New("This resource policy contains an unsupported principal.")
+	errPolicyService   = errors.New("This resource policy contains an invalid service principal.")
+)
+
+// Parse parses a resource policy. The error's text is that of the
+// service's MalformedPolicyDocumentException. Whether a principal exists is
+// not asked, only whether it looks like one.
+func Parse(doc string) (*Policy, error) {
+	var top map[string]any
+	d := json.NewDecoder(strings.NewReader(doc))
+	d.UseNumber()
+	if err := d.Decode(&top); err != nil || top == nil {
+		return nil, errPolicySyntax
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errPolicySyntax
+	}
+	p := new(Policy)
+	for key, value := range top {
+		switch key {
+		case "Version":
+			p.variables = value == "2012-10-17"
+			if !p.variables && value != "2008-10-17" {
+				return nil, errPolicySyntax
+			}
+		case "Id":
+			if _, ok := value.(string); !ok {
+				return nil, errPolicySyntax
+			}
+		case "Statement":
+		default:
+			return nil, errPolicySyntax
+		}
+	}
+	return p, p.parseStatements(top["Statement"])
+}
+
+func (p *Policy) parseStatements(value any) error {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	if len(list) == 0 {
+		return errPolicySyntax
+	}
+	sids := make(map[string]bool)
+	for _, e := range list {
+		m, ok := e.(map[string]any)
+		if !ok {
+			return errPolicySyntax
+		}
+		s, err := parseStatement(m)
+		if err != nil {
+			return err
+		}
+		if s.sid != "" && sids[s.sid] {
+			return errPolicySyntax
+		}
+		sids[s.sid] = true
+		p.statements = append(p.statements, s)
+	}
+	return nil
+}
+
+func parseStatement(m map[string]any) (s statement, err error) {
+	for _, pair := range [][2]string{{"Principal", "NotPrincipal"}, {"Action", "NotAction"}, {"Resource", "NotResource"}} {
+		if (m[pair[0]] == nil) == (m[pair[1]] == nil) {
+			return s, errPolicySyntax // exactly one of them
+		}
+	}
+	if m["Effect"] == nil {
+		return s, errPolicySyntax
+	}
+	for key, value := range m {
+		if err := s.parseElement(key, value); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+func (s *statement) parseElement(key string, value any) (err error) {
+	ok := true
+	switch key {
+	case "Sid":
+		s.sid, ok = value.(string)
+	case "Effect":
+		s.deny = value == "Deny"
+		ok = s.deny || value == "Allow"
+	case "Principal", "NotPrincipal":
+		s.notPrincipal = key == "NotPrincipal"
+		s.principals, err = parsePrincipals(value)
+	case "Action", "NotAction":
+		s.notAction = key == "NotAction"
+		s.actions, ok = stringOrList(value)
+		ok = ok && all(s.actions, actionPattern.MatchString)
+	case "Resource", "NotResource":
+		s.notResource = key == "NotResource"
+		s.resources, ok = stringOrList(value)
+		ok = ok && all(s.resources, func(r string) bool { return r == "*" || strings.HasPrefix(r, "arn:") })
+	case "Condition":
+		s.conditions, ok = parseConditions(value)
+	default:
+		ok = false
+	}
+	if !ok {
+		return errPolicySyntax
+	}
+	return err
+}
+
+var (
+	actionPattern = regexp.MustCompile(`^(\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+)$`)
+	// An account, its root, or one of its identities; no wildcard may hide in it.
+	principalPattern = regexp.MustCompile(`^(\d{12}|arn:aws[a-z-]*:(iam|sts)::\d{12}:` +
+		`(root|(user|role|assumed-role|federated-user)/[^*?]+)|A[A-Z]{3}[A-Z0-9]{12,124})$`)
+	servicePattern = regexp.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com(\.cn)?$`)
+)
+
+func parsePrincipals(value any) (p principals, err error) {
+	if value == "*" {
+		return principals{any: true}, nil
+	}
+	m, ok := value.(map[string]any)
+	if !ok || len(m) == 0 {
+		return p, errPolicySyntax
+	}
+	for kind, value := range m {
+		list, ok := stringOrList(value)
+		if !ok {
+			return p, errPolicySyntax
+		}
+		switch kind {
+		case "AWS":
+			for _, s := range list {
+				p.any = p.any || s == "*"
+				if s != "*" && !principalPattern.MatchString(s) {
+					return p, errPolicyPrincipal
+				}
+			}
+			p.aws = list
+		case "Service":
+			if !all(list, servicePattern.MatchString) {
+				return p, errPolicyService
+			}
+			p.service = list
+		case "Federated":
+			p.federated = list
+		case "CanonicalUser":
+			p.canonical = list
+		default:
+			return p, errPolicyPrincipal
+		}
+	}
+	return p, nil
+}
+
+// stringOrList returns what may be written as one string or as a list of them.
+func stringOrList(value any) ([]string, bool) {
+	switch value := value.(type) {
+	case string:
+		return []string{value}, true
+	case []any:
+		list := make([]string, len(value))
+		for i, e := range value {
+			s, ok := e.(string)
+			if !ok {
+				return nil, false
+			}
+			list[i] = s
+		}
+		return list, len(list) > 0
+	}
+	return nil, false
+}
+
+// scalars is stringOrList for the values of a condition, which may be numbers
+// and booleans too.
+func scalars(value any) ([]string, bool) {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	texts := make([]string, len(list))
+	for i, e := range list {
+		switch e := e.(type) {
+		case string:
+			texts[i] = e
+		case json.Number, bool:
+			b, err := json.Marshal(e)
+			if err != nil {
+				return nil, false
+			}
+			texts[i] = string(bytes.TrimSpace(b))
+		default:
+			return nil, false
+		}
+	}
+	return texts, true
+}
+
+func all(list []string, ok func(string) bool) bool {
+	for _, s := range list {
+		if !ok(s) {
+			return false
+		}
+	}
+	return true
+}
