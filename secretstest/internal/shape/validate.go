@@ -204,11 +204,6 @@ func CheckTypes(op string, in map[string]any) error {
 	return nil
 }
 
-// A serviceText is an error in the service's own words.
-type serviceText string
-
-func (t serviceText) Error() string { return string(t) }
-
 var (
 	errStructureFound = errors.New("Start of structure or map found where not expected.")
 	errListFound      = errors.New("Start of list found where not expected")
