@@ -181,3 +181,117 @@ func TestLaggingReplicasDoNotExtendTheTTL(t *testing.T) {
 		}
 	})
 }
+
+// Versions that were asked for before a refresh adopted a new version list that
+// one first, as Get does.
+func TestSlowVersionsListTheVersionAdoptedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &lateService{service: newService("a")}
+		c := newClient(t, s, nil)
+		s.put("a", "v2", "old")
+		text(t, c, "a")
+		s.getLate.Store(int64(time.Second)) // of AWSPREVIOUS
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if got := firstVersion(t, c, "a"); got != "new" {
+				t.Errorf("Versions under way lists %q first, want %q", got, "new")
+			}
+		})
+		synctest.Wait()
+		s.put("a", "v3", "new")
+		refresh(t, c, "a")
+		wg.Wait()
+		for range 8 {
+			if got, want := firstVersion(t, c, "a"), text(t, c, "a"); got != want || want != "new" {
+				t.Errorf("Versions lists %q first and Get = %q, want %q of both", got, want, "new")
+			}
+			time.Sleep(30 * time.Second)
+		}
+	})
+}
+
+// useVersions reads all versions, and then again, so that they are kept up to
+// date, and one by its id.
+func useVersions(t testing.TB, c *secrets.Client, id, version string) {
+	t.Helper()
+	firstVersion(t, c, id)
+	firstVersion(t, c, id)
+	if _, err := c.GetVersion(ctx, id, secrets.VersionID(version)); err != nil {
+		t.Fatalf("GetVersion(%q, %q) = %v, want no error", id, version, err)
+	}
+}
+
+// Versions lists first what Get returns, also while one lagging replica says
+// that an older version is current.
+func TestVersionsDoNotGoBackBeforeGet(t *testing.T) {
+	for _, mode := range []secrets.RefreshMode{secrets.RefreshAhead, secrets.RefreshOnRead} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService("a")
+			c := newClient(t, s, &secrets.Options{Refresh: mode})
+			text(t, c, "a")
+			time.Sleep(time.Second)
+			s.put("a", "v2", "new")
+			refresh(t, c, "a")
+			useVersions(t, c, "a", "v1-000000")
+			s.move("a", secrets.Current, "v1-000000")
+			refresh(t, c, "a")
+			s.move("a", secrets.Current, "v2")
+			for range 50 {
+				if got, want := firstVersion(t, c, "a"), text(t, c, "a"); got != want || want != "new" {
+					t.Fatalf("mode %d: Versions lists %q first and Get = %q, want %q of both", mode, got, want, "new")
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	}
+}
+
+// Versions changes the current version together with Get when a version is
+// rolled back for good.
+func TestVersionsFollowARollbackWithGet(t *testing.T) {
+	for _, mode := range []secrets.RefreshMode{secrets.RefreshAhead, secrets.RefreshOnRead} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newService("a")
+			c := newClient(t, s, &secrets.Options{Refresh: mode})
+			text(t, c, "a")
+			time.Sleep(time.Second)
+			s.put("a", "v2", "new")
+			refresh(t, c, "a")
+			useVersions(t, c, "a", "v1-000000")
+			s.move("a", secrets.Current, "v1-000000")
+			refresh(t, c, "a")
+			for range 100 {
+				if got, want := firstVersion(t, c, "a"), text(t, c, "a"); got != want {
+					t.Fatalf("mode %d: Versions lists %q first, want %q as Get returns", mode, got, want)
+				}
+				time.Sleep(100 * time.Millisecond)
+				synctest.Wait()
+			}
+			if got := text(t, c, "a"); got != "value of a" {
+				t.Errorf("mode %d: Get = %q 10s after the rollback, want %q", mode, got, "value of a")
+			}
+		})
+	}
+}
+
+// One refresh that a lagging replica answers does not make Get go back, although
+// Versions has values that are due to be fetched again.
+func TestOldListDoesNotMakeGetGoBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService("a")
+		c := newClient(t, s, &secrets.Options{TTL: 2 * time.Hour})
+		text(t, c, "a")
+		time.Sleep(time.Second)
+		s.put("a", "v2", "new")
+		refresh(t, c, "a")
+		firstVersion(t, c, "a")
+		time.Sleep(61 * time.Minute)
+		firstVersion(t, c, "a")
+		s.move("a", secrets.Current, "v1-000000")
+		refresh(t, c, "a")
+		s.move("a", secrets.Current, "v2")
+		if got := text(t, c, "a"); got != "new" {
+			t.Errorf("Get = %q after one lagging answer, want %q", got, "new")
+		}
+	})
+}
