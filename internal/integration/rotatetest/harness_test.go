@@ -28,24 +28,70 @@ import (
 )
 
 // A database is a server that logs its statements, behind a proxy that can cut
-// it off.
+// it off. Tests share the server, and have users and a proxy of their own.
 type database struct {
 	*dbserver.Server
 	driver string
 	admin  *sql.DB // not through the proxy
 	proxy  *proxy
-	users  atomic.Int32 // how many were made
+}
+
+// servers are those that the tests share: one of each kind, started when it is
+// first needed and stopped by TestMain.
+var servers = map[bool]*shared{false: {start: dbtest.Postgres}, true: {start: dbtest.MariaDB}}
+
+// shared is a server that outlives the test for which it was started.
+type shared struct {
+	start func(testing.TB, *dbserver.Options) *dbserver.Server
+
+	mu    sync.Mutex // guards the fields below
+	life  lifetime
+	serve *dbserver.Server
+}
+
+// get returns the server, or ends the test if it cannot be started.
+func (s *shared) get(t *testing.T) *dbserver.Server {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.serve == nil {
+		s.life.TB = t
+		s.serve = s.start(&s.life, &dbserver.Options{LogStatements: true, MaxConnections: 400})
+	}
+	return s.serve
+}
+
+// A lifetime is the test that a shared server is started for, but for its end.
+type lifetime struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (l *lifetime) Cleanup(f func()) { l.cleanups = append(l.cleanups, f) }
+
+func (l *lifetime) Context() context.Context { return context.Background() }
+
+// Error is called by a cleanup, when the test is over.
+func (l *lifetime) Error(args ...any) {
+	fmt.Fprintln(os.Stderr, args...)
+	stopFailed.Store(true)
+}
+
+var stopFailed atomic.Bool
+
+// stopServers stops what was started, and reports whether that went well.
+func stopServers() bool {
+	for _, s := range servers {
+		for _, f := range s.life.cleanups {
+			f()
+		}
+	}
+	return !stopFailed.Load()
 }
 
 func newDatabase(t *testing.T, driver string) *database {
 	t.Helper()
-	db := &database{driver: driver}
-	o := &dbserver.Options{LogStatements: true}
-	if driver == "mysql" {
-		db.Server = dbtest.MariaDB(t, o)
-	} else {
-		db.Server = dbtest.Postgres(t, o)
-	}
+	db := &database{Server: servers[driver == "mysql"].get(t), driver: driver}
 	l := rotate.Login{Engine: db.Engine, Host: db.Host, Port: db.Port, Username: db.AdminUser, Database: db.Database, NoTLS: true}
 	c, err := rotate.Driver(driver, nil)(l.WithPassword(db.AdminPassword))
 	if err != nil {
@@ -53,9 +99,21 @@ func newDatabase(t *testing.T, driver string) *database {
 	}
 	db.admin = sql.OpenDB(c)
 	t.Cleanup(func() { db.admin.Close() })
-	db.exec(t, "CREATE TABLE rights (a int)")
+	rights.Lock()
+	defer rights.Unlock()
+	db.exec(t, "CREATE TABLE IF NOT EXISTS rights (a int)")
 	db.proxy = newProxy(t, db.Addr())
 	return db
+}
+
+var rights sync.Mutex // PostgreSQL refuses two changes of one table's rights at once
+
+// behind returns the same database behind a proxy of its own, so that cutting it
+// off concerns nobody else.
+func (db *database) behind(t *testing.T) *database {
+	own := *db
+	own.proxy = newProxy(t, db.Addr())
+	return &own
 }
 
 func (db *database) isMariaDB() bool { return db.Engine == "mariadb" }
@@ -133,18 +191,14 @@ const (
 	masterID = "prod/master"
 )
 
+var users atomic.Int32 // how many were made
+
 // newWorld makes a user with the password "first".
 func newWorld(t *testing.T, db *database, strat strategy) *world {
 	t.Helper()
 	w := &world{T: t, db: db, strat: strat}
-	w.user = fmt.Sprintf("App %d", db.users.Add(1)) // a name that needs quoting
-	if db.isMariaDB() {
-		db.exec(t, fmt.Sprintf("CREATE USER `%s`@`%%` IDENTIFIED BY 'first'", w.user),
-			fmt.Sprintf("GRANT SELECT, INSERT ON `%s`.* TO `%s`@`%%`", db.Database, w.user))
-	} else {
-		db.exec(t, fmt.Sprintf(`CREATE ROLE "%s" LOGIN PASSWORD 'first'`, w.user),
-			fmt.Sprintf(`GRANT SELECT ON rights TO "%s"`, w.user))
-	}
+	w.user = fmt.Sprintf("App %d", users.Add(1)) // a name that needs quoting
+	w.makeUser()
 	master := ""
 	if strat.master {
 		master = fmt.Sprintf(` "masterarn": %q,`, masterID)
@@ -158,6 +212,19 @@ func newWorld(t *testing.T, db *database, strat strategy) *world {
 		w.run()
 	}
 	return w
+}
+
+// makeUser makes the world's user.
+func (w *world) makeUser() {
+	rights.Lock()
+	defer rights.Unlock()
+	if w.db.isMariaDB() {
+		w.db.exec(w.T, fmt.Sprintf("CREATE USER `%s`@`%%` IDENTIFIED BY 'first'", w.user),
+			fmt.Sprintf("GRANT SELECT, INSERT ON `%s`.* TO `%s`@`%%`", w.db.Database, w.user))
+		return
+	}
+	w.db.exec(w.T, fmt.Sprintf(`CREATE ROLE "%s" LOGIN PASSWORD 'first'`, w.user),
+		fmt.Sprintf(`GRANT SELECT ON rights TO "%s"`, w.user))
 }
 
 func noRetry(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 }

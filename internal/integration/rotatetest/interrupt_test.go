@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -47,26 +49,45 @@ func TestInterrupted(t *testing.T) {
 	if raceDetector {
 		modes = []mode{failing}
 	}
+	var total atomic.Int64
+	t.Cleanup(func() {
+		t.Logf("%d interrupted rotations", total.Load())
+		if !raceDetector && !t.Failed() && len(servers[true].life.cleanups) > 0 && total.Load() < leastInterrupted {
+			t.Errorf("%d interrupted rotations, want %d at least", total.Load(), leastInterrupted)
+		}
+	})
 	for driver, modes := range map[string][]mode{"pgx": modes, "mysql": modes, "postgres": modes[:1]} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			db := newDatabase(t, driver)
-			var passwords []string
 			strategies := db.strategies()
 			if driver == "postgres" {
 				strategies = strategies[:1] // the server is the same as pgx's
 			}
-			for _, strat := range strategies {
-				t.Run(strat.name, func(t *testing.T) {
+			var mu sync.Mutex // guards passwords
+			var passwords []string
+			t.Run("all", func(t *testing.T) {
+				for _, strat := range strategies {
 					for _, m := range modes {
-						passwords = append(passwords, interruptAll(t, db, strat, m)...)
+						t.Run(strat.name+", "+string(m), func(t *testing.T) {
+							t.Parallel()
+							set := interruptAll(t, db.behind(t), strat, m)
+							total.Add(int64(len(set)))
+							mu.Lock()
+							defer mu.Unlock()
+							passwords = append(passwords, set...)
+						})
 					}
-				})
-			}
+				}
+			})
 			db.checkLog(t, passwords)
 		})
 	}
 }
+
+// leastInterrupted is how many rotations TestInterrupted interrupts, or more, on
+// both kinds of servers.
+const leastInterrupted = 2100
 
 // interruptAll returns the passwords that were set.
 func interruptAll(t *testing.T, db *database, strat strategy, m mode) (passwords []string) {
@@ -221,7 +242,11 @@ func TestMain(m *testing.M) {
 		fmt.Println(runTask(s))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if !stopServers() && code == 0 {
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // runTask carries out a task, and returns only if something is wrong with it.
@@ -251,6 +276,7 @@ func TestCancelledInFlight(t *testing.T) {
 	const rounds = 60
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
 			db := newDatabase(t, driver)
 			for _, strat := range db.strategies() {
 				t.Run(strat.name, func(t *testing.T) {

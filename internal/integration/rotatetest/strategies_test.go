@@ -22,6 +22,7 @@ import (
 func TestRotateSecret(t *testing.T) {
 	for _, driver := range []string{"pgx", "postgres", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
 			db := newDatabase(t, driver)
 			for _, strat := range db.strategies() {
 				t.Run(strat.name, func(t *testing.T) { rotateSecret(t, newWorld(t, db, strat)) })
@@ -136,6 +137,7 @@ func TestPasswords(t *testing.T) {
 func TestNoWindow(t *testing.T) {
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
 			db := newDatabase(t, driver)
 			for _, strat := range []strategy{alternating, two} {
 				if strat.opts.TwoPasswords && !db.isMariaDB() {
@@ -205,6 +207,7 @@ func hammer(w *world, clients int, f func(turn func())) (logins, refused int) {
 // TestTwoPasswordsOwn has the user change the own password with CREATE USER as
 // a privilege, and without it.
 func TestTwoPasswordsOwn(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, "mysql")
 	strat := strategy{name: "two passwords", opts: rotate.SQLOptions{TwoPasswords: true}}
 	w := newWorld(t, db, strat)
@@ -234,6 +237,7 @@ func TestTwoPasswordsOwn(t *testing.T) {
 func TestConcurrentDeliveries(t *testing.T) {
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
 			db := newDatabase(t, driver)
 			for _, strat := range db.strategies() {
 				t.Run(strat.name, func(t *testing.T) {
@@ -269,6 +273,7 @@ func TestConcurrentDeliveries(t *testing.T) {
 
 // TestRunAtOnce starts runs from the same version at the same time.
 func TestRunAtOnce(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, "pgx")
 	w := newWorld(t, db, single)
 	for range 10 {
@@ -344,6 +349,7 @@ func TestOnlyPreviousWorks(t *testing.T) {
 
 // TestPostgresClone looks at the rights of a clone.
 func TestPostgresClone(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, "pgx")
 	for _, setRole := range []bool{false, true} {
 		strat := alternating
@@ -375,6 +381,7 @@ func TestPostgresClone(t *testing.T) {
 
 // TestMariaDBClone compares the grants of a clone with those of the original.
 func TestMariaDBClone(t *testing.T) {
+	t.Parallel()
 	db := newDatabase(t, "mysql")
 	w := newWorld(t, db, alternating)
 	acct := fmt.Sprintf("`%s`@`%%`", w.user)
