@@ -21,7 +21,7 @@ const engineMariaDB = "mariadb"
 // A user who logs in and may not use the database reads the same but for the
 // end, "to database 'd'". A blocked account has a text of its own.
 var mariaDBRefused = regexp.MustCompile(
-	`^[0-9-]+ +[0-9:]+ [0-9]+ \[Warning\] Access denied for user '.*' \(using password: (YES|NO)\)`)
+	`^[0-9-]+ +[0-9:]+ [0-9]+ \[Warning\] Access denied for user '(.*)'@'[^']*' \(using password: (YES|NO)\)`)
 
 // MariaDB starts a throwaway MariaDB and waits until it accepts connections,
 // about a second. Its accounts use mysql_native_password; nobody is let in

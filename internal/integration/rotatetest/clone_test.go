@@ -1,0 +1,119 @@
+package rotatetest
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-74dc7b3e/secrets/rotate"
+)
+
+// TestPostgresClone looks at the rights of a clone.
+func TestPostgresClone(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, "pgx")
+	for _, setRole := range []bool{false, true} {
+		strat := alternating
+		strat.opts.SetRole = setRole
+		w := newWorld(t, db, strat)
+		table := fmt.Sprintf("t%t", setRole)
+		db.exec(t, "CREATE TABLE "+table+" (a int)", fmt.Sprintf(`GRANT SELECT ON %s TO "%s"`, table, w.user),
+			fmt.Sprintf(`GRANT CREATE ON SCHEMA public TO "%s"`, w.user))
+		w.run()
+		pool := w.pool("AWSCURRENT")
+		mustExec(t, pool, "SELECT * FROM "+table)
+		mustExec(t, pool, "CREATE TABLE made_"+table+" (a int)")
+		var owner string
+		if err := pool.QueryRowContext(t.Context(), "SELECT tableowner FROM pg_tables WHERE tablename = $1", "made_"+table).Scan(&owner); err != nil {
+			t.Fatal(err)
+		}
+		want := w.user + "_clone"
+		if setRole {
+			want = w.user
+		}
+		if owner != want {
+			t.Errorf("SetRole %t: the clone's table belongs to %q, want %q", setRole, owner, want)
+		}
+		w.run()
+		w.run()
+		w.checkRotated(w.srv.VersionID(secretID, "AWSCURRENT"))
+	}
+}
+
+// TestMariaDBClone compares the grants of a clone with those of the original.
+func TestMariaDBClone(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, "mysql")
+	w := newWorld(t, db, alternating)
+	acct := fmt.Sprintf("`%s`@`%%`", w.user)
+	db.exec(t, "CREATE TABLE "+db.Database+".t (a int, b int)", "CREATE ROLE `the role`", "GRANT DELETE ON "+db.Database+".t TO `the role`",
+		"GRANT `the role` TO "+acct, "SET DEFAULT ROLE `the role` FOR "+acct,
+		"GRANT UPDATE (a, b), SELECT (a) ON "+db.Database+".t TO "+acct, "GRANT PROCESS ON *.* TO "+acct,
+		"GRANT CREATE ON "+db.Database+".* TO "+acct+" WITH GRANT OPTION",
+		"ALTER USER "+acct+" WITH MAX_USER_CONNECTIONS 7 MAX_QUERIES_PER_HOUR 100000")
+	w.run()
+	clone := fmt.Sprintf("`%s_clone`@`%%`", w.user)
+	if got, want := grantsOf(t, db, clone, w.user+"_clone", w.user), grantsOf(t, db, acct, "", ""); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	mustExec(t, w.pool("AWSCURRENT"), "DELETE FROM "+db.Database+".t")
+
+	// What is granted to one later, the other has after the next rotation.
+	db.exec(t, "GRANT INDEX ON "+db.Database+".* TO "+clone)
+	w.run()
+	if got := strings.Join(grantsOf(t, db, acct, "", ""), "\n"); !strings.Contains(got, "INDEX") {
+		t.Errorf("got\n%s\nwant INDEX in it", got)
+	}
+}
+
+// grantsOf returns what the server says of an account, without passwords, and
+// with one name in place of another.
+func grantsOf(t *testing.T, db *database, acct, name, as string) []string {
+	t.Helper()
+	rows, err := db.admin.QueryContext(t.Context(), "SHOW GRANTS FOR "+acct)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var g string
+		if err := rows.Scan(&g); err != nil {
+			t.Fatal(err)
+		}
+		if before, after, ok := strings.Cut(g, " IDENTIFIED BY PASSWORD '"); ok {
+			_, after, _ = strings.Cut(after, "'")
+			g = before + after
+		}
+		if name != "" {
+			g = strings.ReplaceAll(g, "`"+name+"`", "`"+as+"`")
+		}
+		out = append(out, g)
+	}
+	if err := rows.Err(); err != nil || len(out) == 0 {
+		t.Fatalf("no grants of %s: %v", acct, err)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// pool returns connections with the credentials of a labelled version.
+func (w *world) pool(stage string) *sql.DB {
+	w.Helper()
+	c, err := rotate.Driver(w.db.driver, nil)(w.db.login(w.credentials(stage)))
+	if err != nil {
+		w.Fatal(err)
+	}
+	pool := sql.OpenDB(c)
+	w.Cleanup(func() { pool.Close() })
+	return pool
+}
+
+func mustExec(t *testing.T, pool *sql.DB, statement string) {
+	t.Helper()
+	if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
+}
