@@ -1,14 +1,25 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"regexp"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver/dbtest"
 )
+
+// The servers that the runs share, each with users of its own.
+var (
+	postgres = dbtest.SharedPostgres(&dbserver.Options{MaxConnections: 400})
+	mariaDB  = dbtest.SharedMariaDB(&dbserver.Options{MaxConnections: 400, Settings: mariaDBSettings()})
+	runs     atomic.Int32 // so far
+)
+
+func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
 // short are settings for a run of a second or two.
 func short(rotations int) *settings {
@@ -25,6 +36,7 @@ var form = regexp.MustCompile(`^soak (rotate )?(postgres|postgres-pq|mariadb) (s
 // A soak that shows no failure is worth something only if it can show one: the
 // naive policy fails in the window of every single-user rotation.
 func TestNaivePolicyFails(t *testing.T) {
+	t.Parallel()
 	for i := range backends {
 		t.Run(backends[i].name, func(t *testing.T) {
 			t.Parallel()
@@ -67,6 +79,7 @@ func naivePolicy(t *testing.T) *policy {
 
 // What the long soak shows, in short.
 func TestNoFailureUnderRotation(t *testing.T) {
+	t.Parallel()
 	for i := range backends {
 		t.Run(backends[i].name, func(t *testing.T) {
 			t.Parallel()
@@ -83,12 +96,31 @@ func TestNoFailureUnderRotation(t *testing.T) {
 	}
 }
 
+// A run that is given no server starts one, and stops it.
+func TestRunOnItsOwnServer(t *testing.T) {
+	t.Parallel()
+	mariaDB.Server(t) // or the test is left out
+	o := short(1)
+	o.maxPasswordErrors = 3
+	run := newRun(o, &ways[0], &backends[2], &strategies[0], &policies[0])
+	r, err := run.do(t.Context())
+	if err != nil || r.queries == 0 {
+		t.Errorf("got %v, error %v", r, err)
+	}
+	if run.server == nil || run.server.PID() != 0 {
+		t.Errorf("got the server %+v, want one that was stopped", run.server)
+	}
+}
+
+// runShort does a run on a shared server.
 func runShort(t *testing.T, run *run) *report {
 	t.Helper()
-	r, err := run.do(t.Context())
-	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skipf("LEFT OUT: %v", err)
+	run.user = fmt.Sprint("app", runs.Add(1))
+	run.server = postgres.Server(t)
+	if run.backend.name == "mariadb" {
+		run.server = mariaDB.Server(t)
 	}
+	r, err := run.do(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
