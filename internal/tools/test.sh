@@ -27,13 +27,13 @@ trap 'rm -rf "$out"' EXIT
 modules=$(internal/tools/modules.sh)
 declare -A running
 for module in $modules; do
-	(cd "$module" && exec go test -parallel 6 "$@" ./...) </dev/null >"$out/${module//\//_}" 2>&1 &
+	(cd "$module" && exec go test -parallel 6 "$@" ./...) </dev/null >"$out/${module//[.\/]/_}" 2>&1 &
 	running[$module]=$!
 done
 for module in $modules; do
 	wait "${running[$module]}" || failed="$failed $module"
 	echo "== go test $* in $module"
-	grep -v '\[no test files\]$' "$out/${module//\//_}"
+	grep -v '\[no test files\]$' "$out/${module//[.\/]/_}"
 done
 
 if [ $servers = no ]; then

@@ -2,7 +2,6 @@ package rotatetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -229,120 +228,5 @@ func TestTwoPasswordsOwn(t *testing.T) {
 	w.run()
 	if got := w.logsIn("AWSCURRENT"); len(got) != 1 {
 		t.Errorf("%v log in, want AWSCURRENT", got)
-	}
-}
-
-// TestConcurrentDeliveries delivers each step many times at once.
-func TestConcurrentDeliveries(t *testing.T) {
-	for _, driver := range []string{"pgx", "mysql"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			db := newDatabase(t, driver)
-			for _, strat := range db.strategies() {
-				t.Run(strat.name, func(t *testing.T) {
-					w := newWorld(t, db, strat)
-					for range 5 {
-						id := w.srv.PutEmptyPending(secretID)
-						failed := 0
-						for _, step := range rotate.Steps() {
-							var mu sync.Mutex // guards failed
-							var wg sync.WaitGroup
-							for range 6 {
-								wg.Go(func() {
-									if err := w.deliver(t.Context(), count(), step, id); err != nil {
-										mu.Lock()
-										failed++
-										mu.Unlock()
-									}
-								})
-							}
-							wg.Wait()
-							if err := w.deliver(t.Context(), count(), step, id); err != nil {
-								t.Fatalf("delivered again: %v", err)
-							}
-						}
-						w.checkRotated(id)
-						t.Logf("%d of 24 deliveries failed, and succeeded later", failed)
-					}
-				})
-			}
-		})
-	}
-}
-
-// TestRunAtOnce starts runs from the same version at the same time.
-func TestRunAtOnce(t *testing.T) {
-	t.Parallel()
-	db := newDatabase(t, "pgx")
-	w := newWorld(t, db, single)
-	for range 10 {
-		before := w.srv.VersionID(secretID, "AWSCURRENT")
-		var mu sync.Mutex // guards won
-		won := 0
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() {
-				err := rotate.Run(t.Context(), w.api, secretID, rotate.Postgres(rotate.Driver("pgx", nil), nil))
-				if _, busy := errors.AsType[*rotate.InProgressError](err); err != nil && !busy {
-					t.Error(err)
-				}
-				if err == nil {
-					mu.Lock()
-					won++
-					mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
-		// One that looked only after the first had finished made a rotation of its own.
-		if won == 0 || before == w.srv.VersionID(secretID, "AWSCURRENT") {
-			t.Errorf("%d of 8 runs went on, want at least one", won)
-		}
-		if got := w.logsIn("AWSCURRENT"); len(got) != 1 {
-			t.Error("AWSCURRENT does not log in")
-		}
-	}
-}
-
-// TestOnlyPreviousWorks has a database that was set back to an older password.
-func TestOnlyPreviousWorks(t *testing.T) {
-	for _, driver := range []string{"pgx", "mysql"} {
-		t.Run(driver, func(t *testing.T) {
-			t.Parallel()
-			db := newDatabase(t, driver)
-			w := newWorld(t, db, single)
-			w.run()
-			if db.isMariaDB() {
-				db.exec(t, fmt.Sprintf("SET PASSWORD FOR `%s`@`%%` = PASSWORD('first')", w.user))
-			} else {
-				db.exec(t, fmt.Sprintf(`ALTER ROLE "%s" PASSWORD 'first'`, w.user))
-			}
-			if got := w.logsIn("AWSCURRENT", "AWSPREVIOUS"); !slices.Equal(got, []string{"AWSPREVIOUS"}) {
-				t.Fatalf("%v log in, want AWSPREVIOUS", got)
-			}
-			w.run()
-			if got := w.logsIn("AWSCURRENT"); len(got) != 1 {
-				t.Error("AWSCURRENT does not log in")
-			}
-
-			// And one that no version fits any more.
-			if db.isMariaDB() {
-				db.exec(t, fmt.Sprintf("SET PASSWORD FOR `%s`@`%%` = PASSWORD('lost')", w.user))
-			} else {
-				db.exec(t, fmt.Sprintf(`ALTER ROLE "%s" PASSWORD 'lost'`, w.user))
-			}
-			refused, err := db.RefusedLogins(w.user)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = w.handler(w.api, rotate.Driver(driver, nil)).Run(t.Context(), secretID)
-			if !errors.Is(err, rotate.ErrRefused) {
-				t.Errorf("got %v, want ErrRefused", err)
-			}
-			after, err := db.RefusedLogins(w.user)
-			if err != nil || after-refused != 4 {
-				t.Errorf("got %d wrong logins, %v, want one for each of the three versions, and AWSPENDING again", after-refused, err)
-			}
-		})
 	}
 }

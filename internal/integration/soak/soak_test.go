@@ -130,7 +130,7 @@ func runShort(t *testing.T, run *run) *report {
 
 func TestNoFailure(t *testing.T) {
 	single, alternating := &strategies[0], &strategies[1]
-	good := report{rotations: 10, queries: 1000, wrongLogins: 10, mostWrong: 1, slowestConnect: time.Second}
+	good := report{rotations: 20, queries: 1000, wrongLogins: 20, mostWrong: 1, slowestConnect: time.Second}
 	for _, test := range []struct {
 		name     string
 		strategy *strategy
@@ -145,8 +145,9 @@ func TestNoFailure(t *testing.T) {
 		{"a failed connect", single, 0, func(r *report) { r.failedConnects = 1 }, true},
 		{"four wrong logins once", single, 0, func(r *report) { r.mostWrong = 4 }, false},
 		{"five wrong logins once", single, 0, func(r *report) { r.mostWrong = 5 }, true},
-		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 26 }, true},
-		{"too many in the mean for two at a time", single, 2, func(r *report) { r.wrongLogins = 18 }, true},
+		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 51 }, true},
+		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 60 }, false},
+		{"too many in the mean for two at a time", single, 2, func(r *report) { r.wrongLogins = 35 }, true},
 		{"two for one at a time", single, 1, func(r *report) { r.mostWrong = 2 }, true},
 		{"a wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 1, 1 }, true},
 		{"no wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 0, 0 }, false},
