@@ -74,7 +74,7 @@ const (
 // do does the run, on a server of its own unless it has one. It ends in time: a
 // rotation may take some seconds longer than its window, and the whole a minute
 // longer.
-func (r *run) do(ctx context.Context) (rep *report, err error) {
+func (r *run) do(ctx context.Context) (_ *report, err error) {
 	each := r.window + r.gap + 3*time.Second
 	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(r.report.rotations)*each)
 	defer cancel()
