@@ -14,12 +14,14 @@ import (
 
 // TestConcurrentDeliveries delivers each step many times at once.
 func TestConcurrentDeliveries(t *testing.T) {
+	t.Parallel()
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			db := newDatabase(t, driver)
 			for _, strat := range db.strategies() {
 				t.Run(strat.name, func(t *testing.T) {
+					t.Parallel()
 					w := newWorld(t, db, strat)
 					for range 5 {
 						id := w.srv.PutEmptyPending(secretID)
@@ -86,6 +88,7 @@ func TestRunAtOnce(t *testing.T) {
 
 // TestOnlyPreviousWorks has a database that was set back to an older password.
 func TestOnlyPreviousWorks(t *testing.T) {
+	t.Parallel()
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()

@@ -46,6 +46,7 @@ func TestInterrupted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("minutes long, and one thing after another")
 	}
+	t.Parallel()
 	modes := modes
 	if raceDetector {
 		modes = []mode{failing}
@@ -273,6 +274,7 @@ func runTask(s string) error {
 // TestCancelledInFlight cancels steps at random moments, so that calls and
 // statements are under way, and delivers all steps again.
 func TestCancelledInFlight(t *testing.T) {
+	t.Parallel()
 	const rounds = 60
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
@@ -280,6 +282,7 @@ func TestCancelledInFlight(t *testing.T) {
 			db := newDatabase(t, driver)
 			for _, strat := range db.strategies() {
 				t.Run(strat.name, func(t *testing.T) {
+					t.Parallel()
 					seed := rand.Uint64()
 					rng := rand.New(rand.NewPCG(seed, 0))
 					cancelled := 0
