@@ -150,7 +150,7 @@ func (s *Server) makeDir() error {
 	}
 	s.Dir = dir
 	s.LogFile = filepath.Join(dir, "server.log")
-	s.refused.path = s.LogFile
+	s.refused.path, s.refused.n = s.LogFile, make(map[string]int)
 	if s.lock, err = lockDir(dir); err != nil {
 		return err
 	}
@@ -289,12 +289,13 @@ func (s *Server) Addr() string {
 // RefusedLogins returns how many logins the server has refused so far because
 // the password was wrong or the user unknown, by its own log. A login that was
 // given up before the server had the password is not among them, nor is one
-// refused for another reason (a blocked account, too many connections).
+// refused for another reason (a blocked account, too many connections). With
+// users, it counts only the logins with one of these names.
 //
 // Each call reads only what the log has grown by since the last one.
 // After Stop it returns an error, for the log is gone.
-func (s *Server) RefusedLogins() (int, error) {
-	n, err := s.refused.count()
+func (s *Server) RefusedLogins(users ...string) (int, error) {
+	n, err := s.refused.count(users)
 	if err != nil {
 		return n, fmt.Errorf("dbserver: refused logins of %s: %w", s.Engine, err)
 	}

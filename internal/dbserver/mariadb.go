@@ -21,7 +21,7 @@ const engineMariaDB = "mariadb"
 // A user who logs in and may not use the database reads the same but for the
 // end, "to database 'd'". A blocked account has a text of its own.
 var mariaDBRefused = regexp.MustCompile(
-	`^[0-9-]+ +[0-9:]+ [0-9]+ \[Warning\] Access denied for user '.*' \(using password: (YES|NO)\)`)
+	`^[0-9-]+ +[0-9:]+ [0-9]+ \[Warning\] Access denied for user '(.*)'@'[^']*' \(using password: (YES|NO)\)`)
 
 // MariaDB starts a throwaway MariaDB and waits until it accepts connections,
 // about a second. Its accounts use mysql_native_password; nobody is let in
@@ -62,7 +62,7 @@ func (m *mariaDB) create(ctx context.Context, s *Server) error {
 		s.StatementLog = filepath.Join(s.Dir, "statements.log")
 	}
 	err := runOnce(ctx, s, m.install, "--no-defaults", "--datadir="+m.data(s), "--skip-test-db",
-		"--auth-root-authentication-method=socket", "--innodb-flush-method=nosync")
+		"--auth-root-authentication-method=socket", "--innodb-flush-method=nosync", "--debug-no-sync")
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (m *mariaDB) command(s *Server) (string, []string) {
 		"--pid-file=server.pid", "--log-error=" + s.LogFile, "--log-warnings=2",
 		"--max-connections=" + strconv.Itoa(m.options.maxConnections()),
 		"--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
-		"--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
+		"--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync", "--debug-no-sync",
 		"--character-set-server=utf8mb4", "--performance-schema=OFF",
 	}
 	if s.StatementLog != "" {

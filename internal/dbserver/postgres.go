@@ -21,7 +21,7 @@ const enginePostgres = "postgres"
 // A wrong password, an unknown user, and one whose VALID UNTIL has passed all
 // read like this. NOLOGIN reads "role "app" is not permitted to log in".
 var postgresRefused = regexp.MustCompile(
-	`^[0-9-]+ [0-9:.]+ UTC \[[0-9]+\] FATAL:  password authentication failed for user "`)
+	`^[0-9-]+ [0-9:.]+ UTC \[[0-9]+\] FATAL:  password authentication failed for user "([^"\n]*)`)
 
 // Postgres starts a throwaway PostgreSQL and waits until it accepts
 // connections, about a second. It demands scram-sha-256 of everybody and

@@ -38,6 +38,7 @@ func countingHosts(t testing.TB, n string) *dbserver.Options {
 // that whoever cancels logins has to live with. One success starts the count
 // again.
 func TestMariaDBCountsAbortedHandshakes(t *testing.T) {
+	t.Parallel()
 	s := dbtest.MariaDB(t, countingHosts(t, "3"))
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.User, c.Passwd = "tcp", s.Addr(), s.AdminUser, s.AdminPassword

@@ -22,7 +22,8 @@ missing() {
 # apt runs apt-get and shows its output only if it fails.
 apt() {
 	local out
-	out=$(DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null 2>&1) && return
+	# A machine that has just been started may be installing things by itself.
+	out=$(DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@" </dev/null 2>&1) && return
 	printf '%s\n' "$out" | tail -n 20 >&2
 	return 1
 }
@@ -42,12 +43,13 @@ make_file() {
 
 # install_packages installs packages whose services must not start: Debian
 # asks policy-rc.d before it starts one, and createcluster.d before it makes a
-# PostgreSQL cluster.
+# PostgreSQL cluster. The lists of packages may be old, or not there yet; an
+# update that fails for one source may have worked for the one that counts.
 install_packages() {
 	make_file /usr/sbin/policy-rc.d $'#!/bin/sh\nexit 101'
 	make_file /etc/postgresql-common/createcluster.d/tests.conf 'create_main_cluster = false'
 	apt install --no-install-recommends "$@" 2>/dev/null ||
-		{ apt update && apt install --no-install-recommends "$@"; }
+		{ apt update; apt install --no-install-recommends "$@"; }
 }
 
 want=$(missing)

@@ -1,4 +1,5 @@
-// Package dbtest gives a test a database server for as long as it runs.
+// Package dbtest gives tests database servers: one for a test alone, or one
+// that the tests of a package share.
 package dbtest
 
 import (
@@ -15,28 +16,37 @@ import (
 // environment variable CI is set it fails instead.
 func Postgres(t testing.TB, o *dbserver.Options) *dbserver.Server {
 	t.Helper()
-	return serve(t, dbserver.Postgres, o)
+	return own(t, dbserver.Postgres, o)
 }
 
 // MariaDB is like [Postgres], for a MariaDB.
 func MariaDB(t testing.TB, o *dbserver.Options) *dbserver.Server {
 	t.Helper()
-	return serve(t, dbserver.MariaDB, o)
+	return own(t, dbserver.MariaDB, o)
 }
 
-func serve(t testing.TB, start func(context.Context, *dbserver.Options) (*dbserver.Server, error), o *dbserver.Options) *dbserver.Server {
+// A startFunc is one of package dbserver.
+type startFunc func(context.Context, *dbserver.Options) (*dbserver.Server, error)
+
+func own(t testing.TB, start startFunc, o *dbserver.Options) *dbserver.Server {
 	t.Helper()
 	s, err := start(t.Context(), o)
-	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skipf("LEFT OUT: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	check(t, err)
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// check ends a test whose server did not start.
+func check(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skipf("LEFT OUT: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -14,12 +14,14 @@ import (
 
 // TestConcurrentDeliveries delivers each step many times at once.
 func TestConcurrentDeliveries(t *testing.T) {
+	t.Parallel()
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			db := newDatabase(t, driver)
 			for _, strat := range db.strategies() {
 				t.Run(strat.name, func(t *testing.T) {
+					t.Parallel()
 					w := newWorld(t, db, strat)
 					for range 5 {
 						id := w.srv.PutEmptyPending(secretID)
@@ -86,8 +88,10 @@ func TestRunAtOnce(t *testing.T) {
 
 // TestOnlyPreviousWorks has a database that was set back to an older password.
 func TestOnlyPreviousWorks(t *testing.T) {
+	t.Parallel()
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
+			t.Parallel()
 			db := newDatabase(t, driver)
 			w := newWorld(t, db, single)
 			w.run()
@@ -110,7 +114,7 @@ func TestOnlyPreviousWorks(t *testing.T) {
 			} else {
 				db.exec(t, fmt.Sprintf(`ALTER ROLE "%s" PASSWORD 'lost'`, w.user))
 			}
-			refused, err := db.RefusedLogins()
+			refused, err := db.RefusedLogins(w.user)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +122,7 @@ func TestOnlyPreviousWorks(t *testing.T) {
 			if !errors.Is(err, rotate.ErrRefused) {
 				t.Errorf("got %v, want ErrRefused", err)
 			}
-			after, err := db.RefusedLogins()
+			after, err := db.RefusedLogins(w.user)
 			if err != nil || after-refused != 4 {
 				t.Errorf("got %d wrong logins, %v, want one for each of the three versions, and AWSPENDING again", after-refused, err)
 			}

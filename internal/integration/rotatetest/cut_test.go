@@ -156,3 +156,5 @@ func (t cutTx) Commit() error {
 	_, err := around(t.c, "COMMIT", func() (struct{}, error) { return struct{}{}, t.Tx.Commit() }, nil)
 	return err
 }
+
+var errCut = errors.New("cut off by the test")

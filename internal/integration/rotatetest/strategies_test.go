@@ -18,12 +18,16 @@ import (
 // four steps, and the new password works. It looks at who logs in at each
 // moment.
 func TestRotateSecret(t *testing.T) {
+	t.Parallel()
 	for _, driver := range []string{"pgx", "postgres", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
 			db := newDatabase(t, driver)
 			for _, strat := range db.strategies() {
-				t.Run(strat.name, func(t *testing.T) { rotateSecret(t, newWorld(t, db, strat)) })
+				t.Run(strat.name, func(t *testing.T) {
+					t.Parallel()
+					rotateSecret(t, newWorld(t, db, strat))
+				})
 			}
 		})
 	}
@@ -76,6 +80,7 @@ func rotateSecret(t *testing.T, w *world) {
 // TestPasswords sets passwords of every length from 4 to 128 and of every
 // class of printable characters.
 func TestPasswords(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("minutes long, and one thing after another")
 	}
@@ -99,6 +104,7 @@ func TestPasswords(t *testing.T) {
 			db := newDatabase(t, driver)
 			for _, strat := range []strategy{single, alternating} {
 				t.Run(strat.name, func(t *testing.T) {
+					t.Parallel()
 					w := newWorld(t, db, strat)
 					seen := make(map[rune]bool)
 					var long []string
@@ -133,6 +139,7 @@ func TestPasswords(t *testing.T) {
 // TestNoWindow logs in with AWSCURRENT, over and over, while the password is
 // rotated, with two passwords at once and with alternating users.
 func TestNoWindow(t *testing.T) {
+	t.Parallel()
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
@@ -142,6 +149,7 @@ func TestNoWindow(t *testing.T) {
 					continue
 				}
 				t.Run(strat.name, func(t *testing.T) {
+					t.Parallel()
 					w := newWorld(t, db, strat)
 					const rotations, clients = 40, 4
 					logins, refused := hammer(w, clients, func(turn func()) {

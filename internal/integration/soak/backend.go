@@ -59,15 +59,14 @@ func startPostgres(ctx context.Context, o *settings) (*dbserver.Server, error) {
 // startMariaDB starts a server that blocks a host after ten handshakes in a
 // row that came to nothing: logins that are cancelled must not add up to that.
 func startMariaDB(ctx context.Context, o *settings) (*dbserver.Server, error) {
-	options := dbserver.Options{
-		MaxConnections: o.maxConnections(),
-		Settings:       []string{"skip-name-resolve=0", "max_connect_errors=10"},
-	}
+	options := dbserver.Options{MaxConnections: o.maxConnections(), Settings: mariaDBSettings()}
 	if o.maxPasswordErrors > 0 {
 		options.Settings = append(options.Settings, fmt.Sprintf("max_password_errors=%d", o.maxPasswordErrors))
 	}
 	return dbserver.MariaDB(ctx, &options)
 }
+
+func mariaDBSettings() []string { return []string{"skip-name-resolve=0", "max_connect_errors=10"} }
 
 func openPgx(s *dbserver.Server, user, password string) (driver.Connector, error) {
 	c, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d dbname=%s sslmode=disable", s.Host, s.Port, s.Database))

@@ -21,7 +21,7 @@ func newByFunction(s *site) rotator { return &byFunction{site: s} }
 
 // create makes the first user only: the function clones it.
 func (r *byFunction) create(ctx context.Context) error {
-	l := newLogin(r.server, r.strategy.users[0])
+	l := newLogin(r.server, r.users[0])
 	if err := r.createUser(ctx, l); err != nil {
 		return err
 	}

@@ -18,16 +18,23 @@ import (
 
 // strategy is a way to rotate.
 type strategy struct {
-	name  string
-	users []string // take turns
+	name string
 	// overlaps says that some login works at every moment for a client that
 	// reads the secret now and then: none has to have a wrong password.
 	overlaps bool
 }
 
 var strategies = []strategy{
-	{name: "single-user", users: []string{"app"}},
-	{name: "alternating-users", users: []string{"app", "app_clone"}, overlaps: true},
+	{name: "single-user"},
+	{name: "alternating-users", overlaps: true},
+}
+
+// users are those that take turns: a user and, with alternating users, the clone.
+func (s *strategy) users(user string) []string {
+	if s.overlaps {
+		return []string{user, user + "_clone"}
+	}
+	return []string{user}
 }
 
 // login is the value of the secret.
@@ -77,6 +84,7 @@ type site struct {
 	admin    *sql.DB
 	backend  *backend
 	strategy *strategy
+	users    []string
 	window   time.Duration // between setSecret and finishSecret, at most
 }
 
@@ -108,12 +116,12 @@ type byHand struct {
 func newByHand(s *site) rotator { return &byHand{site: s} }
 
 func (r *byHand) create(ctx context.Context) error {
-	for _, user := range r.strategy.users[1:] {
+	for _, user := range r.users[1:] {
 		if err := r.createUser(ctx, newLogin(r.server, user)); err != nil {
 			return err
 		}
 	}
-	l := newLogin(r.server, r.strategy.users[0])
+	l := newLogin(r.server, r.users[0])
 	if err := r.createUser(ctx, l); err != nil {
 		return err
 	}
@@ -130,8 +138,8 @@ func (r *byHand) rotate(ctx context.Context) error {
 	if err := sleep(ctx, mrand.N(10*time.Millisecond)); err != nil {
 		return err
 	}
-	r.turn = (r.turn + 1) % len(r.strategy.users)
-	next := newLogin(r.server, r.strategy.users[r.turn])
+	r.turn = (r.turn + 1) % len(r.users)
+	next := newLogin(r.server, r.users[r.turn])
 	_, err := r.api.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
 		SecretId: aws.String(secretID), ClientRequestToken: aws.String(pending),
 		SecretString: next.text(), VersionStages: []string{"AWSPENDING"},

@@ -32,7 +32,8 @@ type run struct {
 	policy   *policy
 	report   report
 
-	server  *dbserver.Server
+	user    string           // the users' name
+	server  *dbserver.Server // nil: the run starts one of its own
 	fake    *secretstest.Server
 	rotator rotator
 	wrong   int // the client's refused logins up to now
@@ -52,7 +53,7 @@ func newRun(o *settings, w *way, b *backend, s *strategy, p *policy) *run {
 	if o.faults {
 		title += " with faults"
 	}
-	r := &run{settings: o, way: w, backend: b, strategy: s, policy: p}
+	r := &run{settings: o, way: w, backend: b, strategy: s, policy: p, user: "app"}
 	r.report.title = title
 	r.report.rotations = o.rotations
 	if p.promises == nil {
@@ -70,20 +71,26 @@ const (
 	rotatorARN = "arn:aws:iam::123456789012:user/rotator"
 )
 
-// do starts the server and does the run. It ends in time: a rotation may take
-// some seconds longer than its window, and the whole a minute longer.
-func (r *run) do(ctx context.Context) (*report, error) {
+// do does the run, on a server of its own unless it has one. It ends in time: a
+// rotation may take some seconds longer than its window, and the whole a minute
+// longer.
+func (r *run) do(ctx context.Context) (_ *report, err error) {
 	each := r.window + r.gap + 3*time.Second
 	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(r.report.rotations)*each)
 	defer cancel()
-	var err error
-	if r.server, err = r.backend.start(ctx, r.settings); err != nil {
-		return &r.report, err
+	if r.server == nil {
+		if r.server, err = r.backend.start(ctx, r.settings); err != nil {
+			return &r.report, err
+		}
+		defer func() { err = errors.Join(err, r.server.Stop()) }()
 	}
 	r.fake = secretstest.NewServer(nil)
 	defer r.fake.Close()
-	return &r.report, errors.Join(r.soak(ctx), r.server.Stop())
+	return &r.report, r.soak(ctx)
 }
+
+// users are the users of the database.
+func (r *run) users() []string { return r.strategy.users(r.user) }
 
 // soak rotates under load.
 func (r *run) soak(ctx context.Context) error {
@@ -95,7 +102,7 @@ func (r *run) soak(ctx context.Context) error {
 	defer admin.Close()
 	r.rotator = r.way.new(&site{
 		fake: r.fake, api: r.fake.ClientFor(secretstest.Identity{ARN: rotatorARN}),
-		server: r.server, admin: admin, backend: r.backend, strategy: r.strategy, window: r.window,
+		server: r.server, admin: admin, backend: r.backend, strategy: r.strategy, users: r.users(), window: r.window,
 	})
 	if err := r.rotator.create(ctx); err != nil {
 		return err
@@ -163,7 +170,7 @@ func (r *run) askedSince(t time.Time) bool {
 // countWrong counts the client's wrong logins in a rotation and in the gap
 // after it.
 func (r *run) countWrong() error {
-	n, err := r.server.RefusedLogins()
+	n, err := r.server.RefusedLogins(r.users()...)
 	n -= r.rotator.wrongLogins()
 	r.report.mostWrong = max(r.report.mostWrong, n-r.wrong)
 	r.wrong = n

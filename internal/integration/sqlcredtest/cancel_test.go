@@ -13,6 +13,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver/dbtest"
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
@@ -134,10 +135,14 @@ func (r *rig) hostErrors() int {
 	return n
 }
 
+// counting is a MariaDB that counts interrupted handshakes.
+var counting = dbtest.SharedMariaDB(hostOptions("1000"))
+
 // What it costs to give up a login: nothing on PostgreSQL, while the password
 // has not been sent; on MariaDB a handshake that counts against the host until
 // the next login. Once the password has been sent, the server looks at it.
 func TestGivingUpALogin(t *testing.T) {
+	t.Parallel()
 	pqTied := backends[1]
 	pqTied.open = openTiedPq
 	for _, test := range []struct {
@@ -157,11 +162,13 @@ func TestGivingUpALogin(t *testing.T) {
 		{"mysql after the password", backends[2], false, 2, 1, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var o *dbserver.Options
-			if test.backend.name == "mysql" {
-				o = countingHosts(t, "1000")
+			counts := test.backend.name == "mysql"
+			s := test.backend.shared.Server(t)
+			if counts {
+				needNames(t)
+				s = counting.Server(t)
 			}
-			r := newRig(t, test.backend, o)
+			r := newRigOn(t, test.backend, s)
 			h := newHoldUp(t, r, test.fromClient, test.nth)
 			l := sqlcred.Login{
 				Engine: r.s.Engine, Host: "127.0.0.1", Port: h.Addr().(*net.TCPAddr).Port,
@@ -185,7 +192,7 @@ func TestGivingUpALogin(t *testing.T) {
 			if got := r.wrongLogins(); got != test.wrong {
 				t.Errorf("wrong logins: got %d, want %d", got, test.wrong)
 			}
-			if o == nil {
+			if !counts {
 				return
 			}
 			if got := r.hostErrors(); got != test.hostErrors {
@@ -201,10 +208,15 @@ func TestGivingUpALogin(t *testing.T) {
 	}
 }
 
-// countingHosts are the options of a MariaDB that blocks a host after n
-// interrupted handshakes in a row. For that it looks up the client's name: an
-// answer that there is none will do, no answer will not.
-func countingHosts(t testing.TB, n string) *dbserver.Options {
+// hostOptions are the options of a MariaDB that blocks a host after n
+// interrupted handshakes in a row. For that it looks up the client's name.
+func hostOptions(n string) *dbserver.Options {
+	return &dbserver.Options{Settings: []string{"skip-name-resolve=0", "max_connect_errors=" + n, "performance_schema=ON"}}
+}
+
+// needNames ends a test with hostOptions where names cannot be looked up. An
+// answer that there is none will do.
+func needNames(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -212,12 +224,12 @@ func countingHosts(t testing.TB, n string) *dbserver.Options {
 	if _, err := net.DefaultResolver.LookupAddr(ctx, "127.0.0.2"); err != nil && !(errors.As(err, &dnsErr) && dnsErr.IsNotFound) {
 		t.Skipf("LEFT OUT: names cannot be looked up: %v", err)
 	}
-	return &dbserver.Options{Settings: []string{"skip-name-resolve=0", "max_connect_errors=" + n, "performance_schema=ON"}}
 }
 
 // lib/pq does not heed the context of a login. Its caller comes back all the
 // same.
 func TestPqHangs(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[1], nil)
 	h := newHoldUp(t, r, false, 1)
 	open := func(l sqlcred.Login) (driver.Connector, error) {

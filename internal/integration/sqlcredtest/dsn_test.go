@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -142,16 +141,7 @@ func check(t *testing.T, i int, l sqlcred.Login, params map[string]string) {
 	}
 }
 
-// withoutEnvironment keeps the variables that PostgreSQL drivers heed away.
-func withoutEnvironment(t testing.TB) {
-	for _, name := range []string{"PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "PGSERVICE", "PGPASSFILE"} {
-		t.Setenv(name, "") // restores it afterwards
-		os.Unsetenv(name)
-	}
-}
-
 func TestDriversReadDSN(t *testing.T) {
-	withoutEnvironment(t)
 	var passwords []string
 	for c := ' '; c < 0x7f; c++ { // each at the beginning, the end, in the middle, and alone
 		passwords = append(passwords, string(c), "a"+string(c), string(c)+"a", "a"+string(c)+"b", "a"+string(c)+string(c)+"b")
@@ -179,7 +169,6 @@ func TestDriversReadDSN(t *testing.T) {
 }
 
 func TestDriversReadUserAndDatabase(t *testing.T) {
-	withoutEnvironment(t)
 	for i, p := range parsers {
 		t.Run(p.driver, func(t *testing.T) {
 			for _, name := range []string{"a", "a b", "a@b", "a'b", `a\b`, "a?b", "a&b=c", "a#b", "a%41b", "ä", "a+b"} {
@@ -192,7 +181,6 @@ func TestDriversReadUserAndDatabase(t *testing.T) {
 
 // Parameters of the caller reach the driver, and prevail.
 func TestDriversReadParams(t *testing.T) {
-	withoutEnvironment(t)
 	l := sqlcred.Login{Host: "db", Port: 1, Username: "app", DBName: "shop", TLS: sqlcred.TLSVerify}.WithPassword("password")
 	build := func(driver string, params map[string]string) string {
 		t.Helper()
@@ -241,7 +229,6 @@ func TestSQLServerInstance(t *testing.T) {
 
 // Any password either gives a DSN that the driver reads as it was, or an error.
 func FuzzDriversReadDSN(f *testing.F) {
-	withoutEnvironment(f)
 	f.Add("p@ss'w\\ord/?:", "app", "shop")
 	f.Add("", "a:b", "")
 	f.Add("x\x00", "\xff", "/")

@@ -32,6 +32,7 @@ func (r *rig) rotate() {
 }
 
 func TestPgxpool(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[0], nil)
 	config, err := pgxpool.ParseConfig(fmt.Sprintf("host=%s port=%d dbname=%s sslmode=disable", r.s.Host, r.s.Port, r.s.Database))
 	if err != nil {
@@ -62,6 +63,7 @@ func TestPgxpool(t *testing.T) {
 }
 
 func TestMySQLBeforeConnect(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[2], nil)
 	config := mysql.NewConfig()
 	config.Net, config.Addr, config.DBName = "tcp", r.s.Addr(), r.s.Database
@@ -95,6 +97,7 @@ func TestMySQLBeforeConnect(t *testing.T) {
 // What the hooks can't do and the connector can: in the window between
 // setSecret and finishSecret they give the password that is refused.
 func TestHooksFailInTheWindow(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[0], nil)
 	login := secrets.Bind[sqlcred.Login](r.client, secretID)
 	finish := r.setSecret()
@@ -114,6 +117,7 @@ func TestHooksFailInTheWindow(t *testing.T) {
 }
 
 func TestGoRedis(t *testing.T) {
+	t.Parallel()
 	fake := secretstest.New(t, secretstest.Secrets{secretID: `{"username":"app","password":"p w'0"}`})
 	client, err := secrets.New(fake.Client(), &secrets.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -60,6 +60,7 @@ func TestRetireAfterRotation(t *testing.T) {
 
 // pgx can be asked instead, and Raw gives its own connection.
 func TestRetireWithPgx(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[0], nil)
 	var c *sqlcred.Connector
 	c = sqlcred.New(r.client, secretID, func(l sqlcred.Login) (driver.Connector, error) {
@@ -104,6 +105,7 @@ func raw(t *testing.T, db *sql.DB, f func(driverConn any)) {
 // What a driver can do beyond database/sql can be reached, with a wrapper and
 // without.
 func TestRaw(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[0], nil)
 	for _, retire := range []bool{false, true} {
 		db := sql.OpenDB(r.connector(&sqlcred.Options{RetireAfterRotation: retire}))

@@ -5,12 +5,12 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +21,7 @@ import (
 
 	"github.com/seed-74dc7b3e/secrets"
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver/dbtest"
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
@@ -30,16 +31,17 @@ const secretID = "prod/db"
 // A backend is a driver and the server it is for.
 type backend struct {
 	name   string // of the driver with database/sql
-	start  func(context.Context, *dbserver.Options) (*dbserver.Server, error)
+	shared *dbtest.Shared
+	own    func(testing.TB, *dbserver.Options) *dbserver.Server // for one test
 	open   func(sqlcred.Login) (driver.Connector, error)
 	create string // a user, with a password
 	alter  string // the password of a user
 }
 
 var backends = []backend{
-	{"pgx", dbserver.Postgres, openPgx, "CREATE ROLE %s LOGIN PASSWORD '%s'", "ALTER ROLE %s PASSWORD '%s'"},
-	{"postgres", dbserver.Postgres, openPq, "CREATE ROLE %s LOGIN PASSWORD '%s'", "ALTER ROLE %s PASSWORD '%s'"},
-	{"mysql", dbserver.MariaDB, openMySQL, "CREATE USER %s IDENTIFIED BY '%s'", "ALTER USER %s IDENTIFIED BY '%s'"},
+	{"pgx", postgres, dbtest.Postgres, openPgx, "CREATE ROLE %s LOGIN PASSWORD '%s'", "ALTER ROLE %s PASSWORD '%s'"},
+	{"postgres", postgres, dbtest.Postgres, openPq, "CREATE ROLE %s LOGIN PASSWORD '%s'", "ALTER ROLE %s PASSWORD '%s'"},
+	{"mysql", mariaDB, dbtest.MariaDB, openMySQL, "CREATE USER %s IDENTIFIED BY '%s'", "ALTER USER %s IDENTIFIED BY '%s'"},
 }
 
 func openPgx(l sqlcred.Login) (driver.Connector, error) {
@@ -81,45 +83,17 @@ func openMySQL(l sqlcred.Login) (driver.Connector, error) {
 	return mysql.NewConnector(cfg)
 }
 
-// shared are the servers that tests without wishes of their own use, one after
-// the other, by name of the start function's engine.
-var shared = make(map[string]*dbserver.Server)
+// The servers that tests without wishes of their own share.
+var (
+	postgres = dbtest.SharedPostgres(&dbserver.Options{MaxConnections: 400})
+	mariaDB  = dbtest.SharedMariaDB(&dbserver.Options{MaxConnections: 400})
+)
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	for _, s := range shared {
-		if err := s.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+	for _, name := range []string{"PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "PGSERVICE", "PGPASSFILE"} {
+		os.Unsetenv(name) // PostgreSQL drivers heed them
 	}
-	os.Exit(code)
-}
-
-// server returns the shared server, or with options one for this test alone.
-func (b backend) server(t testing.TB, o *dbserver.Options) *dbserver.Server {
-	t.Helper()
-	engine := map[string]string{"mysql": "mariadb"}[b.name]
-	if s := shared[engine]; s != nil && o == nil {
-		return s
-	}
-	s, err := b.start(t.Context(), o)
-	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
-		t.Skipf("LEFT OUT: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o == nil {
-		shared[engine] = s
-		return s
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	os.Exit(dbtest.Run(m))
 }
 
 // A rig is a database server with a user, and a Secrets Manager with the
@@ -128,23 +102,32 @@ type rig struct {
 	t testing.TB
 	backend
 	s      *dbserver.Server
-	user   string // new for every rig
+	user   string   // new for every rig
+	users  []string // of the rig; nil if the server is its own
 	fake   *secretstest.Server
 	client *secrets.Client
 	admin  *sql.DB
 	n      int // of the last password
-	wrong  int // logins before the rig
 }
 
-var users int // rigs so far
+var rigs atomic.Int32 // so far
 
 // newRig makes a user with the password p0, on a server of its own if there
 // are options.
 func newRig(t testing.TB, b backend, o *dbserver.Options) *rig {
 	t.Helper()
-	users++
-	r := &rig{t: t, backend: b, s: b.server(t, o), user: fmt.Sprint("app", users)}
-	r.wrong = r.wrongLogins()
+	if o == nil {
+		return newRigOn(t, b, b.shared.Server(t))
+	}
+	r := newRigOn(t, b, b.own(t, o))
+	r.users = nil
+	return r
+}
+
+// newRigOn is newRig on a server that others use too.
+func newRigOn(t testing.TB, b backend, s *dbserver.Server) *rig {
+	t.Helper()
+	r := &rig{t: t, backend: b, s: s, user: fmt.Sprint("app", rigs.Add(1)), users: []string{}}
 	r.fake = secretstest.New(t, secretstest.Secrets{secretID: r.secret(r.user, "p0")})
 	var err error
 	r.client, err = secrets.New(r.fake.Client(), &secrets.Options{Logger: slog.New(slog.DiscardHandler)})
@@ -194,6 +177,9 @@ func (r *rig) quoted(password string) string {
 
 func (r *rig) addUser(user, password string) {
 	r.t.Helper()
+	if r.users != nil {
+		r.users = append(r.users, user)
+	}
 	r.exec(r.create, user, r.quoted(password))
 	if r.s.Engine == "mariadb" {
 		r.exec("GRANT ALL ON %s.* TO %s", r.s.Database, user)
@@ -214,14 +200,15 @@ func (r *rig) connector(o *sqlcred.Options) *sqlcred.Connector {
 	return sqlcred.New(r.client, secretID, r.open, o)
 }
 
-// wrongLogins is how many logins the server has refused since the rig was made.
+// wrongLogins is how many logins of the rig's users the server has refused; of
+// all users, if the server is the rig's own.
 func (r *rig) wrongLogins() int {
 	r.t.Helper()
-	n, err := r.s.RefusedLogins()
+	n, err := r.s.RefusedLogins(r.users...)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return n - r.wrong
+	return n
 }
 
 // query asks the server something by way of a new connection.
@@ -238,10 +225,12 @@ func (r *rig) query(db *sql.DB) error {
 	return nil
 }
 
-// each runs a test with every driver.
+// each runs a test with every driver, at the same time.
 func each(t *testing.T, o *dbserver.Options, test func(t *testing.T, r *rig)) {
+	t.Parallel()
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
 			test(t, newRig(t, b, o))
 		})
 	}

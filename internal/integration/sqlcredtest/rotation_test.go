@@ -20,57 +20,87 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
-// load queries through db with n goroutines until the function it returns is
-// called, which returns how many queries there were. None may fail.
-func (r *rig) load(db *sql.DB, n int) (stop func() int64) {
+// A load is goroutines that query through a pool.
+type load struct {
+	over atomic.Bool
+	wg   sync.WaitGroup
+	done []atomic.Int64 // queries of each goroutine; -1 when it has failed
+}
+
+// rest is a pause between two queries of a goroutine, at most.
+const rest = 100 * time.Millisecond
+
+// load queries through db with n goroutines until stop: each logs in, queries,
+// and rests a while. No query may fail.
+func (r *rig) load(db *sql.DB, n int, rest time.Duration) *load {
 	r.t.Helper()
-	db.SetMaxIdleConns(n)
-	db.SetMaxOpenConns(n)
-	db.SetConnMaxLifetime(50 * time.Millisecond)
-	var wg sync.WaitGroup
-	var over atomic.Bool
-	var queries atomic.Int64
-	for range n {
-		wg.Go(func() {
-			for !over.Load() {
+	db.SetMaxIdleConns(-1)
+	l := &load{done: make([]atomic.Int64, n)}
+	r.t.Cleanup(func() { l.stop() })
+	for i := range l.done {
+		l.wg.Go(func() {
+			for !l.over.Load() {
 				if err := r.query(db); err != nil {
 					r.t.Errorf("query: %v", err)
+					l.done[i].Store(-1)
 					return
 				}
-				queries.Add(1)
+				l.done[i].Add(1)
+				time.Sleep(rand.N(rest))
 			}
 		})
 	}
-	return func() int64 {
-		over.Store(true)
-		wg.Wait()
-		return queries.Load()
+	return l
+}
+
+// stop lets the queries under way finish, and returns how many there were.
+func (l *load) stop() (queries int64) {
+	l.over.Store(true)
+	l.wg.Wait()
+	for i := range l.done {
+		queries += max(0, l.done[i].Load())
+	}
+	return queries
+}
+
+// turn waits until each goroutine has begun and finished another query.
+func (l *load) turn() {
+	from := make([]int64, len(l.done))
+	for i := range l.done {
+		from[i] = l.done[i].Load()
+	}
+	for i := range l.done {
+		for n := from[i]; n >= 0 && n < from[i]+2; n = l.done[i].Load() {
+			time.Sleep(time.Millisecond)
+		}
 	}
 }
 
 // Rotations of a single user's password under load cost no query, and at most
 // MaxLogins wrong logins each.
 func TestRotationUnderLoad(t *testing.T) {
+	t.Parallel()
 	const rotations = 8
 	for _, b := range backends {
 		for _, max := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%s/%d", b.name, max), func(t *testing.T) {
+				t.Parallel()
 				r := newRig(t, b, nil)
 				db := sql.OpenDB(r.connector(&sqlcred.Options{MaxLogins: max}))
 				defer db.Close()
-				stop := r.load(db, 20)
+				l := r.load(db, 20, rest)
+				l.turn()
 				for i := range rotations {
-					time.Sleep(100 * time.Millisecond)
 					before := r.wrongLogins()
 					finish := r.setSecret()
-					time.Sleep(rand.N(200 * time.Millisecond))
+					time.Sleep(rand.N(rest))
 					finish()
-					time.Sleep(300 * time.Millisecond)
+					l.turn()
 					if got := r.wrongLogins() - before; got > max || max == 1 && got != 1 {
 						t.Errorf("rotation %d: %d wrong logins, want at most %d, and 1 of 1", i, got, max)
 					}
 				}
-				t.Logf("%d queries, %d wrong logins in %d rotations", stop(), r.wrongLogins(), rotations)
+				t.Logf("%d queries, %d wrong logins in %d rotations", l.stop(), r.wrongLogins(), rotations)
 			})
 		}
 	}
@@ -79,29 +109,31 @@ func TestRotationUnderLoad(t *testing.T) {
 // With one login at a time a server that blocks after three wrong passwords
 // never does.
 func TestRotationNeverBlocksTheAccount(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[2], &dbserver.Options{Settings: []string{"max_password_errors=3"}})
 	db := sql.OpenDB(r.connector(&sqlcred.Options{MaxLogins: 1}))
 	defer db.Close()
-	stop := r.load(db, 20)
+	l := r.load(db, 20, rest)
 	for range 12 {
 		finish := r.setSecret()
-		time.Sleep(50 * time.Millisecond)
+		l.turn()
 		finish()
-		time.Sleep(50 * time.Millisecond)
+		l.turn()
 	}
-	stop()
+	l.stop()
 }
 
 // Logins that are given up do not add up to a blocked host: each rotation ends
 // with one that succeeds.
 func TestRotationNeverBlocksTheHost(t *testing.T) {
+	t.Parallel()
+	needNames(t)
 	b := backends[2]
 	b.open = openFarMySQL
-	r := newRig(t, b, countingHosts(t, "4")) // one more than a rotation can give up
+	r := newRig(t, b, hostOptions("4")) // one more than a rotation can give up
 	db := sql.OpenDB(r.connector(nil))
 	defer db.Close()
-	stop := r.load(db, 20)
-	db.SetConnMaxLifetime(time.Millisecond) // all of them are logging in all the time
+	l := r.load(db, 20, time.Millisecond) // all of them are logging in all the time
 	for range 20 {
 		finish := r.setSecret()
 		time.Sleep(rand.N(100 * time.Millisecond))
@@ -111,9 +143,9 @@ func TestRotationNeverBlocksTheHost(t *testing.T) {
 		if err := r.client.Refresh(t.Context(), secretID); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * time.Millisecond)
+		l.turn()
 	}
-	stop()
+	l.stop()
 	var name string
 	var aborted int
 	if err := r.admin.QueryRowContext(t.Context(), "SHOW GLOBAL STATUS LIKE 'Aborted_connects_preauth'").Scan(&name, &aborted); err != nil {
@@ -179,7 +211,7 @@ func TestAlternatingUsers(t *testing.T) {
 		db := sql.OpenDB(r.connector(nil))
 		defer db.Close()
 		for i := range 6 {
-			stop := r.load(db, 20)
+			l := r.load(db, 20, rest)
 			next := users[(i+1)%2]
 			password := fmt.Sprint("p", i+1)
 			pending := r.fake.PutPending(secretID, r.secret(next, password))
@@ -191,7 +223,7 @@ func TestAlternatingUsers(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(50 * time.Millisecond)
-			stop() // the next rotation is days later: no login that began before is still waiting
+			l.stop() // the next rotation is days later: no login that began before is still waiting
 		}
 		if got := r.wrongLogins(); got != 0 {
 			t.Errorf("wrong logins: got %d, want 0", got)

@@ -24,9 +24,10 @@ import (
 
 // Passwords with all there is between space and tilde log in.
 func TestOpenDBLogsIn(t *testing.T) {
-	withoutEnvironment(t)
+	t.Parallel()
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, b, nil)
 			for i, password := range []string{
 				"plain", ` !"#$%&'()*+,-./:;<=>?@[\]^_{|}~` + "`", `\`, `'`, "' host=evil", "@tcp(evil:1)/x?", "pässwörd", "a b",
@@ -58,9 +59,10 @@ func TestOpenDBLogsIn(t *testing.T) {
 
 // A secret that RDS manages says nothing but user and password.
 func TestOpenDBManagedSecret(t *testing.T) {
-	withoutEnvironment(t)
+	t.Parallel()
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
 			r := newRig(t, b, nil)
 			r.fake.Put(secretID, `{"username":"`+r.user+`","password":"p0"}`)
 			db, err := sqlcred.OpenDB(b.name, r.client, secretID, &sqlcred.Options{
@@ -93,8 +95,10 @@ func (r *rig) login(user, password, dbname string) error {
 
 // What servers answer to logins that fail, and what it is taken for.
 func TestIsRefusedOnServers(t *testing.T) {
+	t.Parallel()
 	for _, b := range backends {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
 			o := &dbserver.Options{}
 			if b.name == "mysql" {
 				o.Settings = []string{"disconnect_on_expired_password=ON"}
@@ -181,6 +185,7 @@ func TestIsRefusedByType(t *testing.T) {
 // Accounts that are locked or expired are no matter of the password: one login,
 // and an error that says so.
 func TestAccountErrors(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, backends[2], &dbserver.Options{Settings: []string{"max_password_errors=2", "disconnect_on_expired_password=ON"}})
 	r.exec("CREATE USER locked IDENTIFIED BY 'p0' ACCOUNT LOCK")
 	r.addUser("expired", "p0")
