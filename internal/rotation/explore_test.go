@@ -110,7 +110,7 @@ func ticked(stages ...string) Config {
 
 // growing returns intervals that differ from each other, and grow.
 func growing() Config {
-	return Config{MinPoll: 2, MaxRetry: 3, MaxPoll: 5, LabelsLast: 4, MinPause: 7, MaxPause: 20}
+	return Config{MinPoll: 2, MaxRetry: 3, MaxPoll: 4, LabelsLast: 5, MinPause: 6, MaxPause: 15}
 }
 
 // The moments of a rotation.
@@ -188,16 +188,17 @@ func everyModel() []model {
 		{name: "single user, three", script: single[2:], cfg: c, callers: 3, late: true, leaves: 1, refreshes: 1},
 		{name: "alternating users, three", script: alternating, cfg: c, callers: 3, again: true, late: true, lags: 1, leaves: 1, refreshes: 1},
 		{name: "alternating users, behind", script: behind, cfg: c, callers: 2, lags: 1, faults: 1, leaves: 1, refreshes: 1},
-		{name: "pending denied", script: single, cfg: c, callers: 2, denied: true, lags: 1, faults: 1, leaves: 1, refreshes: 1},
+		{name: "pending denied", script: single, cfg: c, callers: 2, few: 1, denied: true, lags: 1, faults: 1, leaves: 1, refreshes: 1},
 		{name: "DescribeSecret denied", script: single, cfg: c, callers: 2, undescribe: true, lags: 1, faults: 1, leaves: 1, refreshes: 1},
-		{name: "rollback", script: rollback, cfg: c, callers: 2, back: true, faults: 1, leaves: 1, refreshes: 2},
-		{name: "rollback, labels first", script: labelsFirst, cfg: c, callers: 3, back: true, leaves: 1, refreshes: 2},
-		{name: "repair", script: repair, cfg: c, callers: 2, lags: 1, faults: 1, leaves: 1},
+		{name: "rollback", script: rollback, cfg: c, callers: 2, few: 1, back: true, faults: 1, leaves: 1, refreshes: 2},
+		{name: "rollback, labels first", script: labelsFirst, cfg: c, callers: 3, few: 2, back: true, leaves: 1, refreshes: 2},
+		{name: "repair", script: repair, cfg: c, callers: 2, few: 1, lags: 1, faults: 1, leaves: 1},
 		{name: "replica", script: replica, cfg: c, callers: 2, late: true, faults: 1, leaves: 1, refreshes: 1},
-		{name: "outage", script: outage, cfg: c, callers: 3, late: true, leaves: 1, refreshes: 1},
+		{name: "outage", script: outage, cfg: c, callers: 3, few: 2, late: true, leaves: 1, refreshes: 1},
 		{name: "custom labels", script: custom, cfg: ticked("BLUE", Pending, Previous), callers: 2, lags: 1, faults: 1, leaves: 1},
 		{name: "current alone", script: replica, cfg: ticked([]string{}...), callers: 2, lags: 1, faults: 1, leaves: 1, refreshes: 1},
-		{name: "growth", script: repair[:1], cfg: growing(), callers: 1, again: true, faults: 1, leaves: 1},
+		{name: "growth", script: repair[:1], cfg: growing(), callers: 1},
+		{name: "growth while the service is down", script: []moment{repair[0], {current: "1", accepts: "", down: true}}, cfg: growing(), callers: 1, again: true},
 	}
 }
 
@@ -208,6 +209,9 @@ func (m model) variants() []model {
 	}
 	plain := m
 	plain.late, plain.lags, plain.faults, plain.leaves, plain.refreshes = false, 0, 0, 0, 0
+	if m.few > 0 {
+		plain.callers = m.few
+	}
 	var all []model
 	add := func(what string, has bool, set func(*model)) {
 		if has {
@@ -222,6 +226,9 @@ func (m model) variants() []model {
 	add("faults", m.faults > 0, func(v *model) { v.faults = m.faults })
 	add("a caller leaves", m.leaves > 0, func(v *model) { v.leaves = m.leaves })
 	add("refreshes", m.refreshes > 0, func(v *model) { v.refreshes = m.refreshes })
+	if len(all) == 0 {
+		all = []model{plain}
+	}
 	return all
 }
 

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +134,9 @@ func TestLiveness(t *testing.T) {
 			if m.late = false; m.again {
 				continue
 			}
+			if os.Getenv("EXPLORE") != "full" {
+				m.callers = min(m.callers, 2)
+			}
 			t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) { m.testLiveness(t) })
 		}
 	}
@@ -146,7 +150,7 @@ func (m *model) testLiveness(t *testing.T) {
 		}
 	}
 	for _, c := range x.components(func(l link) bool { return l.who != byTime }) {
-		if len(x.inside(c)) > 0 {
+		if slices.ContainsFunc(x.inside(c), func(l link) bool { return l.who != byTime }) {
 			t.Fatalf("R5: %d states go in circles while no time passes\n%s", len(c), x.path(slices.Min(c)))
 		}
 	}

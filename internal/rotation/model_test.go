@@ -29,6 +29,7 @@ type model struct {
 	script  []moment
 	cfg     Config
 	callers int
+	few     int // callers where there is little time; 0: as many
 
 	again      bool // a caller whose use was accepted, or that left, begins another
 	late       bool // the resource's answer may be on its way for a while
