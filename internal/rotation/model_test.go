@@ -64,6 +64,8 @@ type caller struct {
 	step   Step
 	id     string // the version that the prober offers
 	call   Call
+	news   bool       // a version was rejected since the use began
+	own    [5]refusal // what its own uses rejected, by version
 }
 
 // A node is a state of the model.
@@ -222,10 +224,18 @@ func (c *caller) offered() Version {
 
 func (m *model) begin(n *node, i int) {
 	c := &n.callers[i]
+	inRound := n.p.Phase().inRound()
 	c.turn = n.p.Begin(&c.call, n.cached, n.now, true)
+	pin, pinned := n.p.Pin()
+	if pinned && pin.ID == n.cached {
+		n.o.fail("the pinned version %s is current", pin.ID)
+	}
 	switch c.turn.Do {
 	case Use:
-		c.at = using
+		if inRound && n.p.Phase().inRound() && !pinned {
+			n.o.fail("R3: a call is offered %s while the prober is in a round", c.turn.ID)
+		}
+		c.at, c.news = using, false
 		n.o.use(n, c)
 	case Wait:
 		c.at = waiting
@@ -252,6 +262,9 @@ func (m *model) next(n *node, i int) {
 	case Pause:
 		c.at = pausing
 		n.wake(i)
+		if slices.ContainsFunc(n.callers, func(c caller) bool { return c.at == waiting }) {
+			n.o.fail("R6: the round ended, and a call waits on")
+		}
 	case Fetch:
 		c.at = fetching
 		if n.inMemory(c.step.ID) {
@@ -293,13 +306,19 @@ func (m *model) report(n *node, i int) {
 		n.p.ProberAccepted(&c.call, c.offered(), n.cached)
 		m.end(n, i)
 	case ok:
+		quiet := n.p.Quiet()
 		n.p.Accepted(c.turn)
+		if c.news && !quiet && n.p.Quiet() {
+			n.o.fail("a use from before the last rejection settled the handle")
+		}
 		m.end(n, i)
 	case c.prober:
+		c.own[index(c.id)] = refusal{known: true, at: n.now, under: setOf(c.step.Stage)}
 		n.o.rejected(n, c.offered(), true, m.alone)
 		n.p.ProberRejected(&c.call, c.step, c.id, n.now)
 		m.next(n, i)
 	default:
+		c.own[index(c.turn.ID)] = refusal{known: true, at: n.now, under: setOf(c.turn.Stage)}
 		n.o.rejected(n, c.offered(), false, m.alone)
 		n.p.Rejected(&c.call, c.turn.Version, n.now)
 		c.at, c.turn = ready, Turn{}

@@ -14,6 +14,10 @@ type oracle struct {
 	pending  answer // what became of what it shows as pending
 	shown    string // that version, "" none or not known
 
+	look struct { // the last answer
+		at              Instant
+		current, served string
+	}
 	withoutValue string // the pending version that had no value in the last round that asked
 	violation    string
 }
@@ -52,6 +56,7 @@ func (o *oracle) uninformed() { o.informed = false }
 // told notes what the service says. again: it was asked before in this round.
 func (o *oracle) told(n *node, view *moment, m *model, again bool) {
 	o.informed, o.current = true, true
+	o.look.at, o.look.current, o.look.served = n.now, view.current, n.cached
 	if m.undescribe {
 		return
 	}
@@ -116,6 +121,17 @@ func (o *oracle) use(n *node, c *caller) {
 	if r := o.refusals[index(v.ID)]; r.standing && n.now < r.at.add(n.p.cfg.MinPause) {
 		o.fail("R4: %s is offered %d after its rejection", v.ID, n.now-r.at)
 	}
+	if r := c.own[index(v.ID)]; r.known && r.under == setOf(v.Stage) && n.now < r.at.add(n.p.cfg.MinPause) {
+		o.fail("R4: %s is offered again to the call that rejected it %d before", v.ID, n.now-r.at)
+	}
+	if c.prober && v.Stage == Pending && !o.informed {
+		switch l := o.look; {
+		case n.now >= l.at.add(n.p.cfg.LabelsLast):
+			o.fail("%s is offered by labels that are %d old", v.ID, n.now-l.at)
+		case n.cached != l.served && n.cached != l.current:
+			o.fail("%s is offered by labels from before the current version moved", v.ID)
+		}
+	}
 	if !c.prober || v.Stage == Current || v.Stage == Pending {
 		return
 	}
@@ -133,6 +149,9 @@ func (o *oracle) rejected(n *node, v Version, prober, alone bool) {
 		o.fail("%s is rejected twice within %d", v.ID, since)
 	}
 	o.last[index(v.ID)] = refusal{known: true, at: n.now}
+	for i := range n.callers {
+		n.callers[i].news = true
+	}
 	pin, _ := n.p.Pin()
 	if pin.ID == v.ID {
 		for i := range o.refusals {
