@@ -229,8 +229,47 @@ func TestSettlesInARound(t *testing.T) {
 		if s.Do != Fetch || s.Version != (Version{"3", Current}) {
 			t.Errorf("Next = %+v, want the current version", s)
 		}
+		if informed { // and then it was over
+			r.Missed(s, Unreachable)
+			if s := r.Next(&r.call, r.now, "3"); s.Do != Pause {
+				t.Errorf("Next = %+v, want a pause: what the labels said is forgotten", s)
+			}
+		}
 		if r.Leave(); r.Phase() != Settled || !r.empty() {
 			t.Errorf("phase %v, want Settled and nothing remembered", r.Phase())
+		}
+	}
+}
+
+// The service cannot be asked: labels are gone by for a while, unless the
+// current version has moved since they were seen, and only for what is in memory.
+func TestMakesDo(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		later   time.Duration
+		current string
+		want    string
+	}{
+		{"at once", time.Second, "1", "ask 2 250ms"},
+		{"later", 2 * time.Minute, "1", "ask 250ms"},
+		{"another current version", time.Second, "3", "ask 250ms"},
+		{"the one that the labels said", time.Second, "2", "ask 250ms"},
+	} {
+		r := newRun()
+		r.cfg.Stages = nil
+		r.rejectCurrent(t)
+		r.Informed(r.now, three, "1")
+		r.Leave() // its use ended with another error
+		r.current = tt.current
+		r.after(tt.later).call = Call{}
+		r.Rejected(&Call{}, Version{tt.current, Current}, r.now.add(-time.Second))
+		if turn := r.Begin(&r.call, r.current, r.now, true); turn.Do != Probe {
+			t.Fatalf("%s: Begin = %+v, want to be the prober", tt.name, turn)
+		}
+		r.news = true
+		r.StartRound(r.now, r.current, 1000)
+		if got := r.round(nil, nil); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
 	}
 }
