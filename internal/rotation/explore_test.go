@@ -155,9 +155,9 @@ var (
 		{current: "2", previous: "1", accepts: "1"},
 		{current: "2", previous: "1", accepts: "2"},
 	}
-	// The service is down while the password changes, for a time or for good.
-	outage     = []moment{single[2], {current: "1", previous: "0", pending: "2", accepts: "2", down: true}, {current: "2", previous: "1", accepts: "2", down: true}, single[4]}
-	outageLong = outage[:3]
+	// The service is down while the password changes, for a time or, where the
+	// script goes no further, for good.
+	outage = []moment{single[2], {current: "1", previous: "0", pending: "2", accepts: "2", down: true}, {current: "2", previous: "1", accepts: "2", down: true}, single[4]}
 	// The client missed a rotation of alternating users: what it has is refused.
 	behind = []moment{
 		{current: "1", previous: "0", accepts: "01"},

@@ -215,6 +215,8 @@ func (n *node) check() string {
 		return fmt.Sprintf("R3: phase %v, the prober in a round: %v", n.p.Phase(), inRound)
 	case n.p.Phase() == Pinned != (n.p.pin.ID != "" && probers == 0):
 		return fmt.Sprintf("the phase is %v and the pin %q", n.p.Phase(), n.p.pin.ID)
+	case n.p.pin.ID != "" && n.p.rejectionOf(n.p.pin.ID) != nil:
+		return fmt.Sprintf("the pinned version %s is remembered as rejected", n.p.pin.ID)
 	case n.p.Phase() == Settled && !n.p.empty():
 		return "R7: a settled handle remembers something"
 	}

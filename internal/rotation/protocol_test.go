@@ -199,6 +199,14 @@ func TestLifts(t *testing.T) {
 	if r.Rejected(&other, turn.Version, r.now); r.Phase() != Rejected || !r.mayOffer("1", r.now) || r.mayOffer("2", r.now) {
 		t.Errorf("phase %v after the pin was rejected, version 1 may be offered: %v, 2: %v", r.Phase(), r.mayOffer("1", r.now), r.mayOffer("2", r.now))
 	}
+	// It had become current by then: that is no news of it.
+	if turn = r.Begin(&other, "1", r.now, true); turn.Do != Probe {
+		t.Fatalf("Begin = %+v, want to be the prober", turn)
+	}
+	r.StartRound(r.now, "1", 1000)
+	if r.Informed(r.now, Labels{Current: "2", Previous: "1"}, "2"); r.mayOffer("2", r.now) {
+		t.Error("the label under which a version was rejected lifts its rejection")
+	}
 	for stage, want := range map[string]bool{Current: true, Pending: true, Previous: false, "BLUE": false} {
 		x := rejection{under: hadOther, lift: standing}
 		if x.relabel(stage); (x.lift == moved) != want {
