@@ -15,9 +15,9 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// All are refused: one error before the deadline is long past, one login for
+// All are rejected: one error before the deadline is long past, one login for
 // each version, and the service is asked and not the resource.
-func TestTryAllRefused(t *testing.T) {
+func TestTryAllRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newRotRotation(t, false)
 		d.create()
@@ -34,7 +34,7 @@ func TestTryAllRefused(t *testing.T) {
 			t.Fatalf("Try = %v, want a RejectedError", err)
 		}
 		if !errors.Is(err, errRotAuth) || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v is not the refusal and the deadline", err)
+			t.Errorf("%v is not the rejection and the deadline", err)
 		}
 		want := []secrets.Attempt{
 			{VersionID: d.srv.VersionID(rotName, secrets.Current), Stage: secrets.Current},
@@ -49,8 +49,8 @@ func TestTryAllRefused(t *testing.T) {
 				t.Errorf("message %q does not name %v", err, a)
 			}
 		}
-		if got := d.db.refusedBy(); len(got) != 3 || got["pw0"] != 1 || got["pw1"] != 1 || got["pw2"] != 1 {
-			t.Errorf("refused logins: %v, want each version once", got)
+		if got := d.db.rejectedBy(); len(got) != 3 || got["pw0"] != 1 || got["pw1"] != 1 || got["pw2"] != 1 {
+			t.Errorf("rejected logins: %v, want each version once", got)
 		}
 		if calls < 10 || calls > 25 {
 			t.Errorf("%d calls of the service in 30s, want 10 to 25", calls)
@@ -102,6 +102,6 @@ func TestRejectedIf(t *testing.T) {
 		t.Errorf("RejectedIf of another error = %v", err)
 	}
 	if err := secrets.RejectedIf(errRotAuth, is); err == errRotAuth || !errors.Is(err, errRotAuth) {
-		t.Errorf("RejectedIf of a refusal = %v", err)
+		t.Errorf("RejectedIf of a rejection = %v", err)
 	}
 }

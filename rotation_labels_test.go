@@ -52,8 +52,8 @@ func TestRotationPendingOutOfReach(t *testing.T) {
 					delete(want, "pw0")  // the pending version is there, so the previous one would be a guess
 					least, most = 41, 60 // twice a second
 				}
-				if got := d.db.refusedBy(); !maps.Equal(got, want) {
-					t.Errorf("refused logins: got %v, want %v", got, want)
+				if got := d.db.rejectedBy(); !maps.Equal(got, want) {
+					t.Errorf("rejected logins: got %v, want %v", got, want)
 				}
 				if calls < least || calls > most {
 					t.Errorf("%d calls in 20 seconds of waiting, want %d to %d", calls, least, most)
@@ -83,8 +83,8 @@ func TestRotationDescribeDenied(t *testing.T) {
 				if alternating {
 					want = 0
 				}
-				if got := d.db.refused(); got != want {
-					t.Errorf("refused logins in 5 rotations: got %d, want %d", got, want)
+				if got := d.db.rejections(); got != want {
+					t.Errorf("rejected logins in 5 rotations: got %d, want %d", got, want)
 				}
 			})
 		})
@@ -113,8 +113,8 @@ func TestRotationLabelsGoBackOnce(t *testing.T) {
 						}
 						d.srv.ClearFaults()
 					}
-					if got := d.db.refused(); got != 5 {
-						t.Errorf("refused logins in 5 rotations: got %d, want 5", got)
+					if got := d.db.rejections(); got != 5 {
+						t.Errorf("rejected logins in 5 rotations: got %d, want 5", got)
 					}
 				})
 			})
@@ -122,7 +122,7 @@ func TestRotationLabelsGoBackOnce(t *testing.T) {
 	}
 }
 
-// The first look of the prober lags: it shows the labels from before.
+// The first check of the prober lags: it shows the labels from before.
 func TestRotationProberSeesOldLabels(t *testing.T) {
 	for _, stale := range []int{1, 2, 3} {
 		t.Run(fmt.Sprint(stale), func(t *testing.T) {
@@ -135,9 +135,9 @@ func TestRotationProberSeesOldLabels(t *testing.T) {
 				if got := rotUse(t, ref, d.db); got != "app:pw2" {
 					t.Errorf("logged in as %q, want app:pw2", got)
 				}
-				for pw, n := range d.db.refusedBy() {
+				for pw, n := range d.db.rejectedBy() {
 					if n > 1 {
-						t.Errorf("%s was refused %d times, want once at most", pw, n)
+						t.Errorf("%s was rejected %d times, want once at most", pw, n)
 					}
 				}
 			})
@@ -145,8 +145,8 @@ func TestRotationProberSeesOldLabels(t *testing.T) {
 	}
 }
 
-// finishSecret comes between the prober's look at the labels and its request for
-// the pending version, which is no longer there: it looks again at once.
+// finishSecret comes between the prober's check of the labels and its request for
+// the pending version, which is no longer there: it checks again at once.
 func TestTryFinishRaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, ref, s := rotWindow(t)
@@ -159,7 +159,7 @@ func TestTryFinishRaces(t *testing.T) {
 			t.Errorf("Try = %q, %v", got, err)
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("Try took %v, want a second look at once", took)
+			t.Errorf("Try took %v, want a second check at once", took)
 		}
 	})
 }
@@ -183,7 +183,7 @@ func TestTryLabelsMove(t *testing.T) {
 	})
 }
 
-// finishSecret comes while the prober is refused with the pending version: the
+// finishSecret comes while the prober is rejected with the pending version: the
 // version is offered again under its new label, but not in the same breath.
 func TestTryLabelsMoveWithinRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // The moments of a rotation, in order, and what a handle that knows nothing of
-// it has to put up with: refused logins until it is in.
+// it has to put up with: rejected logins until it is in.
 var rotMoments = []struct {
 	name   string
 	do     func(*rotRotation)
@@ -28,7 +28,7 @@ var rotMoments = []struct {
 
 // Each moment of a rotation, for both strategies, the steps on time, late, or
 // delivered twice: a handle that has been in use all along and one that is
-// new both get in, and the new one is refused as often as it must be.
+// new both get in, and the new one is rejected as often as it must be.
 func TestRotationMoments(t *testing.T) {
 	for _, alternating := range []bool{false, true} {
 		for _, delay := range []time.Duration{0, time.Second, 10 * time.Minute, 7 * time.Hour} {
@@ -46,12 +46,12 @@ func testRotationMoments(t *testing.T, alternating bool, delay time.Duration, tw
 	d.twice = twice
 	_, warm := rotBind(t, d.srv)
 	rotUse(t, warm, d.db)
-	warmRefused := 0
+	warmRejected := 0
 	for _, m := range rotMoments {
 		m.do(d)
 		time.Sleep(delay)
 		rotUse(t, warm, d.db)
-		warmRefused += d.db.refused()
+		warmRejected += d.db.rejections()
 
 		_, cold := rotBind(t, d.srv)
 		rotUse(t, cold, d.db)
@@ -59,16 +59,16 @@ func testRotationMoments(t *testing.T, alternating bool, delay time.Duration, tw
 		if alternating {
 			want = 0
 		}
-		if got := d.db.refused(); got != want {
-			t.Errorf("%s: a new handle was refused %d times, want %d", m.name, got, want)
+		if got := d.db.rejections(); got != want {
+			t.Errorf("%s: a new handle was rejected %d times, want %d", m.name, got, want)
 		}
 	}
 	want := 1
 	if alternating {
 		want = 0
 	}
-	if warmRefused != want {
-		t.Errorf("the handle in use was refused %d times, want %d", warmRefused, want)
+	if warmRejected != want {
+		t.Errorf("the handle in use was rejected %d times, want %d", warmRejected, want)
 	}
 	if warm.Rotating() && delay > 5*time.Minute {
 		t.Errorf("Rotating() = true long after the rotation")
@@ -95,8 +95,8 @@ func TestRotationStops(t *testing.T) {
 					if stop >= 3 && !alternating {
 						want = 1
 					}
-					if got := d.db.refused(); got != want {
-						t.Errorf("refused logins: got %d, want %d", got, want)
+					if got := d.db.rejections(); got != want {
+						t.Errorf("rejected logins: got %d, want %d", got, want)
 					}
 				})
 			})
@@ -138,8 +138,8 @@ func TestRotationRetriedLater(t *testing.T) {
 		if ref.Rotating() {
 			t.Error("Rotating() = true after the rotation: the pin was not let go")
 		}
-		if got := d.db.refused(); got != 1 {
-			t.Errorf("refused logins: got %d, want 1", got)
+		if got := d.db.rejections(); got != 1 {
+			t.Errorf("rejected logins: got %d, want 1", got)
 		}
 		if got := c.Stats().Rejections; got != 1 {
 			t.Errorf("Stats().Rejections = %d, want 1", got)
@@ -147,7 +147,7 @@ func TestRotationRetriedLater(t *testing.T) {
 	})
 }
 
-// Fifty workers share one handle: nobody fails, the old version is refused only
+// Fifty workers share one handle: nobody fails, the old version is rejected only
 // to those who were under way with it, and all others wait for one prober.
 func TestRotationWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -181,10 +181,10 @@ func TestRotationWorkers(t *testing.T) {
 				d.finish()
 				time.Sleep(10 * time.Second)
 			})
-			refused := d.db.refusedBy()
+			rejected := d.db.rejectedBy()
 			old := fmt.Sprintf("pw%d", d.n-1)
-			if n := refused[old]; n < 1 || n > workers || len(refused) != 1 {
-				t.Errorf("rotation %d: refused logins %v, want some of %s and of nothing else", d.n, refused, old)
+			if n := rejected[old]; n < 1 || n > workers || len(rejected) != 1 {
+				t.Errorf("rotation %d: rejected logins %v, want some of %s and of nothing else", d.n, rejected, old)
 			}
 			if calls > 6 {
 				t.Errorf("rotation %d: %d calls of the service, want 6 at most", d.n, calls)
@@ -209,7 +209,7 @@ func TestRotationRollback(t *testing.T) {
 				d.rotate()
 				time.Sleep(6 * time.Minute)
 				rotUse(t, ref, d.db)
-				d.db.refused()
+				d.db.rejections()
 
 				steps := []func(){
 					func() { d.db.set(rotLogin{"app", "pw1"}) },
@@ -228,14 +228,14 @@ func TestRotationRollback(t *testing.T) {
 				if l, err := ref.Get(t.Context()); err != nil || l.Password != "pw1" {
 					t.Errorf("Get = %v, %v, want the version that was rolled back to", l.Password, err)
 				}
-				// Labels first: the old version is refused once when it is current
+				// Labels first: the old version is rejected once when it is current
 				// and not yet valid, the newer one when it ceases to be.
 				want := 1
 				if labelsFirst {
 					want = 2
 				}
-				if got := d.db.refused(); got != want {
-					t.Errorf("refused logins: got %d, want %d", got, want)
+				if got := d.db.rejections(); got != want {
+					t.Errorf("rejected logins: got %d, want %d", got, want)
 				}
 			})
 		})
@@ -270,11 +270,11 @@ func TestRotationReplicaLag(t *testing.T) {
 		if primaryRef.Rotating() || replicaRef.Rotating() {
 			t.Errorf("Rotating() = %v, %v when all is over", primaryRef.Rotating(), replicaRef.Rotating())
 		}
-		if got := d.db.refused(); got != 1 {
-			t.Errorf("the primary refused %d logins, want 1", got)
+		if got := d.db.rejections(); got != 1 {
+			t.Errorf("the primary rejected %d logins, want 1", got)
 		}
-		if got := replica.refused(); got != 2 { // the new one too early, the old one too late
-			t.Errorf("the replica refused %d logins, want 2", got)
+		if got := replica.rejections(); got != 2 { // the new one too early, the old one too late
+			t.Errorf("the replica rejected %d logins, want 2", got)
 		}
 	})
 }

@@ -18,7 +18,7 @@ import (
 const rotName = "prod/db"
 
 var (
-	errRotAuth    = errors.New("resource: login refused")
+	errRotAuth    = errors.New("resource: login rejected")
 	errRotNetwork = errors.New("resource: connection reset")
 )
 
@@ -75,8 +75,8 @@ func (db *rotResource) login(ctx context.Context, l rotLogin) (string, error) {
 	return l.Username + ":" + l.Password, nil
 }
 
-// refused returns how many logins were refused since the last call.
-func (db *rotResource) refused() int {
+// rejections returns how many logins were rejected since the last call.
+func (db *rotResource) rejections() int {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	n := len(db.wrong)
@@ -84,8 +84,8 @@ func (db *rotResource) refused() int {
 	return n
 }
 
-// refusedBy returns how many logins were refused by password, since the last call.
-func (db *rotResource) refusedBy() map[string]int {
+// rejectedBy returns how many logins were rejected by password, since the last call.
+func (db *rotResource) rejectedBy() map[string]int {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	m := map[string]int{}

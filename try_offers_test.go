@@ -133,9 +133,9 @@ func TestTryMarksProber(t *testing.T) {
 	})
 }
 
-// A version that was refused is offered again after a minute, then after two,
+// A version that was rejected is offered again after a minute, then after two,
 // four, eight and fifteen, for as long as its labels stay. Many uses that were
-// refused at once are one refusal.
+// rejected at once are one rejection.
 func TestTryOffersAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
@@ -176,7 +176,7 @@ func TestTryOffersAgain(t *testing.T) {
 	})
 }
 
-// What is accepted again after it was refused ends the trouble.
+// What is accepted again after it was rejected ends the rejections.
 func TestTryAcceptedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
@@ -231,7 +231,7 @@ func TestTryClones(t *testing.T) {
 	})
 }
 
-// An endpoint without version ids still serves Try: what was refused is not
+// An endpoint without version ids still serves Try: what was rejected is not
 // left alone for ever.
 func TestTryWithoutVersionIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

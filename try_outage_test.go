@@ -97,7 +97,7 @@ func TestTrySecretWithdrawn(t *testing.T) {
 	}
 }
 
-// The service is down when a version is refused: those in memory are offered.
+// The service is down when a version is rejected: those in memory are offered.
 func TestTryServiceDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, ref, s := rotWindow(t)

@@ -49,9 +49,9 @@ func TestTryGetIgnoresPin(t *testing.T) {
 	})
 }
 
-// A pinned version is refused: nobody but the prober offers the versions that
-// were refused before it.
-func TestTryPinRefused(t *testing.T) {
+// A pinned version is rejected: nobody but the prober offers the versions that
+// were rejected before it.
+func TestTryPinRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, ref, s := rotWindow(t)
 		secrets.Try(t.Context(), ref, s.use)
@@ -66,7 +66,7 @@ func TestTryPinRefused(t *testing.T) {
 				})
 				var rejected *secrets.RejectedError
 				if !errors.As(err, &rejected) || len(rejected.Attempts) != 2 {
-					t.Errorf("Try = %v, want two versions refused", err)
+					t.Errorf("Try = %v, want two versions rejected", err)
 				}
 			})
 		}

@@ -53,7 +53,7 @@ func TestTryOneProber(t *testing.T) {
 			offers[v].Add(1)
 			time.Sleep(10 * time.Millisecond)
 			if v == "new" && offers["new"].Load() == 1 {
-				time.Sleep(3 * time.Second) // the others have long been refused
+				time.Sleep(3 * time.Second) // the others have long been rejected
 				if n := offers["new"].Load(); n != 1 {
 					t.Errorf("%d callers offered the pending version at once, want 1", n)
 				}
@@ -73,7 +73,7 @@ func TestTryOneProber(t *testing.T) {
 			done.Wait()
 		})
 		if n := offers["old"].Load(); n != 10 {
-			t.Errorf("the old version was offered %d times, want 10: by those who came before it was refused", n)
+			t.Errorf("the old version was offered %d times, want 10: by those who came before it was rejected", n)
 		}
 		if calls > 4 {
 			t.Errorf("%d calls of the service, want 4 at most", calls)
@@ -140,7 +140,7 @@ func TestTryPaceOutlivesProbers(t *testing.T) {
 				most, offers := 25, []string{"old", "new"}
 				if denied {
 					srv.Fail(secretstest.DenyPending(""))
-					most, offers = 50, offers[:1] // each look tries the pending version
+					most, offers = 50, offers[:1] // each check tries the pending version
 				}
 				calls := rotCalls(srv, func() {
 					var done sync.WaitGroup
@@ -169,7 +169,7 @@ func TestTryPaceOutlivesProbers(t *testing.T) {
 	}
 }
 
-// A refusal that is news is followed by a look at once, however long the
+// a rejection that is news is followed by a check at once, however long the
 // intervals had become.
 func TestTryNewsEndsThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -187,12 +187,12 @@ func TestTryNewsEndsThePause(t *testing.T) {
 			t.Errorf("Try = %q, %v", got, err)
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("Try took %v, want a look at once", took)
+			t.Errorf("Try took %v, want a check at once", took)
 		}
 	})
 }
 
-// A prober that alone refused what others found to work keeps nobody waiting.
+// A prober that alone rejected what others found to work keeps nobody waiting.
 func TestTryProberAloneRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, ref, _ := rotWindow(t)
@@ -215,10 +215,10 @@ func TestTryProberAloneRefuses(t *testing.T) {
 				}
 			})
 		}
-		expect(caller(600*time.Millisecond, ""), "")       // refuses both, the last at 1.2s
+		expect(caller(600*time.Millisecond, ""), "")       // rejects both, the last at 1.2s
 		expect(caller(5*time.Millisecond, "new"), "new")   // pins the pending version
 		time.Sleep(time.Second / 2)                        //
-		expect(caller(500*time.Millisecond, "old"), "old") // refuses the pin, then finds the current one to work
+		expect(caller(500*time.Millisecond, "old"), "old") // rejects the pin, then finds the current one to work
 		srv.Fail(secretstest.Fault{Op: "DescribeSecret", Latency: 2 * time.Second, Times: secretstest.Always})
 		time.Sleep(4500 * time.Millisecond) // now the first one probes, and can only wait
 		start := time.Now()

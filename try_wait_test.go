@@ -56,7 +56,7 @@ func TestTryFoundByOthers(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(2 * time.Minute) // the looks are five seconds apart
+		time.Sleep(2 * time.Minute) // the checks are five seconds apart
 		synctest.Wait()
 		srv.Put("s", "newer")
 		s.set("newer")
@@ -201,7 +201,7 @@ func TestTryClose(t *testing.T) {
 	})
 }
 
-// A use of the old version that is refused when all is over costs no call.
+// A use of the old version that is rejected when all is over costs no call.
 func TestTryLateRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, ref, s := rotWindow(t)
@@ -228,7 +228,7 @@ func TestTryLateRefusal(t *testing.T) {
 		secrets.Try(t.Context(), ref, s.use) // the pin goes
 		calls := rotCalls(srv, done.Wait)
 		if calls != 0 {
-			t.Errorf("%d calls for refusals that came late, want none", calls)
+			t.Errorf("%d calls for rejections that came late, want none", calls)
 		}
 		secrets.Try(t.Context(), ref, s.use)
 		if ref.Rotating() {
@@ -237,14 +237,14 @@ func TestTryLateRefusal(t *testing.T) {
 	})
 }
 
-// A use that began before the trouble succeeds late, with an older version: that
-// says nothing of those that were refused since.
+// A use that began before the rejections succeeds late, with an older version: that
+// says nothing of those that were rejected since.
 func TestTryLateSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
 		c, ref := rotText(t, srv, &secrets.TryOptions{Stages: []string{secrets.Pending}})
 		s := rotAccept("old")
-		for _, begin := range []string{"at rest", "in trouble"} {
+		for _, begin := range []string{"at rest", "after a rejection"} {
 			var done sync.WaitGroup
 			done.Go(func() {
 				if _, err := secrets.Try(t.Context(), ref, func(ctx context.Context, v string) (string, error) {
@@ -262,7 +262,7 @@ func TestTryLateSuccess(t *testing.T) {
 			}
 			done.Wait()
 			if got := s.take(); got != "newer" {
-				t.Errorf("%s: offered %q, want the refused version once", begin, got)
+				t.Errorf("%s: offered %q, want the rejected version once", begin, got)
 			}
 			srv.Put("s", "old")
 			c.Refresh(t.Context(), "s")
