@@ -65,15 +65,20 @@ func Try[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, T) 
 		var zero R
 		return zero, err
 	}
-	offer := func(ctx context.Context, o Offer[T]) (R, error) { return use(ctx, o.Value) }
 	if !quiet {
-		return attemptOf(r, offer).run(ctx)
+		return attemptOf(r, ofOffer(use)).run(ctx)
 	}
 	res, err := use(ctx, r.own(h))
 	if !isRejection(err) {
 		return res, err
 	}
-	return attemptOf(r, offer).resume(ctx, h, err)
+	return attemptOf(r, ofOffer(use)).resume(ctx, h, err)
+}
+
+// ofOffer makes a use of an offer of one of a value. Try calls it where it must:
+// it allocates.
+func ofOffer[T, R any](use func(context.Context, T) (R, error)) func(context.Context, Offer[T]) (R, error) {
+	return func(ctx context.Context, o Offer[T]) (R, error) { return use(ctx, o.Value) }
 }
 
 // TryOffer calls use with the current version of a secret and, if use rejects

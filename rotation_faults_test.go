@@ -81,25 +81,25 @@ func testRotationRandomFaults(t *testing.T, seed uint64, alternating bool) {
 	)
 	team := rotWork(t, workers, 500*time.Millisecond, ref, d.db)
 	steps := []func(*rotRotation){(*rotRotation).announce, (*rotRotation).create, (*rotRotation).set, (*rotRotation).test, (*rotRotation).finish}
-	d.db.refused()
+	d.db.rejections()
 	for range rotations {
 		for _, step := range steps {
 			step(d)
 			time.Sleep(time.Duration(rng.Int64N(int64(4 * time.Second))))
 		}
 		time.Sleep(time.Duration(rng.Int64N(int64(8 * time.Minute))))
-		for pw, n := range d.db.refusedBy() {
+		for pw, n := range d.db.rejectedBy() {
 			if n > workers+2 { // those who were under way, and the prober as its labels moved
-				t.Errorf("rotation %d: %s was refused %d times to %d workers", d.n, pw, n, workers)
+				t.Errorf("rotation %d: %s was rejected %d times to %d workers", d.n, pw, n, workers)
 			}
 		}
 	}
 	team.end()
 }
 
-// What a rotation costs in calls of the service and in refused logins, over 200
+// What a rotation costs in calls of the service and in rejected logins, over 200
 // of each strategy, with windows of 0 to 500 ms, five workers and the default
-// options. A use under way when the password changes is refused, so with one
+// options. A use under way when the password changes is rejected, so with one
 // user there may be one for each worker.
 func TestRotationCost(t *testing.T) {
 	rotations := 200
@@ -139,14 +139,14 @@ func TestRotationCost(t *testing.T) {
 			slices.Sort(each)
 			usual := perHour * time.Since(start).Hours()
 			mean := (float64(calls) - usual) / float64(rotations)
-			refused := float64(len(d.db.wrong)) / float64(rotations)
-			t.Logf("alternating=%v: api calls per rotation %.1f beyond the usual refresh (median %d, most %d with it), refused logins per rotation %.2f, %+v",
-				alternating, mean, each[len(each)/2], each[len(each)-1], refused, c.Stats().Sub(stats))
+			rejected := float64(len(d.db.wrong)) / float64(rotations)
+			t.Logf("alternating=%v: api calls per rotation %.1f beyond the usual refresh (median %d, most %d with it), rejected logins per rotation %.2f, %+v",
+				alternating, mean, each[len(each)/2], each[len(each)-1], rejected, c.Stats().Sub(stats))
 			if mean > 6 || each[len(each)-1] > 8 {
 				t.Errorf("api calls per rotation: %.1f, most %d; want 6 at most, and never above 8", mean, each[len(each)-1])
 			}
-			if alternating && refused != 0 || refused > 5 {
-				t.Errorf("refused logins per rotation: %.2f; want one for each worker at most, and none with two users", refused)
+			if alternating && rejected != 0 || rejected > 5 {
+				t.Errorf("rejected logins per rotation: %.2f; want one for each worker at most, and none with two users", rejected)
 			}
 		})
 	}

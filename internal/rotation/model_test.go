@@ -1,9 +1,6 @@
 package rotation
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // The model: a service and a resource that go through the moments of a script,
 // and callers that share one handle. Versions are "0", "1", …; "" is none.
@@ -32,16 +29,16 @@ type model struct {
 	script  []moment
 	cfg     Config
 	callers int
+	few     int // callers where there is little time; 0: as many
 
 	again      bool // a caller whose use was accepted, or that left, begins another
 	late       bool // the resource's answer may be on its way for a while
 	undescribe bool // DescribeSecret is denied
 	denied     bool // AWSPENDING is denied
 	back       bool // the client's current version may go back
-	healthy    bool // the resource accepts a version that may be offered, always
+	alone      bool // no version may be rejected twice within a pause, whatever the reason
 
 	lags, faults, leaves, refreshes uint8 // how many of each
-	full                            bool  // only with EXPLORE=full
 }
 
 // A place is where a caller is.
@@ -67,6 +64,8 @@ type caller struct {
 	step   Step
 	id     string // the version that the prober offers
 	call   Call
+	news   bool       // a version was rejected since the use began
+	own    [5]refusal // what its own uses rejected, by version
 }
 
 // A node is a state of the model.
@@ -75,6 +74,7 @@ type node struct {
 	now     Instant
 	callers []caller
 
+	alone                           bool // see model
 	moment                          uint8
 	cached                          string // what the client serves as current
 	memory                          string // versions whose values are in memory
@@ -84,7 +84,7 @@ type node struct {
 }
 
 func (m *model) start() *node {
-	n := &node{p: *New(m.cfg), callers: make([]caller, m.callers), cached: m.script[0].current}
+	n := &node{p: *New(m.cfg), callers: make([]caller, m.callers), alone: m.alone, cached: m.script[0].current}
 	n.memory = n.cached
 	n.lags, n.faults, n.leaves, n.refreshes = m.lags, m.faults, m.leaves, m.refreshes
 	return n
@@ -156,6 +156,12 @@ func (n *node) inMemory(id string) bool { return id != "" && slices.Contains([]b
 // settle ends a step: those who wait look again if they are told to.
 func (n *node) settle() {
 	n.o.settle(n)
+	n.wake(-1)
+}
+
+// wake makes those who wait look again, if they should. The prober is told as
+// well, but for what it did itself.
+func (n *node) wake(but int) {
 	if !n.p.TakeWake() {
 		return
 	}
@@ -163,8 +169,8 @@ func (n *node) settle() {
 		switch c := &n.callers[i]; {
 		case c.at == waiting:
 			c.at = ready
-		case c.at == pausing:
-			c.step.At = n.now // a prober is told as well
+		case c.at == pausing && i != but:
+			c.step.At = n.now
 		}
 	}
 }
@@ -218,10 +224,18 @@ func (c *caller) offered() Version {
 
 func (m *model) begin(n *node, i int) {
 	c := &n.callers[i]
+	inRound := n.p.Phase().inRound()
 	c.turn = n.p.Begin(&c.call, n.cached, n.now, true)
+	pin, pinned := n.p.Pin()
+	if pinned && pin.ID == n.cached {
+		n.o.fail("the pinned version %s is current", pin.ID)
+	}
 	switch c.turn.Do {
 	case Use:
-		c.at = using
+		if inRound && n.p.Phase().inRound() && !pinned {
+			n.o.fail("R3: a call is offered %s while the prober is in a round", c.turn.ID)
+		}
+		c.at, c.news = using, false
 		n.o.use(n, c)
 	case Wait:
 		c.at = waiting
@@ -247,7 +261,10 @@ func (m *model) next(n *node, i int) {
 		c.at = asking
 	case Pause:
 		c.at = pausing
-		n.o.roundEnded(n)
+		n.wake(i)
+		if slices.ContainsFunc(n.callers, func(c caller) bool { return c.at == waiting }) {
+			n.o.fail("R6: the round ended, and a call waits on")
+		}
 	case Fetch:
 		c.at = fetching
 		if n.inMemory(c.step.ID) {
@@ -262,8 +279,9 @@ func (m *model) fetched(n *node, i int, id string) {
 	c := &n.callers[i]
 	n.remember(id)
 	c.id = id
-	if !n.p.Fetched(&c.call, c.step, id, n.now) {
-		n.o.skipped(c.step, id)
+	offer := n.p.Fetched(&c.call, c.step, id, n.now)
+	n.o.got(c.step, offer)
+	if !offer {
 		m.next(n, i)
 		return
 	}
@@ -288,14 +306,20 @@ func (m *model) report(n *node, i int) {
 		n.p.ProberAccepted(&c.call, c.offered(), n.cached)
 		m.end(n, i)
 	case ok:
+		quiet := n.p.Quiet()
 		n.p.Accepted(c.turn)
+		if c.news && !quiet && n.p.Quiet() {
+			n.o.fail("a use from before the last rejection settled the handle")
+		}
 		m.end(n, i)
 	case c.prober:
-		n.o.rejected(n, c.offered(), true)
+		c.own[index(c.id)] = refusal{known: true, at: n.now, under: setOf(c.step.Stage)}
+		n.o.rejected(n, c.offered(), true, m.alone)
 		n.p.ProberRejected(&c.call, c.step, c.id, n.now)
 		m.next(n, i)
 	default:
-		n.o.rejected(n, c.offered(), false)
+		c.own[index(c.turn.ID)] = refusal{known: true, at: n.now, under: setOf(c.turn.Stage)}
+		n.o.rejected(n, c.offered(), false, m.alone)
 		n.p.Rejected(&c.call, c.turn.Version, n.now)
 		c.at, c.turn = ready, Turn{}
 	}
@@ -330,7 +354,7 @@ func (m *model) ask(n *node, i int, add func(int, bool, func(*node))) {
 			if m.undescribe {
 				labels = nil
 			}
-			n.o.inform(n, view, m)
+			n.o.told(n, view, m, n.p.round.again)
 			n.p.Informed(n.now, labels, n.cached)
 			m.next(n, i)
 		}
@@ -380,20 +404,4 @@ func (m *model) get(n *node, i int, add func(int, bool, func(*node))) {
 	if n.lags > 0 && n.moment > 0 {
 		add(byWorld, false, func(n *node) { n.lags--; answer(&m.script[n.moment-1])(n) })
 	}
-}
-
-// ticks are intervals for models: every threshold distinct.
-func ticks(c Config) Config {
-	set := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	set(&c.MinPoll, 1)
-	set(&c.MaxRetry, 1)
-	set(&c.MaxPoll, 2)
-	set(&c.LabelsLast, 3)
-	set(&c.MinPause, 4)
-	set(&c.MaxPause, c.MinPause)
-	return c
 }

@@ -1,213 +1,230 @@
 package rotation
 
-import (
-	"fmt"
-	"slices"
+import "fmt"
+
+// An oracle remembers what happened, in the model's terms, and knows what the
+// protocol may do. It does not look at what the protocol remembers.
+type oracle struct {
+	refusals [5]refusal // by version
+	last     [5]refusal // the last rejections, never forgotten
+
+	// Of the prober's round:
+	informed bool   // the service answered
+	current  bool   // what it shows as current could be had
+	pending  answer // what became of what it shows as pending
+	shown    string // that version, "" none or not known
+
+	look struct { // the last answer
+		at              Instant
+		current, served string
+	}
+	withoutValue string // the pending version that had no value in the last round that asked
+	violation    string
+}
+
+// A refusal is that the handle learnt that a version was rejected.
+type refusal struct {
+	known    bool // since the handle was last settled
+	standing bool // nothing happened since that excuses another offer
+	fresh    bool
+	at       Instant
+	under    labelSet
+}
+
+// An answer is what is known of the pending version.
+type answer uint8
+
+const (
+	unknown answer = iota
+	noHelp
 )
 
-// An oracle watches a model and holds what happens against the rules. It keeps
-// its own account of what was rejected when.
-type oracle struct {
-	refused   [versions]refusal
-	informed  bool   // this round's labels come from the service
-	pending   Result // what became of the pending version in this round
-	used      uint8  // versions that the prober offered in this round, as bits
-	missed1   bool   // the current version was out of reach in this round
-	current   string // the version that the service shows as current
-	pendingID string // its id, "" if the service shows none
-	broken    string // the rule that is broken, "" if none is
-}
-
-const versions = 5
-
-// A refusal is what the oracle knows of one version.
-type refusal struct {
-	active bool
-	lifted bool     // there is reason to offer it before its pause is over
-	fresh  bool     // the service was not asked since
-	at     Instant  // the last time
-	n      int      // times in a row
-	under  labelSet // labels under which it was rejected
-}
+func index(id string) int { return int(id[0] - '0') }
 
 func (o *oracle) fail(format string, args ...any) {
-	if o.broken == "" {
-		o.broken = fmt.Sprintf(format, args...)
+	if o.violation == "" {
+		o.violation = fmt.Sprintf(format, args...)
 	}
 }
-
-func (o *oracle) of(id string) *refusal { return &o.refused[id[0]-'0'] }
-
-// use holds a use that begins against R4 and the rule on AWSPREVIOUS.
-func (o *oracle) use(n *node, c *caller) {
-	v := c.offered()
-	if r := o.of(v.ID); r.active && !r.lifted && n.now < r.at.add(n.p.cfg.pause(r.n)) {
-		o.fail("R4: version %s is used at %d by %s, within its pause since %d", v.ID, n.now, v.Stage, r.at)
-	}
-	if c.prober {
-		o.used |= 1 << (v.ID[0] - '0')
-	}
-	if !c.prober || v.Stage == Current || v.Stage == Pending {
-		return
-	}
-	r := refusal{}
-	if o.pendingID != "" {
-		r = *o.of(o.pendingID)
-	}
-	switch {
-	case !o.informed:
-		o.fail("version %s is offered by %s without labels from the service", v.ID, v.Stage)
-	case o.pending == Unreachable:
-		o.fail("version %s is offered by %s while AWSPENDING is out of reach", v.ID, v.Stage)
-	case o.pendingID != "" && o.pending == none && !r.active && o.pendingID != v.ID && n.p.cfg.allows(Pending):
-		o.fail("version %s is offered by %s before the pending version %s", v.ID, v.Stage, o.pendingID)
-	}
-}
-
-// rejected is told before the protocol is.
-func (o *oracle) rejected(n *node, v Version, prober bool) {
-	if pin, ok := n.p.Pin(); ok && pin.ID == v.ID {
-		for i := range o.refused {
-			if r := &o.refused[i]; r.active {
-				r.lifted = true
-			}
-		}
-	}
-	r := o.of(v.ID)
-	underWay := r.active && !r.lifted && n.now < r.at.add(n.p.cfg.pause(r.n))
-	switch {
-	case !r.active || r.lifted:
-		r.n = 1
-	case !underWay && n.p.cfg.pause(r.n) < n.p.cfg.MaxPause:
-		r.n++
-	}
-	r.active, r.lifted, r.at = true, false, n.now
-	r.under |= setOf(v.Stage)
-	if !prober {
-		r.fresh = true
-	}
-	if prober && v.Stage == Pending {
-		o.pending = offered
-	}
-}
-
-func (o *oracle) accepted(id string) { *o.of(id) = refusal{} }
 
 func (o *oracle) startRound() {
-	o.informed, o.pending, o.pendingID, o.current = false, none, "", ""
-	o.used, o.missed1 = 0, false
+	o.informed, o.current, o.pending, o.shown = false, true, unknown, ""
 }
 
-func (o *oracle) uninformed() {}
+func (o *oracle) uninformed() { o.informed = false }
 
-// informed is told before the protocol is.
-func (o *oracle) inform(n *node, view *moment, m *model) {
-	o.informed = true
-	o.pendingID, o.current = view.pending, view.current
-	if m.undescribe || n.p.round.again {
+// told notes what the service says. again: it was asked before in this round.
+func (o *oracle) told(n *node, view *moment, m *model, again bool) {
+	o.informed, o.current = true, true
+	o.look.at, o.look.current, o.look.served = n.now, view.current, n.cached
+	if m.undescribe {
 		return
 	}
-	labels := view.labels()
-	for i := range o.refused {
-		r := &o.refused[i]
-		set := setOf(labels.of(string(rune('0' + i))))
+	o.current = n.inMemory(view.current) || o.refusals[index(view.current)].known
+	o.shown = view.pending
+	if o.shown == "" || o.shown == view.current || o.refused(n, o.shown) {
+		o.pending = noHelp
+	} else if again && o.shown != n.p.labels[Pending] {
+		o.pending = unknown
+	}
+	if again {
+		return
+	}
+	for i := range o.refusals {
+		r, set := &o.refusals[i], setOf(view.labels().of(fmt.Sprint(i)))
 		switch {
-		case !r.active:
 		case r.fresh:
 			r.fresh = false
 			r.under |= set
 		case set&(hadCurrent|hadPending)&^r.under != 0:
-			r.lifted = true
+			r.standing = false
 		}
 	}
 }
 
-func (o *oracle) skipped(s Step, id string) {
-	if s.Stage == Pending {
-		o.pending = skipped
-	}
+func (o *oracle) refused(n *node, id string) bool {
+	r := o.refusals[index(id)]
+	return r.standing && n.now < r.at.add(n.p.cfg.MaxPause)
 }
 
+// missed notes that a version could not be got.
 func (o *oracle) missed(s Step, why Result) {
-	if s.Stage == Current {
-		o.missed1 = true
-	}
-	if s.Stage == Pending {
-		o.pending = why
+	switch s.Stage {
+	case Current:
+		o.current = o.current && why != Unreachable && why != Absent
+	case Pending:
+		if why == Denied || why == Absent && (o.shown == "" || o.withoutValue == s.ID) {
+			o.pending = noHelp
+		}
+		if why == Absent {
+			o.withoutValue = s.ID
+		}
 	}
 }
 
-// roundEnded notes the pause between two rounds. What there is reason to offer
-// was offered, and those who wait are told.
-func (o *oracle) roundEnded(n *node) {
-	if o.informed && !o.missed1 && o.current != "" && n.p.labels != nil {
-		if r := o.of(o.current); r.active && r.lifted && o.used&(1<<(o.current[0]-'0')) == 0 && !n.proberRejected(o.current) {
-			o.fail("R4: version %s, current and with new reason to work, was not offered", o.current)
+func (o *oracle) got(s Step, offered bool) {
+	switch s.Stage {
+	case Current:
+		o.current = true
+	case Pending:
+		o.withoutValue = ""
+		if !offered {
+			o.pending = noHelp // it was offered before
 		}
 	}
+}
+
+// use checks a version that is about to be used (R4), and that the previous one
+// and custom ones are no guess.
+func (o *oracle) use(n *node, c *caller) {
+	v := c.offered()
+	if r := o.refusals[index(v.ID)]; r.standing && n.now < r.at.add(n.p.cfg.MinPause) {
+		o.fail("R4: %s is offered %d after its rejection", v.ID, n.now-r.at)
+	}
+	if r := c.own[index(v.ID)]; r.known && r.under == setOf(v.Stage) && n.now < r.at.add(n.p.cfg.MinPause) {
+		o.fail("R4: %s is offered again to the call that rejected it %d before", v.ID, n.now-r.at)
+	}
+	if c.prober && v.Stage == Pending && !o.informed {
+		switch l := o.look; {
+		case n.now >= l.at.add(n.p.cfg.LabelsLast):
+			o.fail("%s is offered by labels that are %d old", v.ID, n.now-l.at)
+		case n.cached != l.served && n.cached != l.current:
+			o.fail("%s is offered by labels from before the current version moved", v.ID)
+		}
+	}
+	if !c.prober || v.Stage == Current || v.Stage == Pending {
+		return
+	}
+	if !o.informed || !o.current || o.pending != noHelp && n.p.cfg.allows(Pending) {
+		o.fail("%s is offered on a guess: informed %v, current known %v, pending no help %v", v.Stage, o.informed, o.current, o.pending == noHelp)
+	}
+}
+
+// rejected notes that the handle learns of a rejection. Where uses come alone,
+// a version is rejected once within a pause, even where R4 would excuse another
+// offer.
+func (o *oracle) rejected(n *node, v Version, prober, alone bool) {
+	since := n.now - o.last[index(v.ID)].at
+	if alone && o.last[index(v.ID)].known && since < Instant(n.p.cfg.MinPause) {
+		o.fail("%s is rejected twice within %d", v.ID, since)
+	}
+	o.last[index(v.ID)] = refusal{known: true, at: n.now}
 	for i := range n.callers {
-		if n.callers[i].at == waiting && !n.p.wake {
-			o.fail("R6: caller %d is not told that the round has ended", i)
+		n.callers[i].news = true
+	}
+	pin, _ := n.p.Pin()
+	if pin.ID == v.ID {
+		for i := range o.refusals {
+			o.refusals[i].standing = false
 		}
 	}
-	if n.p.phase != Polling {
-		o.fail("R3: the phase is %v between two rounds", n.p.phase)
+	r := &o.refusals[index(v.ID)]
+	over := r.known && (!r.standing || n.now >= r.at.add(n.p.cfg.MinPause))
+	r.fresh = r.fresh || !prober && (!r.known || over)
+	r.known, r.standing, r.at = true, true, n.now
+	r.under |= setOf(v.Stage)
+	if prober && v.Stage == Pending {
+		o.pending = noHelp
 	}
 }
 
-// proberRejected reports whether the prober's own use rejected a version: one
-// call is not offered the same again.
-func (n *node) proberRejected(id string) bool {
-	return slices.ContainsFunc(n.callers, func(c caller) bool { return c.prober && c.call.indexOf(id) >= 0 })
-}
+func (o *oracle) accepted(id string) { o.refusals[index(id)] = refusal{} }
 
-// settle is told at the end of every step.
+// settle forgets what a settled handle may forget.
 func (o *oracle) settle(n *node) {
-	p := &n.p
-	if p.Quiet() && !p.phase.HasProber() {
-		o.refused = [versions]refusal{}
+	if n.p.Quiet() {
+		o.refusals = [5]refusal{}
 	}
-	for i := range o.refused {
-		if p.rejectionOf(string(rune('0'+i))) == nil {
-			o.refused[i] = refusal{} // forgotten, or accepted
+	for i := range o.refusals {
+		if r := &o.refusals[i]; !r.known {
+			*r = refusal{}
 		}
 	}
-	o.roles(n)
-	if p.phase == Settled {
-		fresh := Protocol{cfg: p.cfg, gen: p.gen, wake: p.wake}
-		if len(p.rejections) > 0 || p.pin != fresh.pin || p.labels != nil || p.seen != 0 || p.seenCurrent != "" ||
-			p.valueless != "" || p.news || p.failed || p.delay != 0 || p.next != 0 || p.first || len(p.round.outcomes) > 0 {
-			o.fail("R7: a settled handle remembers something")
-		}
+	if n.p.Phase() == Settled || n.p.Quiet() {
+		o.withoutValue = ""
+	}
+	if !n.p.Phase().inRound() {
+		o.informed, o.current, o.pending, o.shown = false, false, unknown, ""
 	}
 }
 
-// roles holds the callers against R1, R2, R3 and R6.
-func (o *oracle) roles(n *node) {
+// check returns the rule that a state breaks, "" if it breaks none.
+func (n *node) check() string {
 	probers, inRound := 0, false
 	for i := range n.callers {
-		if c := &n.callers[i]; c.prober {
+		c := &n.callers[i]
+		if c.prober {
 			probers++
-			inRound = c.at != pausing && c.at != done
+			inRound = c.at != pausing
+		}
+		if c.prober && c.at == done {
+			return "R2: a call that is over is the prober"
+		}
+		if c.at == waiting && !n.p.Phase().HasProber() {
+			return "R6: a call waits and there is no prober"
 		}
 	}
-	switch phase := n.p.phase; {
+	switch {
+	case n.o.violation != "":
+		return n.o.violation
 	case probers > 1:
-		o.fail("R1: there are %d probers", probers)
-	case (probers == 1) != phase.HasProber():
-		o.fail("R2: the phase is %v with %d probers", phase, probers)
-	case inRound != phase.inRound() && !n.reporting():
-		o.fail("R3: the phase is %v, and the prober in a round: %t", phase, inRound)
+		return "R1: two probers"
+	case n.p.Phase().HasProber() != (probers == 1):
+		return fmt.Sprintf("R2: phase %v with %d probers", n.p.Phase(), probers)
+	case n.p.Phase().inRound() != inRound:
+		return fmt.Sprintf("R3: phase %v, the prober in a round: %v", n.p.Phase(), inRound)
+	case n.p.Phase() == Pinned != (n.p.pin.ID != "" && probers == 0):
+		return fmt.Sprintf("the phase is %v and the pin %q", n.p.Phase(), n.p.pin.ID)
+	case n.p.pin.ID != "" && n.p.rejectionOf(n.p.pin.ID) != nil:
+		return fmt.Sprintf("the pinned version %s is remembered as rejected", n.p.pin.ID)
+	case n.p.Phase() == Settled && !n.p.empty():
+		return "R7: a settled handle remembers something"
 	}
-	for i := range n.callers {
-		if n.callers[i].at == waiting && probers == 0 && !n.p.wake {
-			o.fail("R6: caller %d waits and there is no prober", i)
-		}
-	}
+	return ""
 }
 
-// reporting reports whether the prober's use has ended, which the protocol does
-// not know yet.
-func (n *node) reporting() bool {
-	return slices.ContainsFunc(n.callers, func(c caller) bool { return c.prober && (c.at == accepted || c.at == rejected) })
+// empty reports whether nothing is remembered.
+func (p *Protocol) empty() bool {
+	return p.Quiet() && p.labels == nil && p.seen == 0 && p.seenCurrent == "" && p.valueless == "" &&
+		!p.news && !p.failed && p.delay == 0 && p.next == 0 && !p.first && p.round.outcomes == nil
 }

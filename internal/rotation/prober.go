@@ -93,6 +93,10 @@ func (p *Protocol) longer() time.Duration { return max(p.cfg.MinPoll, p.delay+p.
 // the client serves as current has moved since.
 func (p *Protocol) makeDo(now Instant, current string) {
 	p.phase = Probing
+	p.dropOldLabels(now, current)
+}
+
+func (p *Protocol) dropOldLabels(now Instant, current string) {
 	old := now >= p.seen.add(p.cfg.LabelsLast)
 	if old || current != p.seenCurrent && current != p.labels[Current] {
 		p.labels = nil
@@ -129,6 +133,9 @@ func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 		return Step{Do: Ask}
 	case Polling:
 		return Step{Do: Pause, At: p.next}
+	}
+	if !p.round.informed {
+		p.dropOldLabels(now, current) // a use may have taken long
 	}
 	if v, ok := p.nextCurrent(c, now, current); ok {
 		return p.fetch(v)

@@ -13,55 +13,8 @@ import (
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets"
-
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
-
-// rotWindow returns a secret whose current version "old" is no longer accepted,
-// and whose pending one, "new", is; the handle has the current one.
-func rotWindow(t *testing.T) (*secretstest.Server, *secrets.Client, *secrets.Ref[string], *rotScript) {
-	t.Helper()
-	srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
-	c, ref := rotText(t, srv, nil)
-	if _, err := ref.Get(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	srv.PutPending("s", "new")
-	return srv, c, ref, rotAccept("new")
-}
-
-// An error that is no rejection is returned as it is, by the first use and by
-// the prober's, and the next caller goes on where the prober left off.
-func TestTryOtherErrors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv, _, ref, s := rotWindow(t)
-		n, err := secrets.Try(t.Context(), ref, func(context.Context, string) (int, error) { return 7, errRotNetwork })
-		if n != 7 || err != errRotNetwork {
-			t.Errorf("Try = %d, %v, want what the use returned", n, err)
-		}
-		flaky := func(ctx context.Context, v string) (string, error) {
-			if v == "new" {
-				return "half", errRotNetwork
-			}
-			return s.use(ctx, v)
-		}
-		got, err := secrets.Try(t.Context(), ref, flaky)
-		if got != "half" || err != errRotNetwork {
-			t.Errorf("Try = %q, %v, want what the use returned", got, err)
-		}
-		calls := rotCalls(srv, func() {
-			if got, err := secrets.Try(t.Context(), ref, s.use); got != "new" || err != nil {
-				t.Errorf("Try = %q, %v", got, err)
-			}
-		})
-		if got := s.take(); got != "old new" {
-			t.Errorf("offered %q, want %q", got, "old new")
-		}
-		if calls != 0 {
-			t.Errorf("%d calls for what the prober had found out a moment before", calls)
-		}
-	})
-}
 
 // When the network is down fifty callers find that out one after the other;
 // they do not ask the service each.
@@ -100,7 +53,7 @@ func TestTryOneProber(t *testing.T) {
 			offers[v].Add(1)
 			time.Sleep(10 * time.Millisecond)
 			if v == "new" && offers["new"].Load() == 1 {
-				time.Sleep(3 * time.Second) // the others have long been refused
+				time.Sleep(3 * time.Second) // the others have long been rejected
 				if n := offers["new"].Load(); n != 1 {
 					t.Errorf("%d callers offered the pending version at once, want 1", n)
 				}
@@ -120,7 +73,7 @@ func TestTryOneProber(t *testing.T) {
 			done.Wait()
 		})
 		if n := offers["old"].Load(); n != 10 {
-			t.Errorf("the old version was offered %d times, want 10: by those who came before it was refused", n)
+			t.Errorf("the old version was offered %d times, want 10: by those who came before it was rejected", n)
 		}
 		if calls > 4 {
 			t.Errorf("%d calls of the service, want 4 at most", calls)
@@ -176,36 +129,6 @@ func TestTryTakesOver(t *testing.T) {
 	}
 }
 
-// A waiter leaves when its own context ends, while the prober goes on.
-func TestTryWaiterLeaves(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, _, ref, s := rotWindow(t)
-		use := func(ctx context.Context, v string) (string, error) {
-			if v == "new" {
-				time.Sleep(10 * time.Second)
-			}
-			return s.use(ctx, v)
-		}
-		var done sync.WaitGroup
-		done.Go(func() {
-			if got, err := secrets.Try(t.Context(), ref, use); got != "new" || err != nil {
-				t.Errorf("the prober got %q, %v", got, err)
-			}
-		})
-		time.Sleep(time.Second)
-		start := time.Now()
-		_, err := secrets.Try(rotWithin(time.Second), ref, use)
-		var rejected *secrets.RejectedError
-		if !errors.As(err, &rejected) || !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
-			t.Errorf("the waiter got %v after %v", err, time.Since(start))
-		}
-		if len(rejected.Attempts) != 1 || !errors.Is(err, errRotAuth) {
-			t.Errorf("the waiter's error names %v", rejected.Attempts)
-		}
-		done.Wait()
-	})
-}
-
 // Callers come and go while nothing is accepted: the service is asked at the
 // pace of one of them, and the resource once for each version.
 func TestTryPaceOutlivesProbers(t *testing.T) {
@@ -217,7 +140,7 @@ func TestTryPaceOutlivesProbers(t *testing.T) {
 				most, offers := 25, []string{"old", "new"}
 				if denied {
 					srv.Fail(secretstest.DenyPending(""))
-					most, offers = 50, offers[:1] // each look tries the pending version
+					most, offers = 50, offers[:1] // each check tries the pending version
 				}
 				calls := rotCalls(srv, func() {
 					var done sync.WaitGroup
@@ -246,7 +169,7 @@ func TestTryPaceOutlivesProbers(t *testing.T) {
 	}
 }
 
-// A refusal that is news is followed by a look at once, however long the
+// a rejection that is news is followed by a check at once, however long the
 // intervals had become.
 func TestTryNewsEndsThePause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -264,102 +187,12 @@ func TestTryNewsEndsThePause(t *testing.T) {
 			t.Errorf("Try = %q, %v", got, err)
 		}
 		if took := time.Since(start); took != 0 {
-			t.Errorf("Try took %v, want a look at once", took)
+			t.Errorf("Try took %v, want a check at once", took)
 		}
 	})
 }
 
-// A version becomes current and works while the prober pauses: those who wait
-// are told.
-func TestTryFoundByOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv, c, ref, s := rotWindow(t)
-		s.set()
-		var done sync.WaitGroup
-		for range 10 {
-			done.Go(func() {
-				if got, err := secrets.Try(rotWithin(5*time.Minute), ref, s.use); got != "newer" || err != nil {
-					t.Errorf("Try = %q, %v", got, err)
-				}
-			})
-		}
-		time.Sleep(2 * time.Minute) // the looks are five seconds apart
-		synctest.Wait()
-		srv.Put("s", "newer")
-		s.set("newer")
-		start := time.Now()
-		if err := c.Refresh(t.Context(), "s"); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := secrets.Try(t.Context(), ref, s.use); got != "newer" || err != nil {
-			t.Errorf("Try = %q, %v", got, err)
-		}
-		done.Wait()
-		if took := time.Since(start); took != 0 {
-			t.Errorf("those who waited had their answer after %v, want at once", took)
-		}
-	})
-}
-
-// While the prober is offering versions nobody else offers one that it may have
-// learnt of a moment ago; when it pauses they do.
-func TestTryWaitsForRound(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv, c, ref, s := rotWindow(t)
-		s.set()
-		srv.Put("s", "newer") // the prober will find it
-		slow := func(ctx context.Context, v string) (string, error) {
-			if v == "newer" {
-				time.Sleep(time.Second)
-			}
-			return s.use(ctx, v)
-		}
-		var done sync.WaitGroup
-		done.Go(func() { secrets.Try(rotWithin(5*time.Second), ref, slow) })
-		time.Sleep(time.Second / 2)
-		for range 20 {
-			done.Go(func() { secrets.Try(rotWithin(5*time.Second), ref, slow) })
-		}
-		done.Wait()
-		if got := s.take(); got != "old newer new" {
-			t.Errorf("offered %q, want %q: each by the prober alone", got, "old newer new")
-		}
-
-		// Now it is the prober that is slow, and others learn of a version.
-		srv.PutPending("s", "next")
-		time.Sleep(10 * time.Second)
-		done.Go(func() {
-			secrets.Try(rotWithin(40*time.Second), ref, func(ctx context.Context, v string) (string, error) {
-				if v == "next" {
-					time.Sleep(20 * time.Second)
-				}
-				return s.use(ctx, v)
-			})
-		})
-		time.Sleep(10 * time.Second)
-		srv.Put("s", "newest")
-		c.Refresh(t.Context(), "s")
-		start := time.Now()
-		for range 20 {
-			done.Go(func() {
-				if got, err := secrets.Try(rotWithin(30*time.Second), ref, s.use); got != "newest" || err != nil {
-					t.Errorf("Try = %q, %v", got, err)
-				}
-				if took := time.Since(start); took != 10*time.Second {
-					t.Errorf("Try took %v, want the rest of the round, 10s", took)
-				}
-			})
-		}
-		synctest.Wait()
-		if got := s.take(); got != "" {
-			t.Errorf("offered %q while the prober was at it", got)
-		}
-		s.set("newest")
-		done.Wait()
-	})
-}
-
-// A prober that alone refused what others found to work keeps nobody waiting.
+// A prober that alone rejected what others found to work keeps nobody waiting.
 func TestTryProberAloneRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, ref, _ := rotWindow(t)
@@ -382,10 +215,10 @@ func TestTryProberAloneRefuses(t *testing.T) {
 				}
 			})
 		}
-		expect(caller(600*time.Millisecond, ""), "")       // refuses both, the last at 1.2s
+		expect(caller(600*time.Millisecond, ""), "")       // rejects both, the last at 1.2s
 		expect(caller(5*time.Millisecond, "new"), "new")   // pins the pending version
 		time.Sleep(time.Second / 2)                        //
-		expect(caller(500*time.Millisecond, "old"), "old") // refuses the pin, then finds the current one to work
+		expect(caller(500*time.Millisecond, "old"), "old") // rejects the pin, then finds the current one to work
 		srv.Fail(secretstest.Fault{Op: "DescribeSecret", Latency: 2 * time.Second, Times: secretstest.Always})
 		time.Sleep(4500 * time.Millisecond) // now the first one probes, and can only wait
 		start := time.Now()
@@ -402,21 +235,51 @@ func TestTryProberAloneRefuses(t *testing.T) {
 	})
 }
 
-// finishSecret comes between the prober's look at the labels and its request for
-// the pending version, which is no longer there: it looks again at once.
-func TestTryFinishRaces(t *testing.T) {
+// Refusals of one version that trickle in are no news each.
+func TestTryLateRefusalsAreNoNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, _, ref, s := rotWindow(t)
-		time.Sleep(time.Second)
-		srv.Fail(secretstest.Fault{Op: "DescribeSecret", Lag: time.Second / 2})
-		srv.MoveStage("s", secrets.Current, srv.VersionID("s", secrets.Pending))
-		srv.MoveStage("s", secrets.Pending, "")
-		start := time.Now()
-		if got, err := secrets.Try(rotWithin(10*time.Second), ref, s.use); got != "new" || err != nil {
+		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
+		_, ref := rotText(t, srv, &secrets.TryOptions{Wait: 300 * time.Millisecond})
+		ref.Get(t.Context())
+		var done sync.WaitGroup
+		calls := rotCalls(srv, func() {
+			for i := range 60 {
+				done.Go(func() {
+					secrets.Try(t.Context(), ref, func(context.Context, string) (int, error) {
+						time.Sleep(time.Duration(i+1) * time.Second / 2)
+						return 0, secrets.Rejected(errRotAuth)
+					})
+				})
+			}
+			done.Wait()
+		})
+		if calls > 16 {
+			t.Errorf("%d calls of the service in 30s, want 16 at most", calls)
+		}
+	})
+}
+
+// The log's handler may use the handle.
+func TestTryLogsWithoutLocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
+		h := &rotHandler{}
+		c, err := secrets.New(srv.Client(), &secrets.Options{Logger: h.logger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		ref := secrets.Bind[string](c, "s")
+		h.match, h.call = "other than the current", func() {
+			ref.Rotating()
+			secrets.Try(context.Background(), ref, func(context.Context, string) (int, error) { return 0, nil })
+		}
+		srv.PutPending("s", "new")
+		if got, err := secrets.Try(t.Context(), ref, rotAccept("new").use); got != "new" || err != nil {
 			t.Errorf("Try = %q, %v", got, err)
 		}
-		if took := time.Since(start); took != 0 {
-			t.Errorf("Try took %v, want a second look at once", took)
+		if !h.called {
+			t.Error("nothing was logged of the version in use")
 		}
 	})
 }
