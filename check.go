@@ -324,10 +324,12 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 	if rep.Step == lease.Prepare {
 		slots := e.slotsLocked()
 		c.mu.Unlock()
+		ran := false
 		for _, sl := range slots {
-			sl.prepare(c, s) // runs the user's code
+			ran = sl.prepare(c, s) || ran // runs the user's code
 		}
 		c.mu.Lock()
+		ck.claim.ran = ran
 		old := e.cur
 		rep = c.applyLocked(e, func(l *lease.Lease) lease.Report {
 			rep := l.Prepared(&c.rules, c.moment(), &ck.Check, observationOf(e, s, fetched).Older)

@@ -4,11 +4,12 @@ import "context"
 
 // readCold asks the service for a secret that is not cached, or too old. Where the
 // answer is an older version than the one that is cached, and that may not be
-// served, or is about a secret that has been replaced, a second one decides.
+// served, or is about a secret that has been replaced, or took so long to decode
+// that it may not be served any more, a second one decides.
 func (c *cache) readCold(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret, error) {
-	e, s, err := c.readOnce(ctx, id, placed)
-	if err == errReplaced || err == nil && c.doubted(e) {
-		e, s, err = c.readOnce(ctx, id, placed)
+	q, e, s, err := c.readOnce(ctx, id, placed)
+	if err == errReplaced || err == nil && (c.outlived(e, q.ran) || c.doubted(e)) {
+		_, e, s, err = c.readOnce(ctx, id, placed)
 	}
 	return e, s, err
 }
@@ -21,7 +22,15 @@ func (c *cache) doubted(e *entry) bool {
 	return e.lease.Suspects() && !e.lease.Servable(&c.rules, c.now())
 }
 
-func (c *cache) readOnce(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret, error) {
+// outlived reports whether an answer took so long to decode that e may not be served
+// any more. ran says that it was decoded.
+func (c *cache) outlived(e *entry, ran bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return ran && !e.lease.Servable(&c.rules, c.now())
+}
+
+func (c *cache) readOnce(ctx context.Context, id string, placed func(*entry)) (*claim, *entry, *Secret, error) {
 	q := c.claim(id)
 	q.placed = placed
 	defer c.release(q)
@@ -31,11 +40,12 @@ func (c *cache) readOnce(ctx context.Context, id string, placed func(*entry)) (*
 			err = c.coldFailed(q, err)
 		}
 		if e, s, ok := c.fresh(id); ok {
-			return e, s, nil // a later check has found it
+			return q, e, s, nil // a later check has found it
 		}
-		return nil, nil, err
+		return q, nil, nil, err
 	}
-	return c.adopt(q, s, nil)
+	e, s, err := c.adopt(q, s, nil)
+	return q, e, s, err
 }
 
 // coldFailed remembers a failure for a moment, and lets go of what is cached

@@ -30,6 +30,7 @@ type claim struct {
 	check  lease.Check
 	placed func(*entry) // called with the entry of the answer, with cache.mu held; may be nil
 	no     *no          // guarded by cache.mu; nil: none was heard
+	ran    bool         // the user's code ran between the answer and its adoption; of the goroutine that asks
 }
 
 // A no is an answer that a secret is deleted, or access to it denied.

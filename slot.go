@@ -10,12 +10,12 @@ import (
 // A slot holds a secret as one type: decoded once for each version, and the
 // last version that decoded well if the current one does not.
 type slot interface {
-	prepare(c *cache, s *Secret) // decodes s ahead of its adoption; no lock may be held
-	showLocked(e *entry)         // lets hits have the value
-	hideLocked()                 // takes it from them
-	emptyLocked()                // lets go of it
-	retireLocked()               // lets go of it for good: its entry has ended
-	wasRead() bool               // reports whether hits got it since it was last asked
+	prepare(c *cache, s *Secret) (ran bool) // decodes s ahead of its adoption, if need be; no lock may be held
+	showLocked(e *entry)                    // lets hits have the value
+	hideLocked()                            // takes it from them
+	emptyLocked()                           // lets go of it
+	retireLocked()                          // lets go of it for good: its entry has ended
+	wasRead() bool                          // reports whether hits got it since it was last asked
 }
 
 // slotHead links the slots of an entry. It lies in the slot itself, so that the
@@ -195,7 +195,7 @@ func (sl *typedSlot[T]) run(c *cache, s *Secret) {
 }
 
 // prepare decodes s, or waits for another who does, if the slot is in use.
-func (sl *typedSlot[T]) prepare(c *cache, s *Secret) {
+func (sl *typedSlot[T]) prepare(c *cache, s *Secret) (ran bool) {
 	for {
 		c.mu.Lock()
 		_, _, known := sl.knownLocked(s)
@@ -203,7 +203,7 @@ func (sl *typedSlot[T]) prepare(c *cache, s *Secret) {
 		busy := sl.busy
 		if known || unused || sl.retired {
 			c.mu.Unlock()
-			return
+			return ran
 		}
 		if busy == nil {
 			sl.busy = make(chan struct{})
@@ -211,9 +211,10 @@ func (sl *typedSlot[T]) prepare(c *cache, s *Secret) {
 		c.mu.Unlock()
 		if busy == nil {
 			sl.run(c, s)
-			return
+			return true
 		}
 		<-busy
+		ran = true
 	}
 }
 

@@ -123,7 +123,11 @@ func (c *cache) serveList(e *entry) (all []*Secret, fresh bool) {
 func (c *cache) collect(ctx context.Context, e *entry) ([]*Secret, error) {
 	ck, err := c.settledCheck(e), error(nil)
 	if ck == nil {
-		if ck, err = c.checkCurrent(ctx, e, "", (*lease.Lease).Begin, false); err != nil {
+		ck, err = c.checkCurrent(ctx, e, "", (*lease.Lease).Begin, false)
+		if err == nil && c.outlived(e, ck.claim.ran) {
+			ck, err = c.checkCurrent(ctx, e, "", (*lease.Lease).Begin, false)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
