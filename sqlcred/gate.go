@@ -62,6 +62,9 @@ type barredError struct{ refusal error }
 func (e *barredError) Error() string { return e.refusal.Error() }
 func (e *barredError) Unwrap() error { return e.refusal }
 
+// NotOffered reports that the server did not see the login: see secrets.Rejected.
+func (e *barredError) NotOffered() bool { return true }
+
 // ticket returns a new place at the end of the queue. A caller who is barred
 // and returns with another version and the same ticket keeps that place.
 func (g *gate) ticket() uint64 { return g.tickets.Add(1) }
