@@ -10,16 +10,18 @@ import (
 
 // A call is one request on its way through the server.
 type call struct {
-	srv    *Server
-	op     *operation
-	in     input
-	caller *identity
-	region string
-	realm  *realm
-	now    time.Time
-	secret *secret // of an operation on one secret
-	entry  *Call   // in the ledger
-	read   reading // what a fault makes of reads
+	srv       *Server
+	op        *operation
+	in        input
+	caller    *identity
+	region    string
+	sourceIP  string // where the request comes from
+	userAgent string
+	realm     *realm
+	now       time.Time
+	secret    *secret // of an operation on one secret
+	entry     *Call   // in the ledger
+	read      reading // what a fault makes of reads
 
 	inBatch bool // a GetSecretValue that is part of a BatchGetSecretValue
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -19,20 +20,24 @@ import (
 // the SDK's own. It may be used in a synctest bubble, and by multiple
 // goroutines. For another region set the Region of opts.
 func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
-	return s.client("AKIAIOSFODNN7EXAMPLE", opts)
+	return s.client(defaultAccessKey, defaultSecretKey, opts)
 }
 
 // ClientFor returns a client like that of Client for a caller of its own.
 func (s *Server) ClientFor(id Identity, opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
-	return s.client(s.AddIdentity(id), opts)
+	s.helper()()
+	if id.SecretKey == "" {
+		id.SecretKey = defaultSecretKey
+	}
+	return s.client(s.AddIdentity(id), id.SecretKey, opts)
 }
 
-func (s *Server) client(key string, opts []func(*secretsmanager.Options)) *secretsmanager.Client {
+func (s *Server) client(key, secret string, opts []func(*secretsmanager.Options)) *secretsmanager.Client {
 	return secretsmanager.New(secretsmanager.Options{
 		Region:     s.opts.Region,
 		HTTPClient: transport{s},
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret", Source: "secretstest"}, nil
+			return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, Source: "secretstest"}, nil
 		}),
 	}, opts...)
 }
@@ -62,7 +67,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	a := t.srv.serve(r.Context(), r.Header, body)
+	req := newWireRequest(r, body)
+	req.sourceIP = ""
+	a := t.srv.serve(r.Context(), req)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -81,7 +88,10 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	a.setHeader(resp.Header)
 	resp.Body = io.NopCloser(bytes.NewReader(a.body))
-	if a.broken == truncated {
+	switch {
+	case a.trickle > 0:
+		resp.Body = io.NopCloser(&drippingReader{r.Context(), a.body, a.trickle})
+	case a.broken == truncated:
 		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), brokenReader{}))
 	}
 	return resp, nil
@@ -108,6 +118,26 @@ var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallErro
 type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// A drippingReader is a body that arrives a byte at a time.
+type drippingReader struct {
+	ctx   context.Context
+	left  []byte
+	every time.Duration
+}
+
+func (r *drippingReader) Read(p []byte) (int, error) {
+	switch {
+	case len(r.left) == 0:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	case !sleep(r.ctx, r.every):
+		return 0, r.ctx.Err()
+	}
+	p[0], r.left = r.left[0], r.left[1:]
+	return 1, nil
+}
 
 // A listener serves a server over loopback.
 type listener struct {

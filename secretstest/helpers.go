@@ -98,7 +98,7 @@ func (s *Server) helperCallLocked(op string) *call {
 		srv:    s,
 		op:     operations[op],
 		in:     input{},
-		caller: &identity{arn: "arn:aws:iam::" + s.opts.Account + ":root", account: s.opts.Account},
+		caller: &identity{arn: rootARN(s.opts.Region, s.opts.Account), account: s.opts.Account},
 		region: s.opts.Region,
 		realm:  s.realmLocked(s.opts.Account, s.opts.Region),
 		now:    now(),

@@ -22,7 +22,7 @@ func (c *call) checkReplicas(add []input, have []*replication) error {
 	for _, r := range add {
 		region := r.str("Region")
 		switch {
-		case region == "", region == c.region, !c.srv.servesRegion(region):
+		case region == "", region == c.region, partition(region) != partition(c.region), !c.srv.servesRegion(region):
 			return invalidParameter("Invalid replica region.")
 		case slices.Contains(seen, region):
 			return invalidParameter("The secret is already replicated to region %s.", region)

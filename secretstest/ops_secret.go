@@ -206,7 +206,7 @@ func (c *call) deleteMissing(id string) *secretAnswer {
 	if _, _, n, ok := secretARN(id); ok {
 		name = completeARN.ReplaceAllString(n, "")
 	} else {
-		arn = "arn:aws:secretsmanager:" + c.region + ":" + c.caller.account + ":secret:" + id + "-" + randomSuffix()
+		arn = arnOf(c.region, c.caller.account, id, randomSuffix())
 	}
 	return &secretAnswer{ARN: arn, Name: name, DeletionDate: epoch(c.now)}
 }

@@ -29,7 +29,7 @@ func (r *realm) add(c *content, suffix string) *secret {
 	s := &secret{
 		content: c,
 		realm:   r,
-		arn:     "arn:aws:secretsmanager:" + r.region + ":" + r.account + ":secret:" + c.name + "-" + suffix,
+		arn:     arnOf(r.region, r.account, c.name, suffix),
 		suffix:  suffix,
 		seq:     r.seq,
 	}

@@ -50,7 +50,7 @@ func (s *Server) trySetRotation(name string, fn RotationFunc, rules *types.Rotat
 			return "", err
 		}
 	}
-	st.function = "arn:aws:lambda:" + sec.realm.region + ":" + sec.realm.account + ":function:rotate-" + sec.suffix
+	st.function = "arn:" + partition(sec.realm.region) + ":lambda:" + sec.realm.region + ":" + sec.realm.account + ":function:rotate-" + sec.suffix
 	st.configured, st.enabled = true, true
 	r := s.rotationLocked(sec)
 	if fn == nil {

@@ -18,6 +18,9 @@ const (
 	DefaultRegion  = "us-east-1"
 	DefaultAccount = "123456789012"
 	DefaultLedger  = 1_000_000
+
+	DefaultSourceIP    = "127.0.0.1"
+	DefaultBodyTimeout = 10 * time.Second
 )
 
 // Secrets maps the names of secrets to their values.
@@ -55,6 +58,21 @@ type Options struct {
 	// Server.Rotate. By default RotateSecret refuses it, as AWS refuses a
 	// function that it cannot invoke.
 	AnyFunction bool
+
+	// SourceIP is the address that requests without a socket come from. The
+	// default is DefaultSourceIP.
+	SourceIP string
+
+	// VerifySignatures refuses requests that are not signed, or not by a key
+	// that the server knows: that of an Identity, of Client, or of an account
+	// (whose secret access key is "secret"). Five minutes after its time, or
+	// before, a signature is refused. By default any signature is taken, and
+	// none.
+	VerifySignatures bool
+
+	// BodyTimeout is how long the body of a request may take to arrive over
+	// HTTP. The default is DefaultBodyTimeout.
+	BodyTimeout time.Duration
 
 	// TB, if it is not nil, is told of the failures of the helpers, and closes
 	// the server when its test ends.
@@ -127,6 +145,12 @@ func (o *Options) setDefaults() {
 	}
 	if o.Seed == 0 {
 		o.Seed = 1
+	}
+	if o.SourceIP == "" {
+		o.SourceIP = DefaultSourceIP
+	}
+	if o.BodyTimeout <= 0 {
+		o.BodyTimeout = DefaultBodyTimeout
 	}
 	if o.Ledger == 0 {
 		o.Ledger = DefaultLedger
