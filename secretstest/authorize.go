@@ -114,8 +114,8 @@ func secretKeys(s *secret, set func(string, ...string)) {
 		primary = s.realm.region
 	}
 	set("secretsmanager:secretprimaryregion", primary)
-	if s.rotation.function != "" {
-		set("secretsmanager:resource/allowrotationlambdaarn", s.rotation.function)
+	if fn := s.rotation().function; fn != "" {
+		set("secretsmanager:resource/allowrotationlambdaarn", fn)
 	}
 	if s.kind != "" {
 		set("secretsmanager:type", s.kind)

@@ -149,6 +149,8 @@ func (c *call) lookUp() error {
 		return errReplica
 	case c.secret.dying() && !c.op.onDying:
 		return errDeleted
+	case c.secret.owningService != "" && c.op.ownerOnly:
+		return errOwned
 	}
 	return nil
 }
@@ -158,7 +160,7 @@ func (c *call) lookUp() error {
 func (c *call) change() { c.srv.changeLocked(c.secret, c.now) }
 
 func (s *Server) changeLocked(sec *secret, now time.Time) {
-	sec.remember(now, s.lag)
+	sec.remember(now)
 	sec.changed = now
 	sec.realm.edits++
 }

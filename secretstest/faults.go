@@ -81,7 +81,6 @@ func (s *Server) Fail(faults ...Fault) {
 		if a.times == 0 {
 			a.times = 1
 		}
-		s.lag = max(s.lag, f.Lag)
 		s.faults = append(s.faults, a)
 	}
 }

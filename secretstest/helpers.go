@@ -132,7 +132,7 @@ func (s *Server) tryMoveStage(name, stage, versionID string) error {
 	if err != nil {
 		return err
 	}
-	v := sec.byID[versionID]
+	v := sec.version(versionID)
 	if v == nil && versionID != "" {
 		return errors.New("no version " + versionID)
 	}

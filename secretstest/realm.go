@@ -69,6 +69,9 @@ func (r *realm) find(id string, now time.Time) *secret {
 	if strings.HasPrefix(id, "arn:") {
 		s = r.findARN(id)
 	}
+	if s != nil && now.Before(s.visible) {
+		return nil
+	}
 	if s != nil && s.dying() && !now.Before(s.purge) {
 		r.remove(s)
 		return nil

@@ -39,7 +39,7 @@ func (s *Server) trySetRotation(name string, fn RotationFunc, rules *types.Rotat
 	if err != nil {
 		return "", err
 	}
-	st := sec.rotation
+	st := sec.rotation()
 	if rules != nil {
 		st.rules = schedule.Rules{
 			AfterDays: int(aws.ToInt64(rules.AutomaticallyAfterDays)),
@@ -58,7 +58,7 @@ func (s *Server) trySetRotation(name string, fn RotationFunc, rules *types.Rotat
 	}
 	s.functions[st.function] = fn
 	s.changeLocked(sec, now())
-	sec.rotation = st
+	*sec.rotates() = st
 	s.planRotationLocked(sec)
 	return st.function, nil
 }

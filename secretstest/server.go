@@ -53,6 +53,12 @@ type Options struct {
 	// default is DefaultLedger; a negative number keeps none.
 	Ledger int
 
+	// VersionQuota is how many versions a secret may have, when none of them is
+	// both without labels and a day old: more is LimitExceededException. AWS
+	// documents that there is such a quota and not how large it is. The default
+	// is none.
+	VersionQuota int
+
 	// AnyFunction lets RotateSecret take the ARN of a rotation function that
 	// was not registered. Such a function makes a new value of its own: see
 	// Server.Rotate. By default RotateSecret refuses it, as AWS refuses a
@@ -88,19 +94,19 @@ type Server struct {
 	opts     Options
 	tokenKey [32]byte // signs the tokens of pages
 
-	mu         sync.Mutex // guards everything below, and all secrets
-	realms     map[[2]string]*realm
-	down       map[string]bool // by region
-	identities map[string]*identity
-	functions  map[string]RotationFunc
-	faults     []*armedFault
-	rng        *mrand.Rand
-	ledger     ledger
-	rotations  map[*content]*Rotation
-	stepFaults []*StepFault
-	lag        time.Duration // the longest that any fault asked for
-	closed     bool
-	listener   *listener
+	mu          sync.Mutex // guards everything below, and all secrets
+	realms      map[[2]string]*realm
+	down        map[string]bool        // by region
+	replicating map[string]replicating // by region
+	identities  map[string]*identity
+	functions   map[string]RotationFunc
+	faults      []*armedFault
+	rng         *mrand.Rand
+	ledger      ledger
+	rotations   map[*content]*Rotation
+	stepFaults  []*StepFault
+	closed      bool
+	listener    *listener
 
 	ctx     context.Context // of rotations; ends with Close
 	cancel  context.CancelFunc
@@ -172,10 +178,10 @@ func (s *Server) Reset() {
 func (s *Server) resetLocked() {
 	s.realms = make(map[[2]string]*realm)
 	s.down = make(map[string]bool)
+	s.replicating = make(map[string]replicating)
 	s.rotations = make(map[*content]*Rotation)
 	s.faults = nil
 	s.stepFaults = nil
-	s.lag = 0
 	s.rng = mrand.New(mrand.NewPCG(s.opts.Seed, s.opts.Seed))
 	s.ledger = ledger{limit: s.opts.Ledger}
 	if s.identities == nil {

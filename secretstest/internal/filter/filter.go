@@ -13,11 +13,14 @@ import (
 type Secret struct {
 	Name          string
 	Description   string
-	Tags          map[string]string
+	Tags          []Tag
 	PrimaryRegion string
 	OwningService string
 	Replicated    bool
 }
+
+// A Tag is a tag of a secret.
+type Tag struct{ Key, Value string }
 
 // A Filter is one filter of ListSecrets or BatchGetSecretValue.
 type Filter struct {
@@ -71,14 +74,14 @@ func (f *Filter) matchValue(v string, s *Secret) bool {
 	case "description":
 		return matchWords(v, s.Description)
 	case "tag-key":
-		for k := range s.Tags {
-			if strings.HasPrefix(k, v) {
+		for _, t := range s.Tags {
+			if strings.HasPrefix(t.Key, v) {
 				return true
 			}
 		}
 	case "tag-value":
 		for _, t := range s.Tags {
-			if strings.HasPrefix(t, v) {
+			if strings.HasPrefix(t.Value, v) {
 				return true
 			}
 		}
@@ -98,8 +101,8 @@ func (s *Secret) attributes() []string {
 	if s.Replicated {
 		a = append(a, s.PrimaryRegion)
 	}
-	for k, v := range s.Tags {
-		a = append(a, k, v)
+	for _, t := range s.Tags {
+		a = append(a, t.Key, t.Value)
 	}
 	return a
 }

@@ -10,7 +10,7 @@ func TestMatchFilters(t *testing.T) {
 	f := func(key string, values ...string) Filter { return Filter{key, values} }
 	app := Secret{
 		Name: "prod/AppBeta", Description: "an secret for the payments team",
-		Tags: map[string]string{"Team": "Payments", "env": "production"},
+		Tags: []Tag{{"Team", "Payments"}, {"env", "production"}},
 	}
 	replicated := Secret{Name: "r", PrimaryRegion: "us-east-1", Replicated: true}
 	tests := []struct {
