@@ -83,12 +83,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // looked at, within the time that a body may take.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	c := http.NewResponseController(w)
-	if c.SetReadDeadline(time.Now().Add(s.opts.BodyTimeout)) == nil {
-		defer c.SetReadDeadline(time.Time{})
-	}
+	timed := c.SetReadDeadline(time.Now().Add(s.opts.BodyTimeout)) == nil
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
 		_, err = io.Copy(io.Discard, io.LimitReader(r.Body, maxDrain))
+	}
+	if err == nil && timed {
+		c.SetReadDeadline(time.Time{}) // closing the body after an error reads on
 	}
 	return body, err
 }
