@@ -50,6 +50,9 @@ func (c *call) run(f *Fault) (any, error) {
 	if c.srv.down[c.region] {
 		return nil, &apiError{code: "ServiceUnavailable", message: "Service is unavailable in " + c.region, status: http.StatusServiceUnavailable}
 	}
+	if err := c.srv.throttleLocked(c); err != nil {
+		return nil, err
+	}
 	if f != nil {
 		c.read = f.reading()
 		if !f.Late {

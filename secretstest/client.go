@@ -165,13 +165,13 @@ func (s *Server) URL() string {
 	if s.listener != nil {
 		return s.listener.url
 	}
-	l, err := s.listenLocked()
+	l, err := s.listenLocked(s)
 	s.check(err, "listen")
 	s.listener = l
 	return l.url
 }
 
-func (s *Server) listenLocked() (*listener, error) {
+func (s *Server) listenLocked(handler http.Handler) (*listener, error) {
 	if s.closed {
 		return nil, errors.New("server is closed")
 	}
@@ -179,7 +179,7 @@ func (s *Server) listenLocked() (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &http.Server{Handler: s}
+	h := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	s.running.Go(func() { h.Serve(l) })
 	return &listener{url: "http://" + l.Addr().String(), srv: h}, nil
 }

@@ -39,8 +39,9 @@ type content struct {
 	policyText    string
 	rotated       *rotationState // nil until there is something to know
 	replicas      []*replication
-	lastSeq       uint64 // of the newest version
-	history       []past // older states, oldest first; see remember
+	lastSeq       uint64                           // of the newest version
+	onLabel       func(*content, string, *version) // is told of labels that move; nil for none
+	history       []past                           // older states, oldest first; see remember
 }
 
 // fewVersions is how many versions are searched one by one.
@@ -161,6 +162,9 @@ func (c *content) label(stage string, v *version) {
 		c.labelled = append(c.labelled, v)
 	}
 	v.stages = append(v.stages, stage)
+	if c.onLabel != nil {
+		c.onLabel(c, stage, v)
+	}
 }
 
 // attach moves a label to v. Moving AWSCURRENT moves AWSPREVIOUS to the version
@@ -258,10 +262,11 @@ func (c *content) tagMap() map[string]string {
 }
 
 // newContent returns an empty secret.
-func newContent(name string, now time.Time) *content {
+func (s *Server) newContent(name string, now time.Time) *content {
 	return &content{
 		name:    name,
 		created: now,
 		changed: now,
+		onLabel: s.onLabel,
 	}
 }

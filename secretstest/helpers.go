@@ -76,7 +76,7 @@ func (s *Server) tryPut(name string, val value, stages []string) (string, error)
 	c.secret = s.findLocked(s.opts.Account, s.opts.Region, name, c.now)
 	switch {
 	case c.secret == nil:
-		c.secret = c.realm.add(newContent(name, c.now), "")
+		c.secret = c.realm.add(s.newContent(name, c.now), "")
 	case c.secret.replica:
 		return "", errReplica
 	case c.secret.dying():

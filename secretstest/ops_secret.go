@@ -54,7 +54,7 @@ func createSecret(c *call) (any, error) {
 
 // create makes the secret that CreateSecret asks for.
 func (c *call) create(name, token string, val value, tags []tag) *secretAnswer {
-	d := newContent(name, c.now)
+	d := c.srv.newContent(name, c.now)
 	d.description = c.in.str("Description")
 	d.kind = c.in.str("Type")
 	d.tags = tags

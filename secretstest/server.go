@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/rate"
 )
 
 // Defaults of Options.
@@ -59,6 +61,13 @@ type Options struct {
 	// is none.
 	VersionQuota int
 
+	// EnforceRates throttles calls above the service's documented rates, of
+	// each account, region and operation: 10,000 GetSecretValue, 40,000
+	// DescribeSecret, 100 BatchGetSecretValue, 100 ListSecrets a second, and 50
+	// of each of the others, with bursts of as many. By default no rate is
+	// limited.
+	EnforceRates bool
+
 	// AnyFunction lets RotateSecret take the ARN of a rotation function that
 	// was not registered. Such a function makes a new value of its own: see
 	// Server.Rotate. By default RotateSecret refuses it, as AWS refuses a
@@ -91,22 +100,29 @@ type Options struct {
 //
 // A Server is safe for concurrent use by multiple goroutines.
 type Server struct {
-	opts     Options
-	tokenKey [32]byte // signs the tokens of pages
+	opts       Options
+	tokenKey   [32]byte // signs the tokens of pages
+	agentToken string
+	onLabel    func(*content, string, *version) // labelMovedLocked
 
-	mu          sync.Mutex // guards everything below, and all secrets
-	realms      map[[2]string]*realm
-	down        map[string]bool        // by region
-	replicating map[string]replicating // by region
-	identities  map[string]*identity
-	functions   map[string]RotationFunc
-	faults      []*armedFault
-	rng         *mrand.Rand
-	ledger      ledger
-	rotations   map[*content]*Rotation
-	stepFaults  []*StepFault
-	closed      bool
-	listener    *listener
+	mu            sync.Mutex // guards everything below, and all secrets
+	realms        map[[2]string]*realm
+	down          map[string]bool        // by region
+	replicating   map[string]replicating // by region
+	identities    map[string]*identity
+	functions     map[string]RotationFunc
+	faults        []*armedFault
+	rng           *mrand.Rand
+	ledger        ledger
+	rotations     map[*content]*Rotation
+	stepFaults    []*StepFault
+	closed        bool
+	listener      *listener
+	agentListener *listener
+	rates         rate.Limiter[rateKey]
+	subscribers   []func([]byte) // of events
+	undelivered   [][]byte       // events
+	delivering    bool           // a goroutine is
 
 	ctx     context.Context // of rotations; ends with Close
 	cancel  context.CancelFunc
@@ -129,6 +145,8 @@ func NewServer(o *Options) *Server {
 	}
 	s.opts.setDefaults()
 	rand.Read(s.tokenKey[:])
+	s.agentToken = newUUID()
+	s.onLabel = s.labelMovedLocked
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.resetLocked()
 	if t := s.opts.TB; t != nil {
@@ -182,6 +200,8 @@ func (s *Server) resetLocked() {
 	s.rotations = make(map[*content]*Rotation)
 	s.faults = nil
 	s.stepFaults = nil
+	s.undelivered = nil
+	s.rates = rate.Limiter[rateKey]{}
 	s.rng = mrand.New(mrand.NewPCG(s.opts.Seed, s.opts.Seed))
 	s.ledger = ledger{limit: s.opts.Ledger}
 	if s.identities == nil {
@@ -203,10 +223,12 @@ func (s *Server) Close() {
 		r.stopLocked()
 		r.unplanLocked()
 	}
-	l := s.listener
+	listeners := []*listener{s.listener, s.agentListener}
 	s.mu.Unlock()
-	if l != nil {
-		l.close()
+	for _, l := range listeners {
+		if l != nil {
+			l.close()
+		}
 	}
 	s.running.Wait()
 }
