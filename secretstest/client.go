@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
@@ -34,11 +33,9 @@ func (s *Server) ClientFor(id Identity, opts ...func(*secretsmanager.Options)) *
 
 func (s *Server) client(key, secret string, opts []func(*secretsmanager.Options)) *secretsmanager.Client {
 	return secretsmanager.New(secretsmanager.Options{
-		Region:     s.opts.Region,
-		HTTPClient: transport{s},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, Source: "secretstest"}, nil
-		}),
+		Region:      s.opts.Region,
+		HTTPClient:  transport{s},
+		Credentials: s.credentials(key, secret),
 	}, opts...)
 }
 
@@ -86,7 +83,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: int64(len(a.body)),
 		Request:       r,
 	}
-	a.setHeader(resp.Header)
+	t.srv.setHeader(&a, resp.Header)
 	resp.Body = io.NopCloser(bytes.NewReader(a.body))
 	switch {
 	case a.trickle > 0:

@@ -122,6 +122,9 @@ type Server struct {
 	rates         rate.Limiter[rateKey]
 	subscribers   []func([]byte) // of events
 	undelivered   [][]byte       // events
+	resets        int            // how often Reset was called
+	stsDenied     int            // scenarios that want it so
+	skew          time.Duration  // of the server's clock
 	delivering    bool           // a goroutine is
 
 	ctx     context.Context // of rotations; ends with Close
@@ -199,6 +202,8 @@ func (s *Server) resetLocked() {
 	s.replicating = make(map[string]replicating)
 	s.rotations = make(map[*content]*Rotation)
 	s.faults = nil
+	s.resets++
+	s.stsDenied, s.skew = 0, 0
 	s.stepFaults = nil
 	s.undelivered = nil
 	s.rates = rate.Limiter[rateKey]{}

@@ -65,7 +65,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.broken == dropped {
 		panic(http.ErrAbortHandler)
 	}
-	a.setHeader(w.Header())
+	s.setHeader(&a, w.Header())
 	w.WriteHeader(a.status)
 	switch {
 	case a.broken == truncated:
@@ -227,11 +227,21 @@ func (c *call) identify(r *wireRequest) error {
 	case c.sourceIP == "":
 		c.sourceIP = c.srv.opts.SourceIP
 	}
-	if !c.srv.opts.VerifySignatures {
-		return nil
+	return c.verify(sig, &r.Request)
+}
+
+// verify checks a signature as far as it matters: its time where the server's
+// clock is made to differ.
+func (c *call) verify(sig *sign.Signature, r *sign.Request) error {
+	at, skewed := c.srv.clock()
+	var err error
+	switch {
+	case c.srv.opts.VerifySignatures:
+		err = sig.Verify(r, c.caller.SecretKey, at)
+	case skewed && sig != nil:
+		err = sig.CheckTime(at)
 	}
 	var skew *sign.SkewError
-	err = sig.Verify(&r.Request, caller.SecretKey, time.Now())
 	switch {
 	case errors.As(err, &skew):
 		return &apiError{code: "InvalidSignatureException", message: skew.Error()}
