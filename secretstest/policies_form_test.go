@@ -41,22 +41,6 @@ var malformedCases = []struct {
 	{"a principal of China", document([]string{st("Allow", byARN("arn:aws-cn:iam::123456789012:root"))}), false},
 }
 
-func TestMalformedPolicies(t *testing.T) {
-	srv := secretstest.New(t, secretstest.Secrets{"s": "v"})
-	c := &conf{sdk: srv.Client()}
-	for _, test := range malformedCases {
-		t.Run(test.name, func(t *testing.T) {
-			for _, op := range []string{"PutResourcePolicy", "ValidateResourcePolicy"} {
-				_, e := c.call(op, m{"SecretId": "s", "ResourcePolicy": test.policy})
-				if got := e != nil && e.code == "MalformedPolicyDocumentException"; got != test.refused || e != nil && !got {
-					t.Errorf("%s: got %v, want refused %t", op, e, test.refused)
-				}
-				c.ok("DeleteResourcePolicy", m{"SecretId": "s"})
-			}
-		})
-	}
-}
-
 const elsewhere = `"Resource":"arn:aws:secretsmanager:us-east-1:123456789012:secret:t-??????"`
 
 // publicCases are policies, of which some are too public for BlockPublicPolicy.
@@ -86,19 +70,6 @@ var publicCases = []struct {
 	{"another secret", []string{st("Allow", elsewhere)}, false},
 	{"all but another secret", []string{st("Allow", `"NotResource":"arn:aws:secretsmanager:us-east-1:123456789012:secret:t-*"`)}, true},
 	{"this secret by a pattern", []string{st("Allow", `"Resource":"arn:aws:secretsmanager:*:*:secret:s-??????"`)}, true},
-}
-
-func TestBlockPublicPolicyCases(t *testing.T) {
-	srv := secretstest.New(t, secretstest.Secrets{"s": "v"})
-	c := &conf{sdk: srv.Client()}
-	for _, test := range publicCases {
-		t.Run(test.name, func(t *testing.T) {
-			_, e := c.call("PutResourcePolicy", m{"SecretId": "s", "ResourcePolicy": document(test.policy), "BlockPublicPolicy": true})
-			if got := e != nil && e.code == "PublicPolicyException"; got != test.blocked || e != nil && !got {
-				t.Errorf("got %v, want blocked %t", e, test.blocked)
-			}
-		})
-	}
 }
 
 func TestValidateReportsUnknownKeys(t *testing.T) {

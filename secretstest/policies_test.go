@@ -309,39 +309,66 @@ var ownCases = []policyCase{
 
 const walkLambda = "arn:aws:lambda:us-east-1:123456789012:function:walk"
 
-// TestPolicies decides calls by IAM's documented rules.
-func TestPolicies(t *testing.T) {
-	all := slices.Concat(principalCases, principalArnCases, addressCases, keyCases, globalCases, ownCases)
-	if n := len(all) + len(malformedCases) + len(publicCases); n < 150 {
+// policyCases are the cases of all tables.
+func policyCases() []policyCase {
+	return slices.Concat(principalCases, principalArnCases, addressCases, keyCases, globalCases, ownCases)
+}
+
+func TestPolicyCasesAreEnough(t *testing.T) {
+	if n := len(policyCases()) + len(malformedCases) + len(publicCases); n < 150 {
 		t.Errorf("cases: got %d, want at least 150", n)
-	}
-	seen := map[string]bool{}
-	for _, test := range all {
-		if seen[test.name] {
-			t.Errorf("two cases are called %q", test.name)
-		}
-		seen[test.name] = true
-		t.Run(test.name, func(t *testing.T) { checkPolicy(t, test) })
+	} else {
+		t.Logf("%d cases", n)
 	}
 }
 
-// checkPolicy makes the call of a case. Nothing but policies may refuse it with
-// AccessDeniedException.
-func checkPolicy(t *testing.T, test policyCase) {
-	t.Helper()
-	srv := secretstest.New(t, secretstest.Secrets{"s": "v"})
+// decisionFacts are the policy cases as facts: calls decided by IAM's documented
+// rules, policies refused and policies blocked.
+var decisionFacts = func() (all []fact) {
+	for _, test := range policyCases() {
+		all = append(all, fakeFact(documented, "policy: "+test.name, func(c *conf) {
+			c.eq("refusal", test.outcome(c.fake), test.want)
+		}))
+	}
+	for _, test := range malformedCases {
+		all = append(all, fakeFact(documented, "policy with "+test.name, func(c *conf) {
+			c.create("a", "v")
+			for _, op := range []string{"PutResourcePolicy", "ValidateResourcePolicy"} {
+				_, e := c.call(op, m{"SecretId": c.name("a"), "ResourcePolicy": test.policy})
+				if got := e != nil && e.code == "MalformedPolicyDocumentException"; got != test.refused || e != nil && !got {
+					c.differ("%s: got %v, want refused %t", op, e, test.refused)
+				}
+			}
+		}))
+	}
+	for _, test := range publicCases {
+		all = append(all, fakeFact(documented, "policy for "+test.name, func(c *conf) {
+			c.fake.Put("s", "v")
+			_, e := c.call("PutResourcePolicy", m{"SecretId": "s", "ResourcePolicy": document(test.policy), "BlockPublicPolicy": true})
+			if got := e != nil && e.code == "PublicPolicyException"; got != test.blocked || e != nil && !got {
+				c.differ("got %v, want blocked %t", e, test.blocked)
+			}
+		}))
+	}
+	return all
+}()
+
+// outcome makes the call of a case and returns what refused it. Nothing but
+// policies may refuse it with AccessDeniedException.
+func (test policyCase) outcome(srv *secretstest.Server) string {
+	srv.Put("s", "v")
 	srv.SetRotation("s", nil, nil)
-	srv.HandleRotation(walkLambda, nil)
 	arn := srv.ARN("s")
 	root := &conf{sdk: srv.Client()}
 	root.ok("TagResource", m{"SecretId": "s", "Tags": []m{{"Key": "owner", "Value": "me"}}})
 	if test.policy != nil {
 		root.ok("PutResourcePolicy", m{"SecretId": "s", "ResourcePolicy": strings.ReplaceAll(document(test.policy), "%ARN%", arn)})
 	}
-	for i, s := range test.own {
-		test.own[i] = strings.ReplaceAll(s, "%ARN%", arn)
+	var statements []string
+	for _, s := range test.own {
+		statements = append(statements, strings.ReplaceAll(s, "%ARN%", arn))
 	}
-	c := &conf{sdk: srv.ClientFor(who(test.caller, test.own))}
+	c := &conf{sdk: srv.ClientFor(who(test.caller, statements))}
 	op, in := cmp.Or(test.op, "GetSecretValue"), m{}
 	for name, v := range test.in {
 		in[name] = v
@@ -350,13 +377,10 @@ func checkPolicy(t *testing.T, test policyCase) {
 		in["SecretId"] = arn
 	}
 	_, e := c.call(op, in)
-	got := ""
-	if e != nil && e.code == "AccessDeniedException" && !strings.Contains(e.message, "Lambda") {
-		got = refusal(e.message)
+	if e == nil || e.code != "AccessDeniedException" || strings.Contains(e.message, "Lambda") {
+		return ""
 	}
-	if got != test.want {
-		t.Errorf("got %q (%v), want %q", got, e, test.want)
-	}
+	return refusal(e.message)
 }
 
 // refusal returns what kind of policy a message says refused a call.
