@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -62,5 +68,57 @@ func TestBadIdentities(t *testing.T) {
 		if err == nil || !strings.HasSuffix(err.Error(), test.want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: got error %v, want %q", test.name, err, test.want)
 		}
+	}
+}
+
+func TestAgentAndEvents(t *testing.T) {
+	arrived := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		arrived <- string(b)
+	}))
+	defer hook.Close()
+	srv, err := (&config{postEvents: hook.URL, secrets: writeFile(t, `{"s": "v"}`)}).server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	select {
+	case e := <-arrived:
+		if !strings.Contains(e, `"labelUpdated":"AWSCURRENT"`) {
+			t.Errorf("got event %s", e)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("no event arrived")
+	}
+
+	r, w := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, []string{"-addr", "127.0.0.1:0", "-agent", "-secrets", writeFile(t, `{"s": "v"}`)}, w)
+	}()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		var url, token string
+		if n, _ := fmt.Sscanf(strings.ReplaceAll(lines.Text(), ",", ""), "fakeserver: agent at %s token %s", &url, &token); n != 2 {
+			continue
+		}
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", url+"/v1/s", nil)
+		req.Header.Set("X-Vault-Token", token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if !strings.Contains(string(b), `"SecretString":"v"`) {
+			t.Errorf("agent: got %s", b)
+		}
+		break
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
