@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,34 +122,34 @@ func TestFailedScheduledRotation(t *testing.T) {
 		c := srv.Client()
 		srv.SetRotation("s", nil, &types.RotationRulesType{ScheduleExpression: aws.String("rate(12 hours)")})
 		id := srv.VersionID("s", "AWSCURRENT")
-		failing := true
-		attempts := 0
+		var failing atomic.Bool
+		var attempts atomic.Int64
+		failing.Store(true)
 		srv.HandleRotation(*describe(t, c, "s").RotationLambdaARN, func(ctx context.Context, e rotate.Event) error {
 			if e.Step == rotate.CreateSecret {
-				attempts++
+				attempts.Add(1)
 			}
-			if failing {
+			if failing.Load() {
 				return errors.New("no database")
 			}
 			return nil
 		})
 		next := *describe(t, c, "s").NextRotationDate
 		time.Sleep(time.Until(next) - 30*time.Minute)
-		if attempts < 2 {
-			t.Errorf("in the window: got %d attempts, want it tried again", attempts)
+		if n := attempts.Load(); n < 2 {
+			t.Errorf("in the window: got %d attempts, want it tried again", n)
 		}
 		time.Sleep(6 * time.Hour)
 		if got := *describe(t, c, "s").NextRotationDate; !got.Equal(next) || got.After(time.Now()) {
 			t.Errorf("NextRotationDate after a failed window: got %v, want %v, in the past", got, next)
 		}
-		inWindow := attempts
-		if inWindow != 5 {
-			t.Errorf("got %d attempts in a window, want 5", inWindow)
+		if n := attempts.Load(); n != 5 {
+			t.Errorf("got %d attempts in a window, want 5", n)
 		}
 		if srv.VersionID("s", "AWSCURRENT") != id {
 			t.Error("a failed rotation moved AWSCURRENT")
 		}
-		failing = false
+		failing.Store(false)
 		srv.HandleRotation(*describe(t, c, "s").RotationLambdaARN, nil)
 		srv.SetRotation("s", nil, nil)
 		time.Sleep(12 * time.Hour)

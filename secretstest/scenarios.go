@@ -116,8 +116,8 @@ func (s *Server) SlowTrickle(pause time.Duration) (end func()) {
 func (s *Server) ClockSkew(ahead time.Duration) (end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.skew += ahead
-	return s.undo(func() { s.skew -= ahead })
+	s.skew.Add(int64(ahead))
+	return s.undo(func() { s.skew.Add(-int64(ahead)) })
 }
 
 // BrokenJSON answers every call with HTTP 200 and a body that is no JSON, as a
@@ -157,9 +157,8 @@ func (s *Server) undo(f func()) func() {
 
 // clock returns the server's time, and whether it differs from the client's.
 func (s *Server) clock() (at time.Time, skewed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Add(s.skew), s.skew != 0
+	skew := time.Duration(s.skew.Load())
+	return time.Now().Add(skew), skew != 0
 }
 
 // setHeader sets the header of an answer, with the server's date if that

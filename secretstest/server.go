@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,6 +106,8 @@ type Server struct {
 	agentToken string
 	onLabel    func(*content, string, *version) // labelMovedLocked
 
+	skew atomic.Int64 // of the clock, a time.Duration
+
 	mu            sync.Mutex // guards everything below, and all secrets
 	realms        map[[2]string]*realm
 	down          map[string]bool        // by region
@@ -124,7 +127,6 @@ type Server struct {
 	undelivered   [][]byte       // events
 	resets        int            // how often Reset was called
 	stsDenied     int            // scenarios that want it so
-	skew          time.Duration  // of the server's clock
 	delivering    bool           // a goroutine is
 
 	ctx     context.Context // of rotations; ends with Close
@@ -203,7 +205,8 @@ func (s *Server) resetLocked() {
 	s.rotations = make(map[*content]*Rotation)
 	s.faults = nil
 	s.resets++
-	s.stsDenied, s.skew = 0, 0
+	s.stsDenied = 0
+	s.skew.Store(0)
 	s.stepFaults = nil
 	s.undelivered = nil
 	s.rates = rate.Limiter[rateKey]{}

@@ -241,14 +241,13 @@ func (c *call) verify(sig *sign.Signature, r *sign.Request) error {
 	case skewed && sig != nil:
 		err = sig.CheckTime(at)
 	}
-	var skew *sign.SkewError
-	switch {
-	case errors.As(err, &skew):
-		return &apiError{code: "InvalidSignatureException", message: skew.Error()}
-	case err != nil:
-		return errMismatch
+	if err == nil {
+		return nil
 	}
-	return nil
+	if skew := (*sign.SkewError)(nil); errors.As(err, &skew) {
+		return &apiError{code: "InvalidSignatureException", message: skew.Error()}
+	}
+	return errMismatch
 }
 
 // decodeInput reads a body. The error never quotes it.

@@ -30,8 +30,8 @@ type Signature struct {
 	Date      string // of the credential scope, as in 20060102
 	Region    string
 	Service   string
-	Headers   []string // that are signed, in lower case
-	Token     string   // of a session
+	signed    string // the names of the headers that are signed
+	Token     string // of a session
 	presigned bool
 	signature string
 	time      string // as in 20060102T150405Z
@@ -73,7 +73,7 @@ func Parse(r *Request) (*Signature, error) {
 	if r.Query.Has("X-Amz-Credential") || r.Query.Has("X-Amz-Signature") {
 		s := &Signature{presigned: true, signature: r.Query.Get("X-Amz-Signature"), time: r.Query.Get("X-Amz-Date"),
 			expires: r.Query.Get("X-Amz-Expires"), Token: r.Query.Get("X-Amz-Security-Token"),
-			Headers: strings.Split(strings.ToLower(r.Query.Get("X-Amz-SignedHeaders")), ";")}
+			signed: r.Query.Get("X-Amz-SignedHeaders")}
 		return s, s.scope(r.Query.Get("X-Amz-Credential"))
 	}
 	return nil, nil
@@ -84,28 +84,28 @@ func parseHeader(r *Request, auth string) (*Signature, error) {
 		return nil, ErrIncomplete
 	}
 	s := &Signature{time: first(r.Header, "X-Amz-Date"), Token: first(r.Header, "X-Amz-Security-Token")}
-	credential := ""
-	_, rest, _ := strings.Cut(auth, " ")
-	for part := range strings.FieldsFuncSeq(rest, func(c rune) bool { return c == ',' || c == ' ' }) {
-		name, value, _ := strings.Cut(part, "=")
-		switch name {
-		case "Credential":
-			credential = value
-		case "SignedHeaders":
-			s.Headers = strings.Split(strings.ToLower(value), ";")
-		case "Signature":
-			s.signature = value
-		}
+	s.signed, s.signature = parameter(auth, "SignedHeaders="), parameter(auth, "Signature=")
+	return s, s.scope(parameter(auth, "Credential="))
+}
+
+// parameter returns what follows a name in an Authorization header.
+func parameter(auth, name string) string {
+	_, value, _ := strings.Cut(auth, name)
+	if i := strings.IndexAny(value, ", "); i >= 0 {
+		value = value[:i]
 	}
-	return s, s.scope(credential)
+	return value
 }
 
 func (s *Signature) scope(credential string) error {
-	p := strings.Split(credential, "/")
-	if len(p) != 5 || p[0] == "" || p[2] == "" || len(p[2]) > 128 || p[4] != "aws4_request" {
+	end := ""
+	s.AccessKey, end, _ = strings.Cut(credential, "/")
+	s.Date, end, _ = strings.Cut(end, "/")
+	s.Region, end, _ = strings.Cut(end, "/")
+	s.Service, end, _ = strings.Cut(end, "/")
+	if s.AccessKey == "" || s.Region == "" || len(s.Region) > 128 || end != "aws4_request" {
 		return ErrIncomplete
 	}
-	s.AccessKey, s.Date, s.Region, s.Service = p[0], p[1], p[2], p[3]
 	return nil
 }
 
@@ -135,7 +135,7 @@ func (s *Signature) Verify(r *Request, secret string, now time.Time) error {
 	if err := s.CheckTime(now); err != nil {
 		return err
 	}
-	if !slices.Contains(s.Headers, "host") {
+	if !slices.Contains(s.headers(), "host") {
 		return ErrMismatch
 	}
 	scope := s.Date + "/" + s.Region + "/" + s.Service + "/aws4_request"
@@ -157,6 +157,9 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
+// headers returns the names of the headers that are signed.
+func (s *Signature) headers() []string { return strings.Split(strings.ToLower(s.signed), ";") }
+
 // canonical returns the canonical form of a request.
 func (s *Signature) canonical(r *Request) string {
 	path := r.Path
@@ -165,11 +168,11 @@ func (s *Signature) canonical(r *Request) string {
 	}
 	var b strings.Builder
 	b.WriteString(r.Method + "\n" + path + "\n" + canonicalQuery(r.Query) + "\n")
-	for _, name := range s.Headers {
+	for _, name := range s.headers() {
 		b.WriteString(name + ":" + headerText(r, name) + "\n")
 	}
 	sum := sha256.Sum256(r.Body)
-	b.WriteString("\n" + strings.Join(s.Headers, ";") + "\n" + hex.EncodeToString(sum[:]))
+	b.WriteString("\n" + strings.Join(s.headers(), ";") + "\n" + hex.EncodeToString(sum[:]))
 	return b.String()
 }
 
