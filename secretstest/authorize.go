@@ -78,7 +78,7 @@ func (c *call) authorize(op string, s *secret, id string) error {
 func (c *call) policyRequest(op string, s *secret, id string) policy.Request {
 	r := policy.Request{Caller: c.caller.caller, Action: "secretsmanager:" + op, Resource: id, Keys: maps.Clone(c.caller.keys)}
 	set := func(key string, values ...string) {
-		if _, taken := c.caller.Keys[key]; !taken {
+		if !c.caller.replaced[key] {
 			r.Keys[key] = values
 		}
 	}

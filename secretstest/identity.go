@@ -75,6 +75,7 @@ type identity struct {
 	caller   policy.Caller
 	policies []*policy.Policy
 	keys     map[string][]string // condition keys that all its requests have
+	replaced map[string]bool     // those of Identity.Keys, in lower case
 }
 
 // AddIdentity makes the server know a caller by its access key, which it
@@ -133,11 +134,13 @@ func newIdentity(id Identity, region, account string) (*identity, error) {
 		"aws:securetransport":       {"true"},
 	}
 	k.describe(kind, name, parts)
+	k.replaced = make(map[string]bool)
 	for key, value := range id.Tags {
 		k.keys["aws:principaltag/"+strings.ToLower(key)] = []string{value}
 	}
 	for key, values := range id.Keys {
 		k.keys[strings.ToLower(key)] = slices.Clone(values)
+		k.replaced[strings.ToLower(key)] = true
 	}
 	return k, nil
 }

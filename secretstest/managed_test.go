@@ -149,6 +149,10 @@ func TestFailedScheduledRotation(t *testing.T) {
 		if srv.VersionID("s", "AWSCURRENT") != id {
 			t.Error("a failed rotation moved AWSCURRENT")
 		}
+		time.Sleep(12 * time.Hour)
+		if n := attempts.Load(); n != 10 {
+			t.Errorf("got %d attempts in two windows, want 10", n)
+		}
 		failing.Store(false)
 		srv.HandleRotation(*describe(t, c, "s").RotationLambdaARN, nil)
 		srv.SetRotation("s", nil, nil)

@@ -93,7 +93,7 @@ func (c *call) listed(s *secret, dying bool) bool {
 	if s.dying() && (!dying || !c.now.Before(s.purge)) {
 		return false
 	}
-	return c.realm.arns[s.arn] == s && !c.now.Before(s.visible)
+	return !s.gone && !c.now.Before(s.visible)
 }
 
 // A walk goes through a list of secrets that is in ascending order.

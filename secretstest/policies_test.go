@@ -26,6 +26,7 @@ var callers = map[string]secretstest.Identity{
 	"far":      {ARN: "arn:aws:iam::123456789012:user/alice", SourceIP: "198.51.100.7"},
 	"six":      {ARN: "arn:aws:iam::123456789012:user/alice", SourceIP: "2001:db8::7"},
 	"endpoint": {ARN: "arn:aws:iam::123456789012:user/alice", Keys: map[string][]string{"aws:SourceVpce": {"vpce-1"}}},
+	"keyed":    {ARN: "arn:aws:iam::123456789012:user/alice", Keys: map[string][]string{"aws:RequestedRegion": {"mars-1"}, "aws:SourceIp": {}}},
 	"member":   {ARN: "arn:aws:iam::123456789012:user/alice", Keys: map[string][]string{"aws:PrincipalOrgID": {"o-1"}, "aws:PrincipalOrgPaths": {"o-1/r-1/ou-1/"}}},
 }
 
@@ -277,6 +278,8 @@ var globalCases = []policyCase{
 	global("member", "StringNotEquals", "aws:PrincipalOrgID", "o-1", ""),
 	global("alice", "StringNotEquals", "aws:PrincipalOrgID", "o-1", "deny-resource"),
 	global("member", "ForAnyValue:StringLike", "aws:PrincipalOrgPaths", "o-1/r-1/*", "deny-resource"),
+	global("keyed", "StringEquals", "aws:RequestedRegion", "mars-1", "deny-resource"),
+	global("keyed", "Null", "aws:SourceIp", "true", "deny-resource"),
 	global("alice", "StringEquals", "aws:NoSuchKey", "x", ""),
 	global("alice", "StringLike", "secretsmanager:NoSuchKey", "*", ""),
 	{name: "a tag of the caller in the resource", caller: "alice", policy: []string{st("Allow", `"Resource":"arn:aws:secretsmanager:*:*:secret:s*"`, when("StringEquals", "aws:PrincipalTag/team", "${aws:PrincipalTag/team}"))}},

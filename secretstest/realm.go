@@ -46,6 +46,7 @@ func (r *realm) remove(s *secret) {
 		delete(r.names, s.name)
 	}
 	delete(r.arns, s.arn)
+	s.gone = true
 	if i, ok := slices.BinarySearchFunc(r.created, s.seq, compareSeq); ok {
 		r.created = slices.Delete(r.created, i, i+1)
 	}

@@ -304,7 +304,7 @@ func (r *Rotation) awaitLocked() time.Time {
 	at := time.Now()
 	start, end := r.secret.rotation().schedule.Next(at)
 	if !end.IsZero() {
-		r.timer = time.AfterFunc(start.Sub(at), r.scheduled)
+		r.timer = time.AfterFunc(start.Sub(at), func() { r.scheduled(true) })
 	}
 	return end
 }
@@ -322,14 +322,17 @@ const (
 	retryInterval = 10 * time.Minute
 )
 
-// scheduled begins a rotation when its window opens, or tries one again that
+// scheduled begins a rotation when its window opens, or else tries one again that
 // failed. NextRotationDate stays where it is until a rotation has succeeded.
-func (r *Rotation) scheduled() {
+func (r *Rotation) scheduled(opens bool) {
 	s := r.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || s.rotations[r.secret.content] != r || !r.secret.rotation().enabled {
 		return
+	}
+	if opens {
+		r.attempts = 0
 	}
 	r.attempts++
 	r.startLocked(newUUID())
@@ -343,7 +346,7 @@ func (r *Rotation) retryLocked() {
 		return
 	}
 	r.unplanLocked()
-	r.timer = time.AfterFunc(retryInterval, r.scheduled)
+	r.timer = time.AfterFunc(retryInterval, func() { r.scheduled(false) })
 }
 
 // valueChangedLocked is told of each new version. A value that was put by hand

@@ -18,6 +18,7 @@ type secret struct {
 	seq      uint64 // ascending by creation, never used twice in a realm
 	kmsKeyID string
 	replica  bool
+	gone     bool      // it was removed from its realm
 	accessed time.Time // cut to the day; zero before the first read
 	visible  time.Time // when a replica is there
 	purge    time.Time // when the recovery window ends; zero unless it is to be deleted
