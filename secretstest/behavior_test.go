@@ -1,7 +1,7 @@
 package secretstest_test
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -64,12 +64,13 @@ func TestLagSeesEveryVersion(t *testing.T) {
 			ids = append(ids, srv.Put("s", "v"))
 			time.Sleep(time.Second)
 		}
+		srv.MoveStage("s", "blue", ids[10])
 		srv.Fail(secretstest.Fault{Lag: 10*time.Second + time.Millisecond, Times: secretstest.Always})
 		out, err := srv.Client().ListSecretVersionIds(t.Context(), &secretsmanager.ListSecretVersionIdsInput{SecretId: aws.String("s"), IncludeDeprecated: aws.Bool(true)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(out.Versions); n != 30 || *out.Versions[n-1].VersionId != ids[29] || out.Versions[n-1].VersionStages[0] != "AWSCURRENT" || len(out.Versions[27].VersionStages) != 0 {
+		if n := len(out.Versions); n != 30 || *out.Versions[n-1].VersionId != ids[29] || out.Versions[n-1].VersionStages[0] != "AWSCURRENT" || len(out.Versions[27].VersionStages)+len(out.Versions[10].VersionStages) != 0 {
 			t.Errorf("got %d versions, want the 30 of then and their labels", n)
 		}
 	})
@@ -93,6 +94,19 @@ func TestLedgerKeepsItsLimit(t *testing.T) {
 			t.Errorf("limit %d: got first %s, want %s", limit, got, want)
 		}
 	}
+}
+
+func TestPrunedVersionIsNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, nil)
+		first := srv.Put("s", "v")
+		for range 120 {
+			time.Sleep(time.Hour)
+			srv.Put("s", "v")
+		}
+		_, err := srv.Client().GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String("s"), VersionId: &first})
+		wantError(t, err, "ResourceNotFoundException", "VersionId: "+first)
+	})
 }
 
 func TestUpdateWithKnownToken(t *testing.T) {
@@ -156,6 +170,8 @@ func TestPartitions(t *testing.T) {
 		get(t, srv.Client(), arn)
 		other := strings.Replace(arn, "arn:"+partition+":", "arn:aws-other:", 1)
 		wantError(t, read(t, srv.Client(), other, ""), "ResourceNotFoundException", "")
+		wantError(t, read(t, srv.Client(), other[:len(other)-7], ""), "ResourceNotFoundException", "")
+		get(t, srv.Client(), arn[:len(arn)-7])
 		if got := srv.Calls()[0].Identity; got != "arn:"+partition+":iam::123456789012:root" {
 			t.Errorf("%s: got caller %s", region, got)
 		}
@@ -275,18 +291,29 @@ func TestBodyThatDoesNotArrive(t *testing.T) {
 	}
 }
 
+// The answer must be there for a client that sends all before it reads.
 func TestTooLargeIsSeen(t *testing.T) {
 	hs := httptest.NewServer(secretstest.New(t, nil))
 	defer hs.Close()
-	for range 5 {
-		resp, err := hs.Client().Post(hs.URL, "application/x-amz-json-1.1", bytes.NewReader(make([]byte, 20<<20)))
-		if err != nil {
-			t.Fatalf("the answer was not seen: %v", err)
-		}
-		body, _ := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(string(body), "RequestEntityTooLargeException") {
-			t.Errorf("got %d %s", resp.StatusCode, body)
-		}
+	conn, err := net.Dial("tcp", hs.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 20 << 20
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: "+itoa(size)+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Write(make([]byte, size)); err != nil {
+		t.Fatalf("sent %d bytes: %v", n, err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("the answer was not seen: %v", err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(string(body), "RequestEntityTooLargeException") {
+		t.Errorf("got %d %s", resp.StatusCode, body)
 	}
 }

@@ -42,27 +42,29 @@ func TestManyPutsToOneSecret(t *testing.T) {
 	}
 }
 
-// TestFilterDoesNotBlock reads while a filter goes through 100,000 secrets. Of
+// TestFilterDoesNotBlock does something else while a filter goes through 100,000
+// secrets: it must wait for a part of the time that the filter takes only. Of
 // several rounds the best counts, as the machine may be busy.
 func TestFilterDoesNotBlock(t *testing.T) {
 	srv := filled(t, 100_000)
-	best := blocked(t, srv)
-	for range 9 {
-		if best < 2*time.Millisecond {
+	var longest, whole time.Duration
+	for range 10 {
+		if longest, whole = blocked(t, srv); longest < whole/4 {
 			break
 		}
-		best = min(best, blocked(t, srv))
 	}
-	t.Logf("longest wait: %v", best)
-	if best > 8*time.Millisecond { // under the race detector it is five
-		t.Errorf("a filter over 100,000 secrets blocked for %v", best)
+	t.Logf("longest wait: %v of %v", longest, whole)
+	if longest >= whole/4 {
+		t.Errorf("a filter over 100,000 secrets that took %v blocked for %v", whole, longest)
 	}
 }
 
-// blocked returns the longest that a list kept the server from somebody else.
-func blocked(t *testing.T, srv *secretstest.Server) (longest time.Duration) {
+// blocked returns the longest that a list kept the server from somebody else,
+// and how long it took.
+func blocked(t *testing.T, srv *secretstest.Server) (longest, whole time.Duration) {
 	t.Helper()
 	done := make(chan struct{})
+	begin := time.Now()
 	go func() {
 		defer close(done)
 		in := &secretsmanager.ListSecretsInput{Filters: []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{"none"}}}}
@@ -76,7 +78,7 @@ func blocked(t *testing.T, srv *secretstest.Server) (longest time.Duration) {
 		longest = max(longest, time.Since(start))
 		select {
 		case <-done:
-			return longest
+			return longest, time.Since(begin)
 		default:
 		}
 	}

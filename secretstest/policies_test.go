@@ -275,6 +275,7 @@ var globalCases = []policyCase{
 	global("alice", "DateGreaterThan", "aws:CurrentTime", "2020-01-01T00:00:00Z", "deny-resource"),
 	global("alice", "NumericGreaterThan", "aws:EpochTime", "1000", "deny-resource"),
 	global("endpoint", "StringEquals", "aws:SourceVpce", "vpce-1", "deny-resource"),
+	global("endpoint", "Null", "aws:SourceIp", "true", "deny-resource"),
 	global("member", "StringNotEquals", "aws:PrincipalOrgID", "o-1", ""),
 	global("alice", "StringNotEquals", "aws:PrincipalOrgID", "o-1", "deny-resource"),
 	global("member", "ForAnyValue:StringLike", "aws:PrincipalOrgPaths", "o-1/r-1/*", "deny-resource"),

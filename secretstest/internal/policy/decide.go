@@ -155,7 +155,7 @@ func (c *Caller) isSessionOf(principal string) bool {
 	}
 	head, path, _ := strings.Cut(principal, ":role/")
 	known, name, _ := strings.Cut(c.Role, ":role/")
-	return head == known && !strings.Contains(name, "/") && path[strings.LastIndexByte(path, '/')+1:] == name
+	return head == known && path[strings.LastIndexByte(path, '/')+1:] == name
 }
 
 // hasID reports whether a principal is the unique id of the caller or of its
