@@ -166,7 +166,7 @@ func TestLambdaExtension(t *testing.T) {
 
 func TestAgentURL(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "one"})
-	if srv.AgentURL() != srv.AgentURL() || srv.AgentURL() == srv.URL() {
+	if first := srv.AgentURL(); srv.AgentURL() != first || first == srv.URL() {
 		t.Error("the agent's address is not one of its own that stays")
 	}
 	r, _ := http.NewRequestWithContext(t.Context(), "GET", srv.AgentURL()+"/v1/s", nil)

@@ -252,15 +252,6 @@ func (c *content) outstanding() *version {
 	return v
 }
 
-// tagMap returns the tags by key.
-func (c *content) tagMap() map[string]string {
-	m := make(map[string]string, len(c.tags))
-	for _, t := range c.tags {
-		m[t.Key] = t.Value
-	}
-	return m
-}
-
 // newContent returns an empty secret.
 func (s *Server) newContent(name string, now time.Time) *content {
 	return &content{

@@ -3,9 +3,10 @@
 package filter
 
 import (
-	"errors"
 	"strings"
 	"unicode"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
 // A Secret is what the filters of ListSecrets and BatchGetSecretValue see
@@ -33,10 +34,10 @@ type Filter struct {
 func Check(fs []Filter) error {
 	for _, f := range fs {
 		if f.Key == "" {
-			return errors.New("Invalid filter key")
+			return words.Error("Invalid filter key")
 		}
 		if len(f.Values) == 0 {
-			return errors.New("Invalid filter values for key: " + f.Key)
+			return words.Error("Invalid filter values for key: " + f.Key)
 		}
 	}
 	return nil
@@ -111,13 +112,13 @@ func (s *Secret) attributes() []string {
 // the prefix of some word of the attributes. A value without words matches
 // nothing.
 func matchWords(value string, attributes ...string) bool {
-	wanted := words(value)
+	wanted := wordsOf(value)
 	if len(wanted) == 0 {
 		return false
 	}
 	var have []string
 	for _, a := range attributes {
-		have = append(have, words(a)...)
+		have = append(have, wordsOf(a)...)
 	}
 	for _, w := range wanted {
 		found := false
@@ -131,9 +132,9 @@ func matchWords(value string, attributes ...string) bool {
 	return true
 }
 
-// words splits a text at spaces and /-_+=.@, and where CamelCase begins a new
+// wordsOf splits a text at spaces and /-_+=.@, and where CamelCase begins a new
 // word: "COMPANYthings" is "compan" and "ythings". The words are in lower case.
-func words(text string) []string {
+func wordsOf(text string) []string {
 	var all []string
 	for _, field := range strings.FieldsFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || strings.ContainsRune("/-_+=.@", r)

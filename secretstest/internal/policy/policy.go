@@ -5,10 +5,11 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
 // A Policy is a parsed resource policy. It is immutable and safe for
@@ -43,9 +44,9 @@ type principals struct {
 
 // The texts of MalformedPolicyDocumentException.
 var (
-	errPolicySyntax    = errors.New("This resource policy contains a syntax error.")
-	errPolicyPrincipal = errors.New("This resource policy contains an unsupported principal.")
-	errPolicyService   = errors.New("This resource policy contains an invalid service principal.")
+	errPolicySyntax    = words.Error("This resource policy contains a syntax error.")
+	errPolicyPrincipal = words.Error("This resource policy contains an unsupported principal.")
+	errPolicyService   = words.Error("This resource policy contains an invalid service principal.")
 )
 
 // Parse parses the policy of a secret. The error's text is that of the
