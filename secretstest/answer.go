@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // An answer is a response on its way out.
@@ -15,6 +16,8 @@ type answer struct {
 	body   []byte
 	id     string
 	broken brokenness
+
+	trickle time.Duration // between two bytes of the body
 }
 
 // A brokenness says how much of an answer arrives.

@@ -10,16 +10,18 @@ import (
 
 // A call is one request on its way through the server.
 type call struct {
-	srv    *Server
-	op     *operation
-	in     input
-	caller *identity
-	region string
-	realm  *realm
-	now    time.Time
-	secret *secret // of an operation on one secret
-	entry  *Call   // in the ledger
-	read   reading // what a fault makes of reads
+	srv       *Server
+	op        *operation
+	in        input
+	caller    *identity
+	region    string
+	sourceIP  string // where the request comes from
+	userAgent string
+	realm     *realm
+	now       time.Time
+	secret    *secret // of an operation on one secret
+	entry     *Call   // in the ledger
+	read      reading // what a fault makes of reads
 
 	inBatch bool // a GetSecretValue that is part of a BatchGetSecretValue
 }
@@ -47,6 +49,9 @@ func (c *call) view(s *secret) *content {
 func (c *call) run(f *Fault) (any, error) {
 	if c.srv.down[c.region] {
 		return nil, &apiError{code: "ServiceUnavailable", message: "Service is unavailable in " + c.region, status: http.StatusServiceUnavailable}
+	}
+	if err := c.srv.throttleLocked(c); err != nil {
+		return nil, err
 	}
 	if f != nil {
 		c.read = f.reading()
@@ -147,6 +152,8 @@ func (c *call) lookUp() error {
 		return errReplica
 	case c.secret.dying() && !c.op.onDying:
 		return errDeleted
+	case c.secret.owningService != "" && c.op.ownerOnly:
+		return errOwned
 	}
 	return nil
 }
@@ -156,7 +163,7 @@ func (c *call) lookUp() error {
 func (c *call) change() { c.srv.changeLocked(c.secret, c.now) }
 
 func (s *Server) changeLocked(sec *secret, now time.Time) {
-	sec.remember(now, s.lag)
+	sec.remember(now)
 	sec.changed = now
 	sec.realm.edits++
 }

@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"os"
 	"syscall"
+	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
@@ -19,21 +19,23 @@ import (
 // the SDK's own. It may be used in a synctest bubble, and by multiple
 // goroutines. For another region set the Region of opts.
 func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
-	return s.client("AKIAIOSFODNN7EXAMPLE", opts)
+	return s.client(defaultAccessKey, defaultSecretKey, opts)
 }
 
 // ClientFor returns a client like that of Client for a caller of its own.
 func (s *Server) ClientFor(id Identity, opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
-	return s.client(s.AddIdentity(id), opts)
+	s.helper()()
+	if id.SecretKey == "" {
+		id.SecretKey = defaultSecretKey
+	}
+	return s.client(s.AddIdentity(id), id.SecretKey, opts)
 }
 
-func (s *Server) client(key string, opts []func(*secretsmanager.Options)) *secretsmanager.Client {
+func (s *Server) client(key, secret string, opts []func(*secretsmanager.Options)) *secretsmanager.Client {
 	return secretsmanager.New(secretsmanager.Options{
-		Region:     s.opts.Region,
-		HTTPClient: transport{s},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "secret", Source: "secretstest"}, nil
-		}),
+		Region:      s.opts.Region,
+		HTTPClient:  transport{s},
+		Credentials: s.credentials(key, secret),
 	}, opts...)
 }
 
@@ -62,7 +64,9 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	a := t.srv.serve(r.Context(), r.Header, body)
+	req := newWireRequest(r, body)
+	req.sourceIP = ""
+	a := t.srv.serve(r.Context(), req)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
@@ -79,9 +83,12 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		ContentLength: int64(len(a.body)),
 		Request:       r,
 	}
-	a.setHeader(resp.Header)
+	t.srv.setHeader(&a, resp.Header)
 	resp.Body = io.NopCloser(bytes.NewReader(a.body))
-	if a.broken == truncated {
+	switch {
+	case a.trickle > 0:
+		resp.Body = io.NopCloser(&drippingReader{r.Context(), a.body, a.trickle})
+	case a.broken == truncated:
 		resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), brokenReader{}))
 	}
 	return resp, nil
@@ -109,6 +116,26 @@ type brokenReader struct{}
 
 func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
+// A drippingReader is a body that arrives a byte at a time.
+type drippingReader struct {
+	ctx   context.Context
+	left  []byte
+	every time.Duration
+}
+
+func (r *drippingReader) Read(p []byte) (int, error) {
+	switch {
+	case len(r.left) == 0:
+		return 0, io.EOF
+	case len(p) == 0:
+		return 0, nil
+	case !sleep(r.ctx, r.every):
+		return 0, r.ctx.Err()
+	}
+	p[0], r.left = r.left[0], r.left[1:]
+	return 1, nil
+}
+
 // A listener serves a server over loopback.
 type listener struct {
 	url string
@@ -135,13 +162,13 @@ func (s *Server) URL() string {
 	if s.listener != nil {
 		return s.listener.url
 	}
-	l, err := s.listenLocked()
+	l, err := s.listenLocked(s)
 	s.check(err, "listen")
 	s.listener = l
 	return l.url
 }
 
-func (s *Server) listenLocked() (*listener, error) {
+func (s *Server) listenLocked(handler http.Handler) (*listener, error) {
 	if s.closed {
 		return nil, errors.New("server is closed")
 	}
@@ -149,7 +176,7 @@ func (s *Server) listenLocked() (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &http.Server{Handler: s}
+	h := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	s.running.Go(func() { h.Serve(l) })
 	return &listener{url: "http://" + l.Addr().String(), srv: h}, nil
 }

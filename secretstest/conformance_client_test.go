@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
 // An httpClient sends requests for the SDK. It hides the WriteTo method of their
@@ -180,4 +183,37 @@ func (c *conf) rawFails(op, body, code, message string) {
 	got, _ := a.body["__type"].(string)
 	c.same(op, &apiError{got, text}, code, message)
 	c.eq("HTTP status", a.status, 400)
+}
+
+// bare sends GetSecretValue of the secret s as it is, with an Authorization
+// header or none.
+func (c *conf) bare(path, auth string) (status int, text string) {
+	req, err := http.NewRequest("POST", c.endpoint+path, strings.NewReader(`{"SecretId":"s"}`))
+	if err != nil {
+		panic(err)
+	}
+	req.Header.Set("X-Amz-Target", "secretsmanager.GetSecretValue")
+	if auth != "" {
+		req.Header.Set("Authorization", auth)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.differ("%s: %v", path, err)
+		panic(giveUp{})
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.differ("%s: %v", path, err)
+	}
+	return resp.StatusCode, string(b)
+}
+
+// agentGet asks the agent of a server in process.
+func agentGet(srv *secretstest.Server, target, token string) (status int, text string) {
+	r := httptest.NewRequest("GET", target, nil)
+	r.Header.Set("X-Aws-Parameters-Secrets-Token", token)
+	w := httptest.NewRecorder()
+	srv.Agent(nil).ServeHTTP(w, r)
+	return w.Code, w.Body.String()
 }

@@ -7,27 +7,27 @@ import (
 )
 
 var describeFacts = []fact{
-	{"DescribeSecret of an unknown secret", func(c *conf) {
+	{recorded, "DescribeSecret of an unknown secret", func(c *conf) {
 		c.fails("DescribeSecret", m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)
 	}},
-	{"DescribeSecret leaves out what a secret does not have", func(c *conf) {
+	{recorded, "DescribeSecret leaves out what a secret does not have", func(c *conf) {
 		c.create("a", "v")
 		out := c.ok("DescribeSecret", m{"SecretId": c.name("a")})
 		c.has(out, "ARN", "Name", "CreatedDate", "LastChangedDate", "VersionIdsToStages")
 		c.lacks(out, "Description", "KmsKeyId", "Tags", "DeletedDate", "LastAccessedDate", "LastRotatedDate",
 			"NextRotationDate", "OwningService", "ReplicationStatus", "Type")
 	}},
-	{"before the first rotation RotationEnabled is absent, not false", func(c *conf) {
+	{recorded, "before the first rotation RotationEnabled is absent, not false", func(c *conf) {
 		c.create("a", "v")
 		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "RotationEnabled", "RotationRules", "RotationLambdaARN")
 	}},
-	{"DescribeSecret of a secret that is to be deleted has DeletedDate", func(c *conf) {
+	{recorded, "DescribeSecret of a secret that is to be deleted has DeletedDate", func(c *conf) {
 		id := c.create("a", "v")["VersionId"].(string)
 		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
 		c.has(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "DeletedDate")
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{id: {"AWSCURRENT"}})
 	}},
-	{"versions without labels are not described", func(c *conf) {
+	{recorded, "versions without labels are not described", func(c *conf) {
 		first := c.create("a", "1")["VersionId"].(string)
 		for range 2 {
 			c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2"})
@@ -38,7 +38,7 @@ var describeFacts = []fact{
 			c.differ("the first version is described")
 		}
 	}},
-	{"ListSecretVersionIds has what there is to a version", func(c *conf) {
+	{recorded, "ListSecretVersionIds has what there is to a version", func(c *conf) {
 		id := c.create("a", "1")["VersionId"]
 		list := c.ok("ListSecretVersionIds", m{"SecretId": c.name("a")})["Versions"].([]any)
 		c.eq("versions", len(list), 1)
@@ -49,7 +49,7 @@ var describeFacts = []fact{
 		c.has(v, "CreatedDate")
 		c.lacks(v, "LastAccessedDate")
 	}},
-	{"ListSecretVersionIds has LastAccessedDate per version", func(c *conf) {
+	{recorded, "ListSecretVersionIds has LastAccessedDate per version", func(c *conf) {
 		_, current := two(c)
 		c.ok("GetSecretValue", m{"SecretId": c.name("a")})
 		for _, e := range c.ok("ListSecretVersionIds", m{"SecretId": c.name("a")})["Versions"].([]any) {
@@ -59,20 +59,20 @@ var describeFacts = []fact{
 			}
 		}
 	}},
-	{"ListSecretVersionIds gives the full ARN when asked by name", func(c *conf) {
+	{recorded, "ListSecretVersionIds gives the full ARN when asked by name", func(c *conf) {
 		arn := c.create("a", "1")["ARN"]
 		out := c.ok("ListSecretVersionIds", m{"SecretId": c.name("a")})
 		c.eq("ARN", out["ARN"], arn)
 		c.eq("Name", out["Name"], c.name("a"))
 	}},
-	{"ListSecretVersionIds leaves out versions without labels", func(c *conf) {
+	{recorded, "ListSecretVersionIds leaves out versions without labels", func(c *conf) {
 		c.create("a", "1")
 		for range 2 {
 			c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2"})
 		}
 		c.eq("versions", len(c.ok("ListSecretVersionIds", m{"SecretId": c.name("a")})["Versions"].([]any)), 2)
 	}},
-	{"with IncludeDeprecated they are there, without VersionStages", func(c *conf) {
+	{recorded, "with IncludeDeprecated they are there, without VersionStages", func(c *conf) {
 		first := c.create("a", "1")["VersionId"]
 		for range 2 {
 			c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2"})
@@ -85,7 +85,7 @@ var describeFacts = []fact{
 			}
 		}
 	}},
-	{"a version with only a custom label stays listed", func(c *conf) {
+	{recorded, "a version with only a custom label stays listed", func(c *conf) {
 		c.create("a", "1")
 		id := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2", "VersionStages": []string{"blue"}})["VersionId"].(string)
 		for range 2 {
@@ -93,7 +93,7 @@ var describeFacts = []fact{
 		}
 		c.eq("labels", c.stages(c.name("a"))[id], []string{"blue"})
 	}},
-	{"ListSecretVersionIds is paged", func(c *conf) {
+	{documented, "ListSecretVersionIds is paged", func(c *conf) {
 		two(c)
 		seen := map[any]bool{}
 		in := m{"SecretId": c.name("a"), "MaxResults": 1}
@@ -110,15 +110,15 @@ var describeFacts = []fact{
 		}
 		c.eq("versions", len(seen), 2)
 	}},
-	{"at the end of ListSecretVersionIds there is no NextToken", func(c *conf) {
+	{recorded, "at the end of ListSecretVersionIds there is no NextToken", func(c *conf) {
 		two(c)
 		c.lacks(c.ok("ListSecretVersionIds", m{"SecretId": c.name("a")}), "NextToken")
 	}},
-	{"ListSecretVersionIds with a bad NextToken", func(c *conf) {
+	{documented, "ListSecretVersionIds with a bad NextToken", func(c *conf) {
 		c.create("a", "v")
 		c.fails("ListSecretVersionIds", m{"SecretId": c.name("a"), "NextToken": "bogus"}, "InvalidNextTokenException", "")
 	}},
-	{"ListSecretVersionIds of an unknown secret", func(c *conf) {
+	{documented, "ListSecretVersionIds of an unknown secret", func(c *conf) {
 		c.fails("ListSecretVersionIds", m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)
 	}},
 }
@@ -138,8 +138,8 @@ func library(c *conf) {
 }
 
 // found is a fact about what a filter finds in the library.
-func found(name, key string, values []string, want ...string) fact {
-	return fact{name, func(c *conf) {
+func found(from source, name, key string, values []string, want ...string) fact {
+	return fact{from, name, func(c *conf) {
 		library(c)
 		out := c.ok("ListSecrets", m{"Filters": mine(c, m{"Key": key, "Values": values})})
 		full := []string{}
@@ -151,32 +151,32 @@ func found(name, key string, values []string, want ...string) fact {
 }
 
 var listFacts = []fact{
-	{"no secrets: an empty list, not none", func(c *conf) {
+	{recorded, "no secrets: an empty list, not none", func(c *conf) {
 		a := c.raw("ListSecrets", `{"Filters":[{"Key":"name","Values":["`+c.prefix+`"]}]}`)
 		c.eq("SecretList", a.body["SecretList"], []any{})
 	}},
-	{"a list's entry has SecretVersionsToStages", func(c *conf) {
+	{recorded, "a list's entry has SecretVersionsToStages", func(c *conf) {
 		id := c.create("a", "v")["VersionId"].(string)
 		e := c.ok("ListSecrets", m{"Filters": mine(c)})["SecretList"].([]any)[0].(m)
 		c.eq("SecretVersionsToStages", e["SecretVersionsToStages"], m{id: []any{"AWSCURRENT"}})
 		c.has(e, "ARN", "Name", "CreatedDate", "LastChangedDate")
 		c.lacks(e, "Tags", "Description", "DeletedDate")
 	}},
-	{"lists are sorted by creation unless told otherwise", func(c *conf) {
+	{recorded, "lists are sorted by creation unless told otherwise", func(c *conf) {
 		for _, n := range []string{"b", "c", "a"} {
 			c.create(n, "v")
 		}
 		c.eq("names", names(c.ok("ListSecrets", m{"Filters": mine(c)})), []string{c.name("b"), c.name("c"), c.name("a")})
 		c.eq("descending", names(c.ok("ListSecrets", m{"Filters": mine(c), "SortOrder": "desc"})), []string{c.name("a"), c.name("c"), c.name("b")})
 	}},
-	{"lists sorted by name", func(c *conf) {
+	{documented, "lists sorted by name", func(c *conf) {
 		for _, n := range []string{"b", "c", "a"} {
 			c.create(n, "v")
 		}
 		c.eq("ascending", names(c.ok("ListSecrets", m{"Filters": mine(c), "SortBy": "name", "SortOrder": "asc"})), []string{c.name("a"), c.name("b"), c.name("c")})
 		c.eq("descending", names(c.ok("ListSecrets", m{"Filters": mine(c), "SortBy": "name", "SortOrder": "desc"})), []string{c.name("c"), c.name("b"), c.name("a")})
 	}},
-	{"lists sorted by last change", func(c *conf) {
+	{documented, "lists sorted by last change", func(c *conf) {
 		for _, n := range []string{"b", "c", "a"} {
 			c.create(n, "v")
 		}
@@ -185,7 +185,7 @@ var listFacts = []fact{
 		got := names(c.ok("ListSecrets", m{"Filters": mine(c), "SortBy": "last-changed-date", "SortOrder": "desc"}))
 		c.eq("last changed", got[:1], []string{c.name("b")})
 	}},
-	{"ListSecrets is paged, each secret once", func(c *conf) {
+	{documented, "ListSecrets is paged, each secret once", func(c *conf) {
 		for i := range 7 {
 			c.create(fmt.Sprint(i), "v")
 		}
@@ -206,60 +206,60 @@ var listFacts = []fact{
 		}
 		c.eq("names", all, want)
 	}},
-	{"ListSecrets with a bad NextToken", func(c *conf) {
+	{documented, "ListSecrets with a bad NextToken", func(c *conf) {
 		c.fails("ListSecrets", m{"NextToken": "bogus"}, "InvalidNextTokenException", "")
 	}},
-	{"secrets to be deleted are listed only if asked for", func(c *conf) {
+	{documented, "secrets to be deleted are listed only if asked for", func(c *conf) {
 		c.create("a", "v")
 		c.create("b", "v")
 		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
 		c.eq("without", names(c.ok("ListSecrets", m{"Filters": mine(c)})), []string{c.name("b")})
 		c.eq("with", names(c.ok("ListSecrets", m{"Filters": mine(c), "IncludePlannedDeletion": true})), []string{c.name("a"), c.name("b")})
 	}},
-	{"a filter without a key is refused", func(c *conf) {
+	{guessed, "a filter without a key is refused", func(c *conf) {
 		c.rawFails("ListSecrets", `{"Filters":[{"Values":["a"]}]}`, "InvalidParameterException", "Invalid filter key")
 	}},
-	{"a filter without values is refused", func(c *conf) {
+	{guessed, "a filter without values is refused", func(c *conf) {
 		c.rawFails("ListSecrets", `{"Filters":[{"Key":"description"}]}`, "InvalidParameterException", "Invalid filter values for key: description")
 	}},
-	{"an unknown filter key is refused", func(c *conf) {
+	{recorded, "an unknown filter key is refused", func(c *conf) {
 		c.fails("ListSecrets", m{"Filters": []m{{"Key": "invalid", "Values": []string{"a"}}}}, "ValidationException",
 			"1 validation error detected: Value 'invalid' at 'filters.1.member.key' failed to satisfy constraint: "+
 				"Member must satisfy enum value set: [all, name, tag-key, description, tag-value]")
 	}},
-	{"filters must all match", func(c *conf) {
+	{recorded, "filters must all match", func(c *conf) {
 		library(c)
 		out := c.ok("ListSecrets", m{"Filters": mine(c, m{"Key": "tag-key", "Values": []string{"team"}}, m{"Key": "tag-value", "Values": []string{"Pay"}})})
 		c.eq("found", names(out), []string{c.name("three")})
 	}},
-	{"filter name is a case-sensitive prefix", func(c *conf) {
+	{recorded, "filter name is a case-sensitive prefix", func(c *conf) {
 		library(c)
 		c.eq("prefix", names(c.ok("ListSecrets", m{"Filters": []m{{"Key": "name", "Values": []string{c.name("App")}}}})), []string{c.name("AppBeta")})
 		c.eq("other case", names(c.ok("ListSecrets", m{"Filters": []m{{"Key": "name", "Values": []string{c.name("app")}}}})), []string{})
 	}},
-	{"values of a filter are alternatives", func(c *conf) {
+	{recorded, "values of a filter are alternatives", func(c *conf) {
 		library(c)
 		out := c.ok("ListSecrets", m{"Filters": []m{{"Key": "name", "Values": []string{c.name("one"), c.name("three")}}}})
 		c.eq("found", names(out), []string{c.name("one"), c.name("three")})
 	}},
-	found("filter tag-key is a case-sensitive prefix", "tag-key", []string{"Te"}, "one"),
-	found("filter tag-value is a case-sensitive prefix", "tag-value", []string{"Pay"}, "one", "three"),
-	found("filter tag-value in another case", "tag-value", []string{"pay"}),
-	found("an exclamation mark negates", "tag-key", []string{"!stage"}, "one", "AppBeta"),
-	found("filter description matches the beginnings of words", "description", []string{"fir"}, "one"),
-	found("filter description ignores case", "description", []string{"FIRST"}, "one"),
-	found("filter description wants every word", "description", []string{"a secret"}, "one"),
-	found("filter description not inside words", "description", []string{"ecret"}),
-	found("filter all finds parts of CamelCase", "all", []string{"beta"}, "AppBeta"),
-	found("filter all finds tags", "all", []string{"search"}, "three"),
-	found("filter all finds descriptions", "all", []string{"kind"}, "one"),
-	found("filter all not inside words", "all", []string{"eta"}),
-	found("filter primary-region finds replicated secrets only", "primary-region", []string{"us-"}),
-	found("filter owning-service finds managed secrets only", "owning-service", []string{"rds"}),
+	found(recorded, "filter tag-key is a case-sensitive prefix", "tag-key", []string{"Te"}, "one"),
+	found(recorded, "filter tag-value is a case-sensitive prefix", "tag-value", []string{"Pay"}, "one", "three"),
+	found(guessed, "filter tag-value in another case", "tag-value", []string{"pay"}),
+	found(recorded, "an exclamation mark negates", "tag-key", []string{"!stage"}, "one", "AppBeta"),
+	found(recorded, "filter description matches the beginnings of words", "description", []string{"fir"}, "one"),
+	found(guessed, "filter description ignores case", "description", []string{"FIRST"}, "one"),
+	found(recorded, "filter description wants every word", "description", []string{"a secret"}, "one"),
+	found(recorded, "filter description not inside words", "description", []string{"ecret"}),
+	found(recorded, "filter all finds parts of CamelCase", "all", []string{"beta"}, "AppBeta"),
+	found(guessed, "filter all finds tags", "all", []string{"search"}, "three"),
+	found(recorded, "filter all finds descriptions", "all", []string{"kind"}, "one"),
+	found(guessed, "filter all not inside words", "all", []string{"eta"}),
+	found(recorded, "filter primary-region finds replicated secrets only", "primary-region", []string{"us-"}),
+	found(documented, "filter owning-service finds managed secrets only", "owning-service", []string{"rds"}),
 }
 
 var batchFacts = []fact{
-	{"BatchGetSecretValue answers what there is and errors for the rest", func(c *conf) {
+	{recorded, "BatchGetSecretValue answers what there is and errors for the rest", func(c *conf) {
 		c.create("a", "v")
 		out := c.ok("BatchGetSecretValue", m{"SecretIdList": []string{c.name("a"), c.name("none")}})
 		values := out["SecretValues"].([]any)
@@ -271,16 +271,16 @@ var batchFacts = []fact{
 		c.has(v, "ARN", "VersionId", "CreatedDate")
 		c.eq("Errors", out["Errors"], []any{m{"SecretId": c.name("none"), "ErrorCode": "ResourceNotFoundException", "Message": notFoundText}})
 	}},
-	{"BatchGetSecretValue gives AWSCURRENT only", func(c *conf) {
+	{documented, "BatchGetSecretValue gives AWSCURRENT only", func(c *conf) {
 		two(c)
 		v := c.ok("BatchGetSecretValue", m{"SecretIdList": []string{c.name("a")}})["SecretValues"].([]any)[0].(m)
 		c.eq("SecretString", v["SecretString"], "2")
 	}},
-	{"BatchGetSecretValue takes ARNs", func(c *conf) {
+	{documented, "BatchGetSecretValue takes ARNs", func(c *conf) {
 		arn := c.create("a", "v")["ARN"]
 		c.eq("values", len(c.ok("BatchGetSecretValue", m{"SecretIdList": []any{arn}})["SecretValues"].([]any)), 1)
 	}},
-	{"BatchGetSecretValue by filter", func(c *conf) {
+	{documented, "BatchGetSecretValue by filter", func(c *conf) {
 		c.create("a", "v")
 		c.create("b", "w")
 		list := c.ok("BatchGetSecretValue", m{"Filters": mine(c)})["SecretValues"].([]any)
@@ -291,7 +291,7 @@ var batchFacts = []fact{
 		slices.Sort(got)
 		c.eq("values", got, []string{"v", "w"})
 	}},
-	{"BatchGetSecretValue by filter is paged", func(c *conf) {
+	{guessed, "BatchGetSecretValue by filter is paged", func(c *conf) {
 		for i := range 3 {
 			c.create(fmt.Sprint(i), fmt.Sprint(i))
 		}
@@ -310,15 +310,15 @@ var batchFacts = []fact{
 		}
 		c.eq("values", len(seen), 3)
 	}},
-	{"BatchGetSecretValue with ids and filters is refused", func(c *conf) {
+	{recorded, "BatchGetSecretValue with ids and filters is refused", func(c *conf) {
 		c.create("a", "v")
 		c.fails("BatchGetSecretValue", m{"SecretIdList": []string{c.name("a")}, "Filters": mine(c)}, "InvalidParameterException",
 			"Either 'SecretIdList' or 'Filters' must be provided, but not both.")
 	}},
-	{"BatchGetSecretValue with neither is refused", func(c *conf) {
+	{recorded, "BatchGetSecretValue with neither is refused", func(c *conf) {
 		c.fails("BatchGetSecretValue", m{}, "InvalidParameterException", "")
 	}},
-	{"BatchGetSecretValue takes 20 ids and no more", func(c *conf) {
+	{model, "BatchGetSecretValue takes 20 ids and no more", func(c *conf) {
 		ids := make([]string, 20)
 		for i := range ids {
 			ids[i] = c.name(fmt.Sprint(i))
@@ -326,7 +326,7 @@ var batchFacts = []fact{
 		c.eq("errors", len(c.ok("BatchGetSecretValue", m{"SecretIdList": ids})["Errors"].([]any)), 20)
 		c.fails("BatchGetSecretValue", m{"SecretIdList": append(ids, "x")}, "ValidationException", "1 validation error detected: …")
 	}},
-	{"BatchGetSecretValue of a secret that is to be deleted is one of its errors", func(c *conf) {
+	{recorded, "BatchGetSecretValue of a secret that is to be deleted is one of its errors", func(c *conf) {
 		c.create("a", "v")
 		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
 		list, _ := c.ok("BatchGetSecretValue", m{"SecretIdList": []string{c.name("a")}})["Errors"].([]any)
@@ -339,15 +339,15 @@ var batchFacts = []fact{
 }
 
 var passwordFacts = []fact{
-	{"a random password has 32 characters", func(c *conf) {
+	{documented, "a random password has 32 characters", func(c *conf) {
 		c.eq("length", len(c.ok("GetRandomPassword", m{})["RandomPassword"].(string)), 32)
 	}},
-	{"a random password is as long as asked for", func(c *conf) {
+	{documented, "a random password is as long as asked for", func(c *conf) {
 		for _, n := range []int{4, 5, 100, 4096} {
 			c.eq("length", len(c.ok("GetRandomPassword", m{"PasswordLength": n})["RandomPassword"].(string)), n)
 		}
 	}},
-	{"a random password has each type", func(c *conf) {
+	{documented, "a random password has each type", func(c *conf) {
 		p := c.ok("GetRandomPassword", m{"PasswordLength": 4})["RandomPassword"].(string)
 		types := map[bool]int{}
 		for _, r := range p {
@@ -355,13 +355,13 @@ var passwordFacts = []fact{
 		}
 		c.eq("lower-case letters of four characters", types[true], 1)
 	}},
-	{"excluded types are not in a random password", func(c *conf) {
+	{documented, "excluded types are not in a random password", func(c *conf) {
 		p := c.ok("GetRandomPassword", m{"PasswordLength": 1000, "ExcludeNumbers": true, "ExcludePunctuation": true, "ExcludeUppercase": true})["RandomPassword"].(string)
 		if i := slices.IndexFunc([]byte(p), func(b byte) bool { return b < 'a' || b > 'z' }); i >= 0 {
 			c.differ("character %q", p[i])
 		}
 	}},
-	{"excluded characters are not in a random password", func(c *conf) {
+	{documented, "excluded characters are not in a random password", func(c *conf) {
 		p := c.ok("GetRandomPassword", m{"PasswordLength": 4000, "ExcludeCharacters": "abcXYZ0189!]^\\"})["RandomPassword"].(string)
 		for _, r := range "abcXYZ0189!]^\\" {
 			if slices.Contains([]rune(p), r) {
@@ -369,23 +369,23 @@ var passwordFacts = []fact{
 			}
 		}
 	}},
-	{"the space is in a random password only if asked for", func(c *conf) {
+	{documented, "the space is in a random password only if asked for", func(c *conf) {
 		p := c.ok("GetRandomPassword", m{"PasswordLength": 4096})["RandomPassword"].(string)
 		q := c.ok("GetRandomPassword", m{"PasswordLength": 5, "IncludeSpace": true})["RandomPassword"].(string)
 		c.eq("without", slices.Contains([]byte(p), ' '), false)
 		c.eq("with", slices.Contains([]byte(q), ' '), true)
 	}},
-	{"a random password too short for its types is refused", func(c *conf) {
+	{recorded, "a random password too short for its types is refused", func(c *conf) {
 		c.fails("GetRandomPassword", m{"PasswordLength": 3}, "InvalidParameterException", "Password length is too short based on the required types.")
 	}},
-	{"a random password need not have each type", func(c *conf) {
+	{documented, "a random password need not have each type", func(c *conf) {
 		c.eq("length", len(c.ok("GetRandomPassword", m{"PasswordLength": 1, "RequireEachIncludedType": false})["RandomPassword"].(string)), 1)
 	}},
-	{"a random password of nothing is refused", func(c *conf) {
+	{guessed, "a random password of nothing is refused", func(c *conf) {
 		c.fails("GetRandomPassword", m{"ExcludeNumbers": true, "ExcludePunctuation": true, "ExcludeUppercase": true, "ExcludeLowercase": true},
 			"InvalidParameterException", "All characters have been excluded from selection.")
 	}},
-	{"two random passwords differ", func(c *conf) {
+	{documented, "two random passwords differ", func(c *conf) {
 		if a, b := c.ok("GetRandomPassword", m{})["RandomPassword"], c.ok("GetRandomPassword", m{})["RandomPassword"]; a == b {
 			c.differ("got the same twice")
 		}

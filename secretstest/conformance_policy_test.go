@@ -17,13 +17,13 @@ var (
 )
 
 var policyFacts = []fact{
-	{"a secret has no policy at first", func(c *conf) {
+	{recorded, "a secret has no policy at first", func(c *conf) {
 		made := c.create("a", "v")
 		out := c.ok("GetResourcePolicy", m{"SecretId": c.name("a")})
 		c.eq("ARN", out["ARN"], made["ARN"])
 		c.lacks(out, "ResourcePolicy")
 	}},
-	{"a policy is answered as it was put", func(c *conf) {
+	{recorded, "a policy is answered as it was put", func(c *conf) {
 		made := c.create("a", "v")
 		out := c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": somePolicy})
 		c.eq("answer", out, m{"ARN": made["ARN"], "Name": c.name("a")})
@@ -33,70 +33,70 @@ var policyFacts = []fact{
 		json.Unmarshal([]byte(somePolicy), &b)
 		c.eq("policy", a, b)
 	}},
-	{"a policy is deleted", func(c *conf) {
+	{recorded, "a policy is deleted", func(c *conf) {
 		made := c.create("a", "v")
 		c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": somePolicy})
 		c.eq("answer", c.ok("DeleteResourcePolicy", m{"SecretId": c.name("a")}), m{"ARN": made["ARN"], "Name": c.name("a")})
 		c.lacks(c.ok("GetResourcePolicy", m{"SecretId": c.name("a")}), "ResourcePolicy")
 	}},
-	{"a policy that is not JSON is malformed", func(c *conf) {
+	{recorded, "a policy that is not JSON is malformed", func(c *conf) {
 		c.create("a", "v")
 		c.fails("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": "some policy"}, "MalformedPolicyDocumentException", "This resource policy contains a syntax error.")
 	}},
-	{"a policy with another effect is malformed", func(c *conf) {
+	{guessed, "a policy with another effect is malformed", func(c *conf) {
 		c.create("a", "v")
 		c.fails("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": strings.Replace(somePolicy, "Allow", "Perhaps", 1)},
 			"MalformedPolicyDocumentException", "This resource policy contains a syntax error.")
 	}},
-	{"a policy with an unknown principal is malformed", func(c *conf) {
+	{guessed, "a policy with an unknown principal is malformed", func(c *conf) {
 		c.create("a", "v")
 		c.fails("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": strings.Replace(somePolicy, "arn:aws:iam::123456789012:root", "bob", 1)},
 			"MalformedPolicyDocumentException", "This resource policy contains an unsupported principal.")
 	}},
-	{"policies of an unknown secret", func(c *conf) {
+	{documented, "policies of an unknown secret", func(c *conf) {
 		for _, op := range []string{"GetResourcePolicy", "DeleteResourcePolicy"} {
 			c.fails(op, m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)
 		}
 		c.fails("PutResourcePolicy", m{"SecretId": c.name("none"), "ResourcePolicy": "p"}, "ResourceNotFoundException", notFoundText)
 	}},
-	{"a public policy is refused if it is to be blocked", func(c *conf) {
+	{documented, "a public policy is refused if it is to be blocked", func(c *conf) {
 		c.create("a", "v")
 		c.fails("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": publicPolicy, "BlockPublicPolicy": true}, "PublicPolicyException", "")
 	}},
-	{"a public policy is taken otherwise", func(c *conf) {
+	{documented, "a public policy is taken otherwise", func(c *conf) {
 		c.create("a", "v")
 		c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": publicPolicy})
 	}},
-	{"a policy that is not public is not blocked", func(c *conf) {
+	{documented, "a policy that is not public is not blocked", func(c *conf) {
 		c.create("a", "v")
 		c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": somePolicy, "BlockPublicPolicy": true})
 	}},
-	{"a good policy passes validation", func(c *conf) {
+	{documented, "a good policy passes validation", func(c *conf) {
 		out := c.ok("ValidateResourcePolicy", m{"ResourcePolicy": somePolicy})
 		c.eq("PolicyValidationPassed", out["PolicyValidationPassed"], true)
 		if list, _ := out["ValidationErrors"].([]any); len(list) != 0 {
 			c.differ("ValidationErrors: got %v", list)
 		}
 	}},
-	{"a public policy does not pass validation", func(c *conf) {
+	{documented, "a public policy does not pass validation", func(c *conf) {
 		out := c.ok("ValidateResourcePolicy", m{"ResourcePolicy": publicPolicy})
 		c.eq("PolicyValidationPassed", out["PolicyValidationPassed"], false)
 		list, _ := out["ValidationErrors"].([]any)
 		c.eq("ValidationErrors", len(list), 1)
 	}},
-	{"a policy that locks everybody out does not pass validation", func(c *conf) {
+	{guessed, "a policy that locks everybody out does not pass validation", func(c *conf) {
 		out := c.ok("ValidateResourcePolicy", m{"ResourcePolicy": lockoutPolicy})
 		c.eq("PolicyValidationPassed", out["PolicyValidationPassed"], false)
 	}},
-	{"validation attaches nothing", func(c *conf) {
+	{documented, "validation attaches nothing", func(c *conf) {
 		c.create("a", "v")
 		c.ok("ValidateResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": somePolicy})
 		c.lacks(c.ok("GetResourcePolicy", m{"SecretId": c.name("a")}), "ResourcePolicy")
 	}},
-	{"validation for an unknown secret", func(c *conf) {
+	{documented, "validation for an unknown secret", func(c *conf) {
 		c.fails("ValidateResourcePolicy", m{"SecretId": c.name("none"), "ResourcePolicy": somePolicy}, "ResourceNotFoundException", notFoundText)
 	}},
-	fakeFact("a policy denies one user of an account that it allows", func(c *conf) {
+	fakeFact(documented, "a policy denies one user of an account that it allows", func(c *conf) {
 		arn := c.create("a", "v")["ARN"].(string)
 		c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": `{"Version":"2012-10-17","Statement":[
 			{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"secretsmanager:GetSecretValue","Resource":"*"},
@@ -110,7 +110,7 @@ var policyFacts = []fact{
 		c.join(alice)
 		c.join(bob)
 	}),
-	fakeFact("a policy denies the pending version", func(c *conf) {
+	fakeFact(documented, "a policy denies the pending version", func(c *conf) {
 		c.create("a", "1")
 		c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2", "VersionStages": []string{"AWSPENDING"}})
 		c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": `{"Version":"2012-10-17","Statement":[
@@ -119,7 +119,7 @@ var policyFacts = []fact{
 		c.ok("GetSecretValue", m{"SecretId": c.name("a")})
 		c.fails("GetSecretValue", m{"SecretId": c.name("a"), "VersionStage": "AWSPENDING"}, "AccessDeniedException", "")
 	}),
-	fakeFact("a policy decides by the secret's tags", func(c *conf) {
+	fakeFact(documented, "a policy decides by the secret's tags", func(c *conf) {
 		c.create("a", "1")
 		c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": `{"Version":"2012-10-17","Statement":[
 			{"Effect":"Deny","Principal":"*","Action":"secretsmanager:GetSecretValue","Resource":"*",
@@ -128,7 +128,7 @@ var policyFacts = []fact{
 		c.ok("TagResource", m{"SecretId": c.name("a"), "Tags": []m{{"Key": "locked", "Value": "yes"}}})
 		c.fails("GetSecretValue", m{"SecretId": c.name("a")}, "AccessDeniedException", "")
 	}),
-	fakeFact("another account's secret is not in the list, and needs a policy", func(c *conf) {
+	fakeFact(recorded, "another account's secret is not in the list, and needs a policy", func(c *conf) {
 		arn := c.create("a", "v")["ARN"].(string)
 		carol := c.as("arn:aws:iam::999999999999:user/carol")
 		carol.fails("DescribeSecret", m{"SecretId": arn}, "AccessDeniedException", "")
@@ -138,7 +138,7 @@ var policyFacts = []fact{
 		c.eq("list", names(carol.ok("ListSecrets", m{})), []string{})
 		c.join(carol)
 	}),
-	fakeFact("another account's secret under the default key cannot be read", func(c *conf) {
+	fakeFact(recorded, "another account's secret under the default key cannot be read", func(c *conf) {
 		arn := c.create("a", "v")["ARN"].(string)
 		c.ok("PutResourcePolicy", m{"SecretId": c.name("a"), "ResourcePolicy": `{"Version":"2012-10-17","Statement":[
 			{"Effect":"Allow","Principal":{"AWS":"999999999999"},"Action":"secretsmanager:*","Resource":"*"}]}`})
@@ -148,7 +148,7 @@ var policyFacts = []fact{
 		carol.fails("PutSecretValue", m{"SecretId": arn, "SecretString": "w"}, "InvalidRequestException", text)
 		c.join(carol)
 	}),
-	fakeFact("a caller may be allowed GetSecretValue and not DescribeSecret", func(c *conf) {
+	fakeFact(documented, "a caller may be allowed GetSecretValue and not DescribeSecret", func(c *conf) {
 		c.create("a", "v")
 		app := c.as("arn:aws:iam::123456789012:user/app", "secretsmanager:GetSecretValue")
 		app.ok("GetSecretValue", m{"SecretId": c.name("a")})
@@ -156,7 +156,7 @@ var policyFacts = []fact{
 			"User: arn:aws:iam::123456789012:user/app is not authorized to perform: secretsmanager:DescribeSecret on resource: …")
 		c.join(app)
 	}),
-	fakeFact("BatchGetSecretValue needs its own permission and GetSecretValue", func(c *conf) {
+	fakeFact(documented, "BatchGetSecretValue needs its own permission and GetSecretValue", func(c *conf) {
 		c.create("a", "v")
 		only := c.as("arn:aws:iam::123456789012:user/get", "secretsmanager:GetSecretValue")
 		only.fails("BatchGetSecretValue", m{"SecretIdList": []string{c.name("a")}}, "AccessDeniedException", "")

@@ -7,39 +7,39 @@ import (
 )
 
 var tagFacts = []fact{
-	{"tags are absent until the first one", func(c *conf) {
+	{recorded, "tags are absent until the first one", func(c *conf) {
 		c.create("a", "v")
 		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "Tags")
 		c.ok("TagResource", m{"SecretId": c.name("a"), "Tags": []m{{"Key": "k", "Value": "v"}}})
 		c.eq("Tags", c.ok("DescribeSecret", m{"SecretId": c.name("a")})["Tags"], []any{m{"Key": "k", "Value": "v"}})
 	}},
-	{"tags are an empty list after the last is gone", func(c *conf) {
+	{recorded, "tags are an empty list after the last is gone", func(c *conf) {
 		c.create("a", "v")
 		c.ok("TagResource", m{"SecretId": c.name("a"), "Tags": []m{{"Key": "k", "Value": "v"}}})
 		c.ok("UntagResource", m{"SecretId": c.name("a"), "TagKeys": []string{"k"}})
 		c.eq("Tags", c.ok("DescribeSecret", m{"SecretId": c.name("a")})["Tags"], []any{})
 	}},
-	{"a tag's value is replaced", func(c *conf) {
+	{documented, "a tag's value is replaced", func(c *conf) {
 		c.create("a", "v")
 		for _, v := range []string{"1", "2"} {
 			c.ok("TagResource", m{"SecretId": c.name("a"), "Tags": []m{{"Key": "k", "Value": v}}})
 		}
 		c.eq("Tags", c.ok("DescribeSecret", m{"SecretId": c.name("a")})["Tags"], []any{m{"Key": "k", "Value": "2"}})
 	}},
-	{"keys of tags are case-sensitive", func(c *conf) {
+	{documented, "keys of tags are case-sensitive", func(c *conf) {
 		c.create("a", "v")
 		c.ok("TagResource", m{"SecretId": c.name("a"), "Tags": []m{{"Key": "k", "Value": "1"}, {"Key": "K", "Value": "2"}}})
 		c.eq("tags", len(c.ok("DescribeSecret", m{"SecretId": c.name("a")})["Tags"].([]any)), 2)
 	}},
-	{"taking off a tag that is not there succeeds", func(c *conf) {
+	{documented, "taking off a tag that is not there succeeds", func(c *conf) {
 		c.create("a", "v")
 		c.ok("UntagResource", m{"SecretId": c.name("a"), "TagKeys": []string{"k"}})
 	}},
-	{"tags of an unknown secret", func(c *conf) {
+	{documented, "tags of an unknown secret", func(c *conf) {
 		c.fails("TagResource", m{"SecretId": c.name("none"), "Tags": []m{{"Key": "k", "Value": "v"}}}, "ResourceNotFoundException", notFoundText)
 		c.fails("UntagResource", m{"SecretId": c.name("none"), "TagKeys": []string{"k"}}, "ResourceNotFoundException", notFoundText)
 	}},
-	{"no more than 50 tags", func(c *conf) {
+	{guessed, "no more than 50 tags", func(c *conf) {
 		c.create("a", "v")
 		var tags []m
 		for i := range 51 {
@@ -53,7 +53,7 @@ var tagFacts = []fact{
 }
 
 var replicaFacts = []fact{
-	{"ReplicateSecretToRegions answers the status of each region", func(c *conf) {
+	{documented, "ReplicateSecretToRegions answers the status of each region", func(c *conf) {
 		made := c.create("a", "v")
 		out := c.ok("ReplicateSecretToRegions", m{"SecretId": c.name("a"), "AddReplicaRegions": []m{{"Region": "eu-west-1"}}})
 		c.eq("ARN", out["ARN"], made["ARN"])
@@ -62,14 +62,14 @@ var replicaFacts = []fact{
 			c.differ("ReplicationStatus: got %v", list)
 		}
 	}},
-	{"DescribeSecret has PrimaryRegion and ReplicationStatus of a replicated secret", func(c *conf) {
+	{documented, "DescribeSecret has PrimaryRegion and ReplicationStatus of a replicated secret", func(c *conf) {
 		replicated(c)
 		out := c.ok("DescribeSecret", m{"SecretId": c.name("a")})
 		c.eq("PrimaryRegion", out["PrimaryRegion"], c.region)
 		list, _ := out["ReplicationStatus"].([]any)
 		c.eq("regions", len(list), 1)
 	}},
-	{"a replica has the name, the value and the ARN but for the region", func(c *conf) {
+	{documented, "a replica has the name, the value and the ARN but for the region", func(c *conf) {
 		arn := replicated(c)
 		d := c.in("eu-west-1")
 		out := d.ok("GetSecretValue", m{"SecretId": c.name("a")})
@@ -78,7 +78,7 @@ var replicaFacts = []fact{
 		d.eq("PrimaryRegion", d.ok("DescribeSecret", m{"SecretId": c.name("a")})["PrimaryRegion"], c.region)
 		c.join(d)
 	}},
-	{"a replica follows its primary", func(c *conf) {
+	{documented, "a replica follows its primary", func(c *conf) {
 		replicated(c)
 		id := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "w"})["VersionId"]
 		d := c.in("eu-west-1")
@@ -87,7 +87,7 @@ var replicaFacts = []fact{
 		d.eq("VersionId", out["VersionId"], id)
 		c.join(d)
 	}},
-	{"a replica refuses changes", func(c *conf) {
+	{recorded, "a replica refuses changes", func(c *conf) {
 		replicated(c)
 		d := c.in("eu-west-1")
 		const text = "Operation not permitted on a replica secret. Call must be made in primary secret's region."
@@ -98,12 +98,12 @@ var replicaFacts = []fact{
 		d.fails("RotateSecret", m{"SecretId": c.name("a")}, "InvalidParameterException", text)
 		c.join(d)
 	}},
-	{"a primary with replicas is not deleted", func(c *conf) {
+	{recorded, "a primary with replicas is not deleted", func(c *conf) {
 		replicated(c)
 		c.fails("DeleteSecret", m{"SecretId": c.name("a")}, "InvalidParameterException",
 			"You can't delete secret "+c.name("a")+" that still has replica regions [eu-west-1].")
 	}},
-	{"a replica is removed", func(c *conf) {
+	{documented, "a replica is removed", func(c *conf) {
 		replicated(c)
 		out := c.ok("RemoveRegionsFromReplication", m{"SecretId": c.name("a"), "RemoveReplicaRegions": []string{"eu-west-1"}})
 		if list, _ := out["ReplicationStatus"].([]any); len(list) != 0 {
@@ -114,7 +114,7 @@ var replicaFacts = []fact{
 		c.join(d)
 		c.ok("DeleteSecret", m{"SecretId": c.name("a"), "ForceDeleteWithoutRecovery": true})
 	}},
-	{"StopReplicationToReplica makes a replica a secret of its own", func(c *conf) {
+	{documented, "StopReplicationToReplica makes a replica a secret of its own", func(c *conf) {
 		replicated(c)
 		d := c.in("eu-west-1")
 		d.has(d.ok("StopReplicationToReplica", m{"SecretId": c.name("a")}), "ARN")
@@ -123,12 +123,12 @@ var replicaFacts = []fact{
 		d.ok("DeleteSecret", m{"SecretId": c.name("a"), "ForceDeleteWithoutRecovery": true})
 		c.join(d)
 	}},
-	{"CreateSecret may replicate at once", func(c *conf) {
+	{documented, "CreateSecret may replicate at once", func(c *conf) {
 		out := c.ok("CreateSecret", m{"Name": c.name("a"), "SecretString": "v", "AddReplicaRegions": []m{{"Region": "eu-west-1"}}})
 		list, _ := out["ReplicationStatus"].([]any)
 		c.eq("regions", len(list), 1)
 	}},
-	{"replication to a region where the name is taken fails in its status", func(c *conf) {
+	{guessed, "replication to a region where the name is taken fails in its status", func(c *conf) {
 		c.create("a", "v")
 		d := c.in("eu-west-1")
 		d.create("a", "other")
@@ -141,13 +141,13 @@ var replicaFacts = []fact{
 		d.ok("DeleteSecret", m{"SecretId": c.name("a"), "ForceDeleteWithoutRecovery": true})
 		c.join(d)
 	}},
-	{"primary-region finds a replicated secret", func(c *conf) {
+	{documented, "primary-region finds a replicated secret", func(c *conf) {
 		replicated(c)
 		c.create("b", "v")
 		out := c.ok("ListSecrets", m{"Filters": mine(c, m{"Key": "primary-region", "Values": []string{c.region}})})
 		c.eq("found", names(out), []string{c.name("a")})
 	}},
-	{"replication of an unknown secret", func(c *conf) {
+	{documented, "replication of an unknown secret", func(c *conf) {
 		c.fails("ReplicateSecretToRegions", m{"SecretId": c.name("none"), "AddReplicaRegions": []m{{"Region": "eu-west-1"}}}, "ResourceNotFoundException", notFoundText)
 		c.fails("RemoveRegionsFromReplication", m{"SecretId": c.name("none"), "RemoveReplicaRegions": []string{"eu-west-1"}}, "ResourceNotFoundException", notFoundText)
 		c.fails("StopReplicationToReplica", m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)

@@ -11,32 +11,32 @@ import (
 const noFunction = "arn:aws:lambda:us-east-1:123456789012:function:none"
 
 var rotationFacts = []fact{
-	{"RotateSecret without a function ever is refused", func(c *conf) {
+	{recorded, "RotateSecret without a function ever is refused", func(c *conf) {
 		c.create("a", "v")
 		c.fails("RotateSecret", m{"SecretId": c.name("a")}, "InvalidRequestException", "No Lambda rotation function ARN is associated with this secret.")
 	}},
-	{"RotateSecret without a token is refused", func(c *conf) {
+	{recorded, "RotateSecret without a token is refused", func(c *conf) {
 		c.create("a", "v")
 		c.rawFails("RotateSecret", `{"SecretId":"`+c.name("a")+`"}`, "InvalidParameterException", tokenText)
 	}},
-	{"RotateSecret: the token is asked for before the secret is looked up", func(c *conf) {
+	{recorded, "RotateSecret: the token is asked for before the secret is looked up", func(c *conf) {
 		c.rawFails("RotateSecret", `{"SecretId":"`+c.name("none")+`"}`, "InvalidParameterException", tokenText)
 	}},
-	{"RotateSecret of an unknown secret", func(c *conf) {
+	{documented, "RotateSecret of an unknown secret", func(c *conf) {
 		c.fails("RotateSecret", m{"SecretId": c.name("none"), "RotationLambdaARN": noFunction}, "ResourceNotFoundException", notFoundText)
 	}},
-	{"RotateSecret with a function that cannot be invoked is refused", func(c *conf) {
+	{recorded, "RotateSecret with a function that cannot be invoked is refused", func(c *conf) {
 		c.create("a", "v")
 		c.fails("RotateSecret", m{"SecretId": c.name("a"), "RotationLambdaARN": noFunction}, "AccessDeniedException",
 			"Secrets Manager cannot invoke the specified Lambda function. Ensure that the function policy grants access to the principal secretsmanager.amazonaws.com.")
 	}},
-	{"a refused RotateSecret changes nothing", func(c *conf) {
+	{recorded, "a refused RotateSecret changes nothing", func(c *conf) {
 		c.create("a", "v")
 		before := c.ok("DescribeSecret", m{"SecretId": c.name("a")})
 		c.fails("RotateSecret", m{"SecretId": c.name("a"), "RotationLambdaARN": noFunction, "RotationRules": m{"AutomaticallyAfterDays": 30}}, "AccessDeniedException", "")
 		c.eq("description", c.ok("DescribeSecret", m{"SecretId": c.name("a")}), before)
 	}},
-	fakeFact("RotateSecret runs the four steps and answers the new version", func(c *conf) {
+	fakeFact(documented, "RotateSecret runs the four steps and answers the new version", func(c *conf) {
 		old := c.create("a", "v")["VersionId"].(string)
 		fn, steps := rotator(c.fake.Client())
 		c.fake.HandleRotation(lambda, fn)
@@ -47,12 +47,12 @@ var rotationFacts = []fact{
 		c.eq("previous", c.ok("GetSecretValue", m{"SecretId": c.name("a"), "VersionStage": "AWSPREVIOUS"})["VersionId"], old)
 		c.eq("labels", c.fake.Stages(c.name("a")), map[string][]string{old: {"AWSPREVIOUS"}, out["VersionId"].(string): {"AWSCURRENT"}})
 	}),
-	fakeFact("the token of RotateSecret is the id of the new version", func(c *conf) {
+	fakeFact(documented, "the token of RotateSecret is the id of the new version", func(c *conf) {
 		rotating(c)
 		t := token()
 		c.eq("VersionId", c.ok("RotateSecret", m{"SecretId": c.name("a"), "ClientRequestToken": t})["VersionId"], t)
 	}),
-	fakeFact("DescribeSecret has the rotation once there was one", func(c *conf) {
+	fakeFact(recorded, "DescribeSecret has the rotation once there was one", func(c *conf) {
 		rotating(c)
 		out := c.ok("DescribeSecret", m{"SecretId": c.name("a")})
 		c.eq("RotationEnabled", out["RotationEnabled"], true)
@@ -60,7 +60,7 @@ var rotationFacts = []fact{
 		c.eq("RotationRules", out["RotationRules"], m{"AutomaticallyAfterDays": 30.0})
 		c.has(out, "LastRotatedDate", "NextRotationDate")
 	}),
-	fakeFact("NextRotationDate is the last second of the window", func(c *conf) {
+	fakeFact(documented, "NextRotationDate is the last second of the window", func(c *conf) {
 		rotating(c)
 		out := c.ok("DescribeSecret", m{"SecretId": c.name("a")})
 		last, err := time.Parse(time.RFC3339, out["LastRotatedDate"].(string))
@@ -73,7 +73,7 @@ var rotationFacts = []fact{
 			c.differ("NextRotationDate: got %v, want %v", out["NextRotationDate"], want)
 		}
 	}),
-	fakeFact("RotateSecret without arguments uses the function and the rules there are", func(c *conf) {
+	fakeFact(recorded, "RotateSecret without arguments uses the function and the rules there are", func(c *conf) {
 		rotating(c)
 		c.ok("RotateSecret", m{"SecretId": c.name("a")})
 		c.eq("rotation", c.fake.Rotation(c.name("a")).Wait(), nil)
@@ -81,7 +81,7 @@ var rotationFacts = []fact{
 		c.eq("RotationRules", out["RotationRules"], m{"AutomaticallyAfterDays": 30.0})
 		c.eq("versions", len(c.stages(c.name("a"))), 2)
 	}),
-	fakeFact("RotateImmediately false leaves the value", func(c *conf) {
+	fakeFact(documented, "RotateImmediately false leaves the value", func(c *conf) {
 		id := c.create("a", "v")["VersionId"]
 		fn, _ := rotator(c.fake.Client())
 		c.fake.HandleRotation(lambda, fn)
@@ -90,7 +90,7 @@ var rotationFacts = []fact{
 		c.eq("current", c.ok("GetSecretValue", m{"SecretId": c.name("a")})["VersionId"], id)
 		c.eq("RotationEnabled", c.ok("DescribeSecret", m{"SecretId": c.name("a")})["RotationEnabled"], true)
 	}),
-	fakeFact("a number of days and a schedule exclude each other", func(c *conf) {
+	fakeFact(documented, "a number of days and a schedule exclude each other", func(c *conf) {
 		c.create("a", "v")
 		c.fake.HandleRotation(lambda, func(context.Context, rotate.Event) error { return nil })
 		c.fails("RotateSecret", m{"SecretId": c.name("a"), "RotationLambdaARN": lambda,
@@ -104,7 +104,7 @@ var rotationFacts = []fact{
 	badRule("rate(10 days)", "25h", "Duration must be at least 1 hour, at most 24 hour."),
 	badRule("rate(4 hours)", "5h", "Duration cannot be greater than Rate in hour."),
 	badRule("cron(0 22 * * ? *)", "3h", "Starting hour and duration must be within a day."),
-	fakeFact("the pending version exists before it has a value", func(c *conf) {
+	fakeFact(documented, "the pending version exists before it has a value", func(c *conf) {
 		c.create("a", "v")
 		seen := make(chan *apiError, 1)
 		var stages map[string][]string
@@ -121,21 +121,21 @@ var rotationFacts = []fact{
 		c.fake.Rotation(c.name("a")).Wait()
 		c.eq("labels of the new version", stages[out["VersionId"].(string)], []string{"AWSPENDING"})
 	}),
-	fakeFact("RotateSecret during a rotation is refused", func(c *conf) {
+	fakeFact(documented, "RotateSecret during a rotation is refused", func(c *conf) {
 		c.create("a", "v")
 		c.fake.HandleRotation(lambda, func(_ context.Context, e rotate.Event) error { return context.Canceled })
 		c.ok("RotateSecret", m{"SecretId": c.name("a"), "RotationLambdaARN": lambda})
 		c.fake.Rotation(c.name("a")).Wait()
 		c.fails("RotateSecret", m{"SecretId": c.name("a")}, "InvalidRequestException", "")
 	}),
-	fakeFact("CancelRotateSecret turns rotation off", func(c *conf) {
+	fakeFact(documented, "CancelRotateSecret turns rotation off", func(c *conf) {
 		rotating(c)
 		c.eq("Name", c.ok("CancelRotateSecret", m{"SecretId": c.name("a")})["Name"], c.name("a"))
 		out := c.ok("DescribeSecret", m{"SecretId": c.name("a")})
 		c.eq("RotationEnabled", out["RotationEnabled"], false)
 		c.lacks(out, "NextRotationDate")
 	}),
-	{"CancelRotateSecret of an unknown secret", func(c *conf) {
+	{documented, "CancelRotateSecret of an unknown secret", func(c *conf) {
 		c.fails("CancelRotateSecret", m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)
 	}},
 }
@@ -153,7 +153,7 @@ func rotating(c *conf) {
 
 // badRule is a fact about a schedule that is refused.
 func badRule(schedule, duration, text string) fact {
-	return fakeFact(strings.TrimSpace("the schedule "+schedule+" "+duration)+" is refused", func(c *conf) {
+	return fakeFact(documented, strings.TrimSpace("the schedule "+schedule+" "+duration)+" is refused", func(c *conf) {
 		c.create("a", "v")
 		c.fake.HandleRotation(lambda, func(context.Context, rotate.Event) error { return nil })
 		rules := m{"ScheduleExpression": schedule}

@@ -23,29 +23,29 @@ func move(c *conf, label, to, from string) {
 }
 
 var stageFacts = []fact{
-	{"a custom label is put on a version", func(c *conf) {
+	{recorded, "a custom label is put on a version", func(c *conf) {
 		previous, current := two(c)
 		move(c, "blue", current, "")
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSPREVIOUS"}, current: {"AWSCURRENT", "blue"}})
 	}},
-	{"a custom label is moved", func(c *conf) {
+	{recorded, "a custom label is moved", func(c *conf) {
 		previous, current := two(c)
 		move(c, "blue", current, "")
 		move(c, "blue", previous, current)
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSPREVIOUS", "blue"}, current: {"AWSCURRENT"}})
 	}},
-	{"a custom label is taken off", func(c *conf) {
+	{recorded, "a custom label is taken off", func(c *conf) {
 		previous, current := two(c)
 		move(c, "blue", current, "")
 		move(c, "blue", "", current)
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSPREVIOUS"}, current: {"AWSCURRENT"}})
 	}},
-	{"moving AWSCURRENT puts AWSPREVIOUS on the version it left", func(c *conf) {
+	{recorded, "moving AWSCURRENT puts AWSPREVIOUS on the version it left", func(c *conf) {
 		previous, current := two(c)
 		move(c, "AWSCURRENT", previous, current)
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{previous: {"AWSCURRENT"}, current: {"AWSPREVIOUS"}})
 	}},
-	{"moving AWSCURRENT takes AWSPREVIOUS off any other version", func(c *conf) {
+	{recorded, "moving AWSCURRENT takes AWSPREVIOUS off any other version", func(c *conf) {
 		first := c.create("a", "1")["VersionId"].(string)
 		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2"})["VersionId"].(string)
 		third := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "3", "VersionStages": []string{"AWSPENDING"}})["VersionId"].(string)
@@ -53,35 +53,35 @@ var stageFacts = []fact{
 		move(c, "AWSCURRENT", third, second)
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{second: {"AWSPREVIOUS"}, third: {"AWSCURRENT", "AWSPENDING"}})
 	}},
-	{"AWSPENDING stays on a version that becomes AWSCURRENT", func(c *conf) {
+	{recorded, "AWSPENDING stays on a version that becomes AWSCURRENT", func(c *conf) {
 		first := c.create("a", "1")["VersionId"].(string)
 		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2", "VersionStages": []string{"AWSPENDING"}})["VersionId"].(string)
 		move(c, "AWSCURRENT", second, first)
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{first: {"AWSPREVIOUS"}, second: {"AWSCURRENT", "AWSPENDING"}})
 	}},
-	{"AWSPENDING leaves when PutSecretValue moves AWSCURRENT on", func(c *conf) {
+	{recorded, "AWSPENDING leaves when PutSecretValue moves AWSCURRENT on", func(c *conf) {
 		first := c.create("a", "1")["VersionId"].(string)
 		second := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "2", "VersionStages": []string{"AWSPENDING"}})["VersionId"].(string)
 		move(c, "AWSCURRENT", second, first)
 		third := c.ok("PutSecretValue", m{"SecretId": c.name("a"), "SecretString": "3"})["VersionId"].(string)
 		c.eq("stages", c.stages(c.name("a")), map[string][]string{second: {"AWSPREVIOUS"}, third: {"AWSCURRENT"}})
 	}},
-	{"moving AWSCURRENT without saying where from is refused", func(c *conf) {
+	{guessed, "moving AWSCURRENT without saying where from is refused", func(c *conf) {
 		previous, current := two(c)
 		c.fails("UpdateSecretVersionStage", m{"SecretId": c.name("a"), "VersionStage": "AWSCURRENT", "MoveToVersionId": previous},
 			"InvalidParameterException", "The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version "+
 				current+", so you must explicitly reference that version in RemoveFromVersionId.")
 	}},
-	{"moving a label from a version that does not have it is refused", func(c *conf) {
+	{guessed, "moving a label from a version that does not have it is refused", func(c *conf) {
 		previous, _ := two(c)
 		c.fails("UpdateSecretVersionStage", m{"SecretId": c.name("a"), "VersionStage": "AWSCURRENT", "MoveToVersionId": previous, "RemoveFromVersionId": previous},
 			"InvalidParameterException", "")
 	}},
-	{"moving a label of an unknown secret", func(c *conf) {
+	{documented, "moving a label of an unknown secret", func(c *conf) {
 		c.fails("UpdateSecretVersionStage", m{"SecretId": c.name("none"), "VersionStage": "blue", "MoveToVersionId": unknownID},
 			"ResourceNotFoundException", notFoundText)
 	}},
-	{"moving a label to an unknown version is refused", func(c *conf) {
+	{guessed, "moving a label to an unknown version is refused", func(c *conf) {
 		c.create("a", "v")
 		_, e := c.call("UpdateSecretVersionStage", m{"SecretId": c.name("a"), "VersionStage": "blue", "MoveToVersionId": unknownID})
 		if e == nil {

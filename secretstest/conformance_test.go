@@ -23,16 +23,27 @@ import (
 // the usual variables. Another endpoint never fails the test for differing;
 // the differences are printed.
 
+// A source says where a fact comes from.
+type source string
+
+const (
+	model      source = "model"      // the service's model, which every SDK is made of
+	recorded   source = "recorded"   // answers of AWS that somebody recorded or quoted
+	documented source = "documented" // the service's or IAM's documentation
+	guessed    source = "guessed"    // nothing known; what surprises least
+)
+
 // A fact is one statement about the service.
 type fact struct {
+	from source
 	name string
 	run  func(c *conf)
 }
 
 // fakeFact is a fact that can't be set up from outside: it needs identities, a
 // rotation function or a region of the fake.
-func fakeFact(name string, run func(c *conf)) fact {
-	return fact{name, func(c *conf) {
+func fakeFact(from source, name string, run func(c *conf)) fact {
+	return fact{from, name, func(c *conf) {
 		if c.fake == nil {
 			panic(notHere{})
 		}
@@ -43,11 +54,13 @@ func fakeFact(name string, run func(c *conf)) fact {
 // facts returns the whole table.
 func facts() []fact {
 	return slices.Concat(wireFacts, validationFacts, createFacts, getFacts, putFacts, updateFacts, stageFacts,
-		describeFacts, listFacts, batchFacts, deleteFacts, passwordFacts, policyFacts, tagFacts, rotationFacts, replicaFacts)
+		describeFacts, listFacts, batchFacts, deleteFacts, passwordFacts, policyFacts, tagFacts, rotationFacts, replicaFacts,
+		managedFacts, protocolFacts, decisionFacts)
 }
 
 func TestConformance(t *testing.T) {
 	all := facts()
+	t.Log(sources(all))
 	if len(all) < 150 {
 		t.Errorf("facts: got %d, want at least 150", len(all))
 	}
@@ -71,6 +84,23 @@ func TestConformance(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sources says how many facts come from where.
+func sources(all []fact) string {
+	count := make(map[source]int)
+	for _, f := range all {
+		count[f.from]++
+	}
+	text := fmt.Sprintf("%d facts:", len(all))
+	for _, from := range []source{model, recorded, documented, guessed} {
+		text += fmt.Sprintf(" %d %s,", count[from], from)
+		delete(count, from)
+	}
+	if len(count) > 0 {
+		panic(fmt.Sprintf("facts from elsewhere: %v", count))
+	}
+	return strings.TrimSuffix(text, ",")
 }
 
 func TestConformanceElsewhere(t *testing.T) {
@@ -103,13 +133,14 @@ func compare(t *testing.T, endpoint string, limit time.Duration) {
 		case len(c.differences) == 0:
 			same++
 		default:
-			fmt.Fprintf(&table, "%s\n", f.name)
+			fmt.Fprintf(&table, "%s (%s)\n", f.name, f.from)
 			for _, d := range c.differences {
 				fmt.Fprintf(&table, "\t%.300s\n", d)
 			}
 		}
 		c.cleanUp()
 	}
+	t.Log(sources(facts()))
 	t.Logf("%s: %d facts agree, %d need the fake; these differ:\n%s", endpoint, same, unable, table.String())
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 var wireFacts = []fact{
-	{"an answer is HTTP 200 of type application/x-amz-json-1.1", func(c *conf) {
+	{model, "an answer is HTTP 200 of type application/x-amz-json-1.1", func(c *conf) {
 		a := c.raw("ListSecrets", `{"MaxResults":1}`)
 		c.eq("status", a.status, 200)
 		c.eq("Content-Type", a.header.Get("Content-Type"), "application/x-amz-json-1.1")
@@ -18,12 +18,12 @@ var wireFacts = []fact{
 			c.differ("X-Amzn-Requestid: got none")
 		}
 	}},
-	{"an error is HTTP 400 with __type and Message", func(c *conf) {
+	{recorded, "an error is HTTP 400 with __type and Message", func(c *conf) {
 		a := c.raw("GetSecretValue", `{"SecretId":"`+c.name("none")+`"}`)
 		c.eq("status", a.status, 400)
 		c.eq("body", a.body, m{"__type": "ResourceNotFoundException", "Message": notFoundText})
 	}},
-	{"a ValidationException's message is in lower case", func(c *conf) {
+	{guessed, "a ValidationException's message is in lower case", func(c *conf) {
 		a := c.raw("GetSecretValue", `{}`)
 		c.eq("status", a.status, 400)
 		c.eq("__type", a.body["__type"], "ValidationException")
@@ -31,38 +31,38 @@ var wireFacts = []fact{
 			c.differ("body: got %s", a.text)
 		}
 	}},
-	{"an unknown operation is refused", func(c *conf) {
+	{guessed, "an unknown operation is refused", func(c *conf) {
 		a := c.raw("Frobnicate", `{}`)
 		c.eq("status", a.status, 400)
 		c.eq("__type", a.body["__type"], "UnknownOperationException")
 	}},
-	{"another service's operation is refused", func(c *conf) {
+	{guessed, "another service's operation is refused", func(c *conf) {
 		a := c.send("POST", "DynamoDB_20120810.ListTables", `{}`)
 		if a.status/100 != 4 {
 			c.differ("status: got %d", a.status)
 		}
 	}},
-	{"a body that is not JSON is a SerializationException", func(c *conf) {
+	{guessed, "a body that is not JSON is a SerializationException", func(c *conf) {
 		a := c.raw("GetSecretValue", `{"SecretId":`)
 		c.eq("status", a.status, 400)
 		c.eq("__type", a.body["__type"], "SerializationException")
 	}},
-	{"a member of the wrong type is a SerializationException", func(c *conf) {
+	{guessed, "a member of the wrong type is a SerializationException", func(c *conf) {
 		a := c.raw("GetSecretValue", `{"SecretId":7}`)
 		c.eq("status", a.status, 400)
 		c.eq("__type", a.body["__type"], "SerializationException")
 	}},
-	{"unknown members are ignored", func(c *conf) {
+	{recorded, "unknown members are ignored", func(c *conf) {
 		c.create("a", "v")
 		a := c.raw("GetSecretValue", `{"SecretId":"`+c.name("a")+`","Colour":{"red":[1]}}`)
 		c.eq("status", a.status, 200)
 	}},
-	{"null members count as absent", func(c *conf) {
+	{guessed, "null members count as absent", func(c *conf) {
 		c.create("a", "v")
 		a := c.raw("GetSecretValue", `{"SecretId":"`+c.name("a")+`","VersionId":null,"VersionStage":null}`)
 		c.eq("status", a.status, 200)
 	}},
-	{"times are numbers of seconds with a fraction", func(c *conf) {
+	{model, "times are numbers of seconds with a fraction", func(c *conf) {
 		c.create("a", "v")
 		a := c.raw("DescribeSecret", `{"SecretId":"`+c.name("a")+`"}`)
 		d := json.NewDecoder(strings.NewReader(a.text))
@@ -78,7 +78,7 @@ var wireFacts = []fact{
 			c.differ("CreatedDate: got %v", body["CreatedDate"])
 		}
 	}},
-	{"absent members are left out, not null", func(c *conf) {
+	{model, "absent members are left out, not null", func(c *conf) {
 		c.create("a", "v")
 		for _, op := range []string{"DescribeSecret", "GetSecretValue", "ListSecretVersionIds", "GetResourcePolicy"} {
 			if a := c.raw(op, `{"SecretId":"`+c.name("a")+`"}`); strings.Contains(a.text, "null") {
@@ -86,12 +86,12 @@ var wireFacts = []fact{
 			}
 		}
 	}},
-	{"binary values are base64", func(c *conf) {
+	{model, "binary values are base64", func(c *conf) {
 		c.ok("CreateSecret", m{"Name": c.name("a"), "SecretBinary": "AAH+/w=="})
 		a := c.raw("GetSecretValue", `{"SecretId":"`+c.name("a")+`"}`)
 		c.eq("SecretBinary", a.body["SecretBinary"], "AAH+/w==")
 	}},
-	{"TagResource and UntagResource answer an empty body", func(c *conf) {
+	{model, "TagResource and UntagResource answer an empty body", func(c *conf) {
 		c.create("a", "v")
 		for _, a := range []rawAnswer{
 			c.raw("TagResource", `{"SecretId":"`+c.name("a")+`","Tags":[{"Key":"k","Value":"v"}]}`),
@@ -103,7 +103,7 @@ var wireFacts = []fact{
 			}
 		}
 	}},
-	fakeFact("the region of the signature is the region asked for", func(c *conf) {
+	fakeFact(documented, "the region of the signature is the region asked for", func(c *conf) {
 		c.create("a", "v")
 		d := c.in("eu-west-1")
 		d.fails("GetSecretValue", m{"SecretId": c.name("a")}, "ResourceNotFoundException", notFoundText)
@@ -117,7 +117,7 @@ var wireFacts = []fact{
 
 // broken is a fact about a constraint: the body must be refused for it.
 func broken(op, body, at, constraint string) fact {
-	return fact{op + ": " + at + ": " + constraint, func(c *conf) {
+	return fact{model, op + ": " + at + ": " + constraint, func(c *conf) {
 		a := c.raw(op, body)
 		c.eq("status", a.status, 400)
 		c.eq("__type", a.body["__type"], "ValidationException")
@@ -168,14 +168,14 @@ var validationFacts = append([]fact{
 	broken("UntagResource", `{"SecretId":"n"}`, "tagKeys", notNull),
 	broken("PutResourcePolicy", `{"SecretId":"n","ResourcePolicy":""}`, "resourcePolicy", minOne),
 	broken("UpdateSecretVersionStage", `{"SecretId":"n"}`, "versionStage", notNull),
-	{"all violations are in one message", func(c *conf) {
+	{model, "all violations are in one message", func(c *conf) {
 		a := c.raw("UpdateSecretVersionStage", `{"VersionStage":"","MoveToVersionId":"1"}`)
 		text, _ := a.body["message"].(string)
 		if !strings.HasPrefix(text, "3 validation errors detected: ") || strings.Count(text, "; ") != 2 {
 			c.differ("message: got %q", text)
 		}
 	}},
-	{"a value that breaks a constraint is not repeated", func(c *conf) {
+	{guessed, "a value that breaks a constraint is not repeated", func(c *conf) {
 		a := c.raw("CreateSecret", `{"Name":"n","ClientRequestToken":"`+unknownID+`","SecretString":"`+strings.Repeat("hunter2", 10000)+`"}`)
 		c.eq("status", a.status, 400)
 		if strings.Contains(a.text, "hunter2") {
@@ -201,7 +201,7 @@ func badNameFacts() []fact {
 	}
 	var all []fact
 	for _, op := range slices.Sorted(maps.Keys(inputs)) {
-		all = append(all, fact{op + " refuses a bad name", func(c *conf) {
+		all = append(all, fact{recorded, op + " refuses a bad name", func(c *conf) {
 			in := inputs[op]
 			for _, name := range []string{"a b", "a#b", "a:b", "\u00e9", "a\nb"} {
 				if _, ok := in["Name"]; ok {
@@ -213,31 +213,31 @@ func badNameFacts() []fact {
 			}
 		}})
 	}
-	return append(all, fact{"DeleteSecret refuses a bad name, forced or not", func(c *conf) {
+	return append(all, fact{recorded, "DeleteSecret refuses a bad name, forced or not", func(c *conf) {
 		c.fails("DeleteSecret", m{"SecretId": "a b", "ForceDeleteWithoutRecovery": true}, "ValidationException", nameText)
 	}})
 }
 
 var deleteFacts = append([]fact{
-	{"a secret is deleted in 30 days unless told otherwise", func(c *conf) {
+	{recorded, "a secret is deleted in 30 days unless told otherwise", func(c *conf) {
 		c.create("a", "v")
 		c.deletedIn(m{}, 30)
 	}},
-	{"a secret is deleted in as many days as told", func(c *conf) {
+	{documented, "a secret is deleted in as many days as told", func(c *conf) {
 		c.create("a", "v")
 		c.deletedIn(m{"RecoveryWindowInDays": 7}, 7)
 	}},
-	{"the recovery window is 7 to 30 days", func(c *conf) {
+	{documented, "the recovery window is 7 to 30 days", func(c *conf) {
 		c.create("a", "v")
 		for _, days := range []int{-1, 0, 6, 31} {
 			c.fails("DeleteSecret", m{"SecretId": c.name("a"), "RecoveryWindowInDays": days}, "InvalidParameterException", "")
 		}
 	}},
-	{"a forced delete takes no recovery window", func(c *conf) {
+	{documented, "a forced delete takes no recovery window", func(c *conf) {
 		c.create("a", "v")
 		c.fails("DeleteSecret", m{"SecretId": c.name("a"), "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": true}, "InvalidParameterException", "")
 	}},
-	{"a forced delete frees the name", func(c *conf) {
+	{recorded, "a forced delete frees the name", func(c *conf) {
 		first := c.create("a", "v")["ARN"]
 		c.ok("DeleteSecret", m{"SecretId": c.name("a"), "ForceDeleteWithoutRecovery": true})
 		c.fails("GetSecretValue", m{"SecretId": c.name("a")}, "ResourceNotFoundException", notFoundText)
@@ -245,26 +245,26 @@ var deleteFacts = append([]fact{
 			c.differ("the secret that was made again has the same ARN")
 		}
 	}},
-	{"a secret that is to be deleted may be deleted by force", func(c *conf) {
+	{recorded, "a secret that is to be deleted may be deleted by force", func(c *conf) {
 		c.create("a", "v")
 		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
 		c.ok("DeleteSecret", m{"SecretId": c.name("a"), "ForceDeleteWithoutRecovery": true})
 		c.fails("DescribeSecret", m{"SecretId": c.name("a")}, "ResourceNotFoundException", notFoundText)
 	}},
-	{"a forced delete of a missing secret succeeds", func(c *conf) {
+	{recorded, "a forced delete of a missing secret succeeds", func(c *conf) {
 		out := c.ok("DeleteSecret", m{"SecretId": c.name("none"), "ForceDeleteWithoutRecovery": true})
 		c.eq("Name", out["Name"], c.name("none"))
 		c.has(out, "ARN", "DeletionDate")
 	}},
-	{"a delete of a missing secret fails", func(c *conf) {
+	{documented, "a delete of a missing secret fails", func(c *conf) {
 		c.fails("DeleteSecret", m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)
 	}},
-	{"a second delete fails", func(c *conf) {
+	{guessed, "a second delete fails", func(c *conf) {
 		c.create("a", "v")
 		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
 		c.fails("DeleteSecret", m{"SecretId": c.name("a")}, "InvalidRequestException", deletedText)
 	}},
-	{"RestoreSecret takes a deletion back", func(c *conf) {
+	{documented, "RestoreSecret takes a deletion back", func(c *conf) {
 		made := c.create("a", "v")
 		c.ok("DeleteSecret", m{"SecretId": c.name("a")})
 		out := c.ok("RestoreSecret", m{"SecretId": c.name("a")})
@@ -273,7 +273,7 @@ var deleteFacts = append([]fact{
 		c.lacks(c.ok("DescribeSecret", m{"SecretId": c.name("a")}), "DeletedDate")
 		c.eq("SecretString", c.ok("GetSecretValue", m{"SecretId": c.name("a")})["SecretString"], "v")
 	}},
-	{"RestoreSecret of an unknown secret", func(c *conf) {
+	{documented, "RestoreSecret of an unknown secret", func(c *conf) {
 		c.fails("RestoreSecret", m{"SecretId": c.name("none")}, "ResourceNotFoundException", notFoundText)
 	}},
 }, dyingFacts()...)
@@ -301,7 +301,7 @@ func dyingFacts() []fact {
 	}
 	var all []fact
 	for _, op := range slices.Sorted(maps.Keys(inputs)) {
-		all = append(all, fact{op + " refuses a secret that is to be deleted", func(c *conf) {
+		all = append(all, fact{recorded, op + " refuses a secret that is to be deleted", func(c *conf) {
 			c.create("a", "v")
 			c.ok("DeleteSecret", m{"SecretId": c.name("a")})
 			in := maps.Clone(inputs[op])

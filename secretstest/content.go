@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/filter"
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/policy"
 )
 
@@ -18,10 +19,7 @@ const (
 )
 
 // A tag is a key and its value.
-type tag struct {
-	Key   string
-	Value string
-}
+type tag = filter.Tag
 
 // A content is what a secret and its replicas share: everything but the
 // region. The server's lock guards it.
@@ -33,77 +31,92 @@ type content struct {
 	primaryRegion string // "" until it is first replicated
 	created       time.Time
 	changed       time.Time
-	tags          []tag // nil until the first one
-	versions      []*version
-	byID          map[string]*version
-	policy        *policy.Policy // nil when there is none
+	tags          []tag               // nil until the first one
+	versions      []*version          // in the order of their making
+	labelled      []*version          // those that have labels
+	index         map[string]*version // by id; nil while there are few
+	policy        *policy.Policy      // nil when there is none
 	policyText    string
-	rotation      rotationState
+	rotated       *rotationState // nil until there is something to know
 	replicas      []*replication
-	lastSeq       uint64 // of the newest version
-	history       []past // older states, oldest first; see remember
+	lastSeq       uint64                           // of the newest version
+	onLabel       func(*content, string, *version) // is told of labels that move; nil for none
+	history       []past                           // older states, oldest first; see remember
 }
 
-// A past is a state that a secret was in until a moment.
-type past struct {
-	until time.Time
-	state *content
+// fewVersions is how many versions are searched one by one.
+const fewVersions = 16
+
+// version returns the version with an id, or nil.
+func (c *content) version(id string) *version {
+	if c.index != nil {
+		return c.index[id]
+	}
+	for _, v := range c.versions {
+		if v.id == id {
+			return v
+		}
+	}
+	return nil
 }
 
 // clone returns a copy that shares nothing with c that changes. The copy has
 // no history.
 func (c *content) clone() *content {
+	d := c.metadata()
+	copies := make([]version, len(c.versions))
+	for i, v := range c.versions {
+		copies[i] = *v
+		copies[i].stages = slices.Clone(v.stages)
+	}
+	d.hold(copies)
+	return d
+}
+
+// metadata returns a copy of c without its versions and its history.
+func (c *content) metadata() *content {
 	d := *c
-	d.history = nil
+	d.versions, d.labelled, d.index, d.history = nil, nil, nil, nil
 	d.tags = slices.Clone(c.tags)
 	d.replicas = slices.Clone(c.replicas)
-	d.versions = make([]*version, len(c.versions))
-	d.byID = make(map[string]*version, len(c.byID))
-	for i, v := range c.versions {
-		w := *v
-		w.stages = slices.Clone(v.stages)
-		d.versions[i] = &w
-		d.byID[w.id] = &w
+	if c.rotated != nil {
+		st := *c.rotated
+		st.metadata = slices.Clone(st.metadata)
+		d.rotated = &st
 	}
-	d.rotation.metadata = slices.Clone(c.rotation.metadata)
 	return &d
 }
 
-// remember keeps the present state for reads that lag. It is called before
-// each change. Only the last state is kept, and those younger than keep.
-func (c *content) remember(now time.Time, keep time.Duration) {
-	c.history = append(c.history, past{now, c.clone()})
-	old := 0
-	for old < len(c.history)-1 && now.Sub(c.history[old].until) > keep {
-		old++
-	}
-	c.history = slices.Delete(c.history, 0, old)
-}
-
-// before returns the state before the last change, which is c itself when
-// nothing was ever changed.
-func (c *content) before() *content {
-	if len(c.history) == 0 {
-		return c
-	}
-	return c.history[len(c.history)-1].state
-}
-
-// at returns the state at time t.
-func (c *content) at(t time.Time) *content {
-	for _, p := range c.history {
-		if p.until.After(t) {
-			return p.state
+// hold makes c hold versions, in ascending order, and no others.
+func (c *content) hold(all []version) {
+	c.versions = make([]*version, len(all))
+	for i := range all {
+		v := &all[i]
+		c.versions[i] = v
+		if len(v.stages) > 0 {
+			c.labelled = append(c.labelled, v)
 		}
 	}
-	return c
+	c.reindex()
+}
+
+// reindex makes the index anew, if there are enough versions for one.
+func (c *content) reindex() {
+	c.index = nil
+	if len(c.versions) <= fewVersions {
+		return
+	}
+	c.index = make(map[string]*version, len(c.versions))
+	for _, v := range c.versions {
+		c.index[v.id] = v
+	}
 }
 
 // holder returns the version that has a label, or nil.
 func (c *content) holder(stage string) *version {
-	for i := len(c.versions) - 1; i >= 0; i-- {
-		if c.versions[i].has(stage) {
-			return c.versions[i]
+	for _, v := range c.labelled {
+		if v.has(stage) {
+			return v
 		}
 	}
 	return nil
@@ -114,14 +127,21 @@ func (c *content) add(id string, val value, kmsKeyID string, now time.Time) *ver
 	c.lastSeq++
 	v := &version{id: id, seq: c.lastSeq, value: val, created: now, kmsKeyID: kmsKeyID}
 	c.versions = append(c.versions, v)
-	c.byID[id] = v
+	switch {
+	case c.index != nil:
+		c.index[id] = v
+	case len(c.versions) > fewVersions:
+		c.reindex()
+	}
 	return v
 }
 
 // drop removes a version and its labels.
 func (c *content) drop(id string) {
-	delete(c.byID, id)
-	c.versions = slices.DeleteFunc(c.versions, func(v *version) bool { return v.id == id })
+	named := func(v *version) bool { return v.id == id }
+	c.versions = slices.DeleteFunc(c.versions, named)
+	c.labelled = slices.DeleteFunc(c.labelled, named)
+	delete(c.index, id)
 }
 
 // detach takes a label off the version that has it and returns that version.
@@ -129,8 +149,22 @@ func (c *content) detach(stage string) *version {
 	v := c.holder(stage)
 	if v != nil {
 		v.stages = slices.DeleteFunc(v.stages, func(s string) bool { return s == stage })
+		if len(v.stages) == 0 {
+			c.labelled = slices.DeleteFunc(c.labelled, func(w *version) bool { return w == v })
+		}
 	}
 	return v
+}
+
+// label puts a label on a version, off which it was.
+func (c *content) label(stage string, v *version) {
+	if len(v.stages) == 0 {
+		c.labelled = append(c.labelled, v)
+	}
+	v.stages = append(v.stages, stage)
+	if c.onLabel != nil {
+		c.onLabel(c, stage, v)
+	}
 }
 
 // attach moves a label to v. Moving AWSCURRENT moves AWSPREVIOUS to the version
@@ -140,10 +174,10 @@ func (c *content) attach(stage string, v *version) {
 		return
 	}
 	from := c.detach(stage)
-	v.stages = append(v.stages, stage)
+	c.label(stage, v)
 	if stage == stageCurrent && from != nil {
 		c.detach(stagePrevious)
-		from.stages = append(from.stages, stagePrevious)
+		c.label(stagePrevious, from)
 	}
 }
 
@@ -160,7 +194,7 @@ func (c *content) supersede(v *version) {
 // attached too.
 func (c *content) stageCount(extra []string) int {
 	all := map[string]bool{}
-	for _, v := range c.versions {
+	for _, v := range c.labelled {
 		for _, s := range v.stages {
 			all[s] = true
 		}
@@ -175,29 +209,34 @@ func (c *content) stageCount(extra []string) int {
 // hundred, but never one younger than a day.
 func (c *content) prune(now time.Time) {
 	over := len(c.versions) - maxVersions
-	if over <= 0 {
+	if over <= 0 || now.Sub(c.versions[0].created) < keepVersionFor {
 		return
 	}
-	c.versions = slices.DeleteFunc(c.versions, func(v *version) bool {
-		if over <= 0 || len(v.stages) > 0 || now.Sub(v.created) < keepVersionFor {
-			return false
+	kept := c.versions[:0]
+	for i, v := range c.versions {
+		if over <= 0 || now.Sub(v.created) < keepVersionFor {
+			kept = append(kept, c.versions[i:]...)
+			break
+		}
+		if len(v.stages) > 0 {
+			kept = append(kept, v)
+			continue
 		}
 		over--
-		delete(c.byID, v.id)
-		return true
-	})
+		delete(c.index, v.id)
+	}
+	clear(c.versions[len(kept):])
+	c.versions = kept
 }
 
 // stages returns the labels of each version that has any, or nil.
 func (c *content) stages() map[string][]string {
 	var m map[string][]string
-	for _, v := range c.versions {
-		if len(v.stages) > 0 {
-			if m == nil {
-				m = make(map[string][]string)
-			}
-			m[v.id] = slices.Clone(v.stages)
+	for _, v := range c.labelled {
+		if m == nil {
+			m = make(map[string][]string, len(c.labelled))
 		}
+		m[v.id] = slices.Clone(v.stages)
 	}
 	return m
 }
@@ -213,21 +252,12 @@ func (c *content) outstanding() *version {
 	return v
 }
 
-// tagMap returns the tags by key.
-func (c *content) tagMap() map[string]string {
-	m := make(map[string]string, len(c.tags))
-	for _, t := range c.tags {
-		m[t.Key] = t.Value
-	}
-	return m
-}
-
 // newContent returns an empty secret.
-func newContent(name string, now time.Time) *content {
+func (s *Server) newContent(name string, now time.Time) *content {
 	return &content{
 		name:    name,
 		created: now,
 		changed: now,
-		byID:    make(map[string]*version),
+		onLabel: s.onLabel,
 	}
 }

@@ -32,24 +32,49 @@
 //
 // Calls and Count tell which calls arrived and what came of them.
 //
+// # Scenarios
+//
+// A failure of production takes one line, and its method says what it looks
+// like from a client: RegionOutage, STSDenied, LaggingReplica,
+// RotationStuckAfterSet, ThrottleStorm, KMSRevoked, SlowTrickle, ClockSkew,
+// BrokenJSON. Each returns a function that ends it.
+//
+//	end := srv.LaggingReplica("eu-west-1", 10*time.Second)
+//	...
+//	end()
+//
 // # Rotation
 //
 // HandleRotation registers a Go function under the ARN of a rotation function,
 // and RotateSecret calls it for the four steps. Rotation puts them in the hands
 // of the test, which can look at the secret between any two; FailStep makes
-// them fail, hang, or arrive twice.
+// them fail, hang, or arrive twice. RDSSecret makes a secret that Amazon RDS
+// manages and that is rotated without a function.
+//
+// # Events and the local agent
+//
+// OnEvent subscribes to the events of labels that move, PostEvents sends them to
+// a URL. AgentURL and Agent serve the protocol of AWS's Secrets Manager Agent
+// and of the Lambda extension.
 //
 // # Regions and callers
 //
-// The region of a request is that of its signature. Region takes a region down.
-// A caller is known by its access key; see Identity. A key of twelve digits is
-// the account with that number. Resource policies are enforced. Signatures themselves are not verified, and there is no KMS: any
-// key id will do.
+// The region of a request is that of its signature. Region takes a region down,
+// and says how replication to it goes. A caller is known by its access key; see
+// Identity. A key of twelve digits is the account with that number. Policies of
+// secrets and of callers are enforced by IAM's documented rules: a principal
+// that is an account only delegates to the policies of its callers, and a role
+// stands for its sessions. Signatures are not verified unless
+// Options.VerifySignatures says so, and there is no KMS: any key id will do.
 //
 // # What differs from AWS
 //
 // Nothing is eventually consistent unless a fault says so, replicas are in sync
-// at once, secrets whose recovery window ends are gone that very moment,
-// scheduled rotations begin when their window opens, and a failed rotation is
-// tried again only by RotateSecret or at its next window. No rate is limited.
+// at once unless Region.ReplicationTakes says otherwise, secrets whose recovery
+// window ends are gone that very moment, and scheduled rotations begin when
+// their window opens. One that fails is tried again four times, every ten
+// minutes, and at the next window; the service documents that it retries, not
+// when. No rate is limited unless Options.EnforceRates says so, and the number
+// of versions of a secret is not unless Options.VersionQuota does. A service
+// rotates its managed secrets at once, not within a minute.
 package secretstest

@@ -60,6 +60,7 @@ var (
 	errNotFound = notFound("Secrets Manager can't find the specified secret.")
 	errDeleted  = invalidRequest("You can't perform this operation on the secret because it was marked for deletion.")
 	errInBatch  = invalidRequest("You tried to perform the operation on a secret that's currently marked deleted.")
+	errOwned    = invalidRequest("The secret is managed by another service, and you must use that service to update it.")
 	errReplica  = invalidParameter("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
 	errName     = validation("Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 	errToken    = &apiError{code: "InvalidNextTokenException", message: "The NextToken value is invalid."}

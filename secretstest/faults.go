@@ -45,6 +45,9 @@ type Fault struct {
 	// Latency passes before the call is carried out, or fails. The caller's
 	// context ends it.
 	Latency time.Duration
+	// Trickle sends the body of the answer a byte at a time, with such a pause
+	// before each.
+	Trickle time.Duration
 	// Late makes the operation happen although its answer fails.
 	Late bool
 	// Drop closes the connection without an answer.
@@ -76,14 +79,21 @@ type armedFault struct {
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.failLocked(faults)
+}
+
+// failLocked arms faults and returns them as they are armed.
+func (s *Server) failLocked(faults []Fault) []*armedFault {
+	var armed []*armedFault
 	for _, f := range faults {
 		a := &armedFault{Fault: f, skip: f.Skip, times: f.Times}
 		if a.times == 0 {
 			a.times = 1
 		}
-		s.lag = max(s.lag, f.Lag)
-		s.faults = append(s.faults, a)
+		armed = append(armed, a)
 	}
+	s.faults = append(s.faults, armed...)
+	return armed
 }
 
 // ClearFaults disarms all faults, those of rotation steps too.
@@ -191,7 +201,7 @@ func (f Fault) prepared(c *call) *Fault {
 // harmless reports whether the fault does something other than answer with an
 // error.
 func (f *Fault) harmless() bool {
-	return f.Latency > 0 || f.Drop || f.Truncate || f.Garbage || f.Empty || f.Lag > 0 || f.Stale || f.NoStages
+	return f.Latency > 0 || f.Trickle > 0 || f.Drop || f.Truncate || f.Garbage || f.Empty || f.Lag > 0 || f.Stale || f.NoStages
 }
 
 // faultText holds AWS's texts of errors that only faults cause.
@@ -235,6 +245,8 @@ func (f *Fault) broken() answer {
 		a.broken = dropped
 	case f.Truncate:
 		a.broken = truncated
+	default:
+		a.trickle = f.Trickle
 	}
 	return a
 }

@@ -76,7 +76,7 @@ func (s *Server) tryPut(name string, val value, stages []string) (string, error)
 	c.secret = s.findLocked(s.opts.Account, s.opts.Region, name, c.now)
 	switch {
 	case c.secret == nil:
-		c.secret = c.realm.add(newContent(name, c.now), "")
+		c.secret = c.realm.add(s.newContent(name, c.now), "")
 	case c.secret.replica:
 		return "", errReplica
 	case c.secret.dying():
@@ -98,7 +98,7 @@ func (s *Server) helperCallLocked(op string) *call {
 		srv:    s,
 		op:     operations[op],
 		in:     input{},
-		caller: &identity{arn: "arn:aws:iam::" + s.opts.Account + ":root", account: s.opts.Account},
+		caller: &identity{arn: rootARN(s.opts.Region, s.opts.Account), account: s.opts.Account},
 		region: s.opts.Region,
 		realm:  s.realmLocked(s.opts.Account, s.opts.Region),
 		now:    now(),
@@ -132,7 +132,7 @@ func (s *Server) tryMoveStage(name, stage, versionID string) error {
 	if err != nil {
 		return err
 	}
-	v := sec.byID[versionID]
+	v := sec.version(versionID)
 	if v == nil && versionID != "" {
 		return errors.New("no version " + versionID)
 	}

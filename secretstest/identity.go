@@ -1,7 +1,12 @@
 package secretstest
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/policy"
 )
@@ -12,65 +17,190 @@ type Identity struct {
 	// AccessKey is the access key id. One is made up if it is empty.
 	AccessKey string
 
-	// ARN is the caller's, such as arn:aws:iam::123456789012:user/app. Its
-	// account is where the caller's secrets are. The default is the root user
-	// of the server's account.
+	// SecretKey is the secret access key. It is "secret" if it is empty, and
+	// matters only to Options.VerifySignatures.
+	SecretKey string
+
+	// ARN is the caller's, such as arn:aws:iam::123456789012:user/app, or that
+	// of a session of a role, arn:aws:sts::123456789012:assumed-role/app/i-1.
+	// Its account is where the caller's secrets are. The default is the root
+	// user of the server's account.
 	ARN string
+
+	// Role is the ARN of the role of a session. It need be given only where
+	// the role has a path, which the session's ARN lacks.
+	Role string
+
+	// Tags are those of the user, the role or the session: the condition keys
+	// aws:PrincipalTag/KEY.
+	Tags map[string]string
+
+	// Policies are the caller's own policies, JSON documents as IAM takes
+	// them.
+	Policies []string
 
 	// Allow lists the actions that the caller's own policies allow, such as
 	// "secretsmanager:GetSecretValue" or "secretsmanager:Get*", on all
-	// secrets. Nil allows everything; an empty list nothing.
+	// secrets. Nil allows everything, unless there are Policies; an empty list
+	// nothing.
 	Allow []string
 
 	// Deny lists actions that the caller's own policies deny explicitly.
 	Deny []string
+
+	// SourceIP is the address that the caller's requests come from, for the
+	// condition key aws:SourceIp. The default is that of the connection, and
+	// Options.SourceIP for Client and HTTPClient.
+	SourceIP string
+
+	// Keys are further condition keys of the caller's requests, such as
+	// "aws:SourceVpce" or "aws:PrincipalOrgID", and replace those that the
+	// server makes. An empty list takes a key away. A request with an
+	// aws:SourceVpce has no aws:SourceIp.
+	Keys map[string][]string
+}
+
+// Check reports what makes the identity one that AddIdentity refuses: a policy
+// that IAM would refuse.
+func (id Identity) Check() error {
+	_, err := newIdentity(id, DefaultRegion, DefaultAccount)
+	return err
 }
 
 // An identity is an Identity as the server keeps it. It never changes.
 type identity struct {
 	Identity
-	arn     string
-	account string
+	arn      string
+	account  string
+	caller   policy.Caller
+	policies []*policy.Policy
+	keys     map[string][]string // condition keys that all its requests have
+	replaced map[string]bool     // those of Identity.Keys, in lower case
 }
 
 // AddIdentity makes the server know a caller by its access key, which it
-// returns. A caller that had the key before is replaced.
+// returns. A caller that had the key before is replaced. A policy that IAM
+// would refuse fails the test, or panics when the server was made without one.
 func (s *Server) AddIdentity(id Identity) (accessKey string) {
+	s.helper()()
 	if id.AccessKey == "" {
 		id.AccessKey = "AKIA" + strings.ToUpper(strings.ReplaceAll(newUUID(), "-", "")[:16])
 	}
-	k := &identity{Identity: id, arn: id.ARN, account: s.opts.Account}
-	if k.arn == "" {
-		k.arn = "arn:aws:iam::" + s.opts.Account + ":root"
+	if id.SecretKey == "" {
+		id.SecretKey = defaultSecretKey
 	}
-	if parts := strings.SplitN(k.arn, ":", 6); len(parts) == 6 && parts[4] != "" {
-		k.account = parts[4]
-	}
+	k, err := newIdentity(id, s.opts.Region, s.opts.Account)
+	s.check(err, "add identity %q", id.ARN)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.identities[id.AccessKey] = k
 	return id.AccessKey
 }
 
-// identity returns the caller with an access key. Twelve digits, which AWS
-// gives to nobody as a key, are the root user of the account with that number.
-// Any other key that nobody has belongs to the root user of the server's
-// account. Root users may do everything.
-func (s *Server) identity(key string) *identity {
+// The credentials of Client. The secret access key is that of all who have no
+// other.
+const (
+	defaultAccessKey = "AKIAIOSFODNN7EXAMPLE"
+	defaultSecretKey = "secret"
+)
+
+// newIdentity works out what requests of a caller are known by.
+func newIdentity(id Identity, region, account string) (*identity, error) {
+	k := &identity{Identity: id, arn: id.ARN, account: account}
+	if k.arn == "" {
+		k.arn = rootARN(region, account)
+	}
+	parts := strings.SplitN(k.arn, ":", 6)
+	if len(parts) == 6 && parts[4] != "" {
+		k.account = parts[4]
+	}
+	for i, doc := range id.Policies {
+		p, err := policy.ParseIdentity(doc)
+		if err != nil {
+			return nil, fmt.Errorf("policy %d: %w", i+1, err)
+		}
+		k.policies = append(k.policies, p)
+	}
+	kind, name := "", ""
+	if len(parts) == 6 {
+		kind, name, _ = strings.Cut(parts[5], "/")
+	}
+	k.caller = policy.Caller{ARN: k.arn, Account: k.account, UserID: uniqueID("AIDA", k.arn)}
+	k.keys = map[string][]string{
+		"aws:principalaccount":      {k.account},
+		"aws:principalarn":          {k.arn},
+		"aws:principalisawsservice": {"false"},
+		"aws:viaawsservice":         {"false"},
+		"aws:securetransport":       {"true"},
+	}
+	k.describe(kind, name, parts)
+	k.replaced = make(map[string]bool)
+	for key, value := range id.Tags {
+		k.keys["aws:principaltag/"+strings.ToLower(key)] = []string{value}
+	}
+	for key, values := range id.Keys {
+		k.keys[strings.ToLower(key)] = slices.Clone(values)
+		k.replaced[strings.ToLower(key)] = true
+	}
+	return k, nil
+}
+
+// describe adds what is known of a kind of caller. A session is known by its
+// role, and by when it began.
+func (k *identity) describe(kind, name string, parts []string) {
+	switch kind {
+	case "root":
+		k.keys["aws:principaltype"] = []string{"Account"}
+		k.caller.UserID = k.account
+	case "user":
+		k.keys["aws:principaltype"] = []string{"User"}
+		k.keys["aws:username"] = []string{name[strings.LastIndexByte(name, '/')+1:]}
+	case "assumed-role":
+		role, session, _ := strings.Cut(name, "/")
+		k.caller.Role = k.Role
+		if k.caller.Role == "" {
+			k.caller.Role = parts[0] + ":" + parts[1] + ":iam::" + k.account + ":role/" + role
+		}
+		k.caller.UserID = uniqueID("AROA", k.caller.Role) + ":" + session
+		k.keys["aws:principaltype"] = []string{"AssumedRole"}
+		k.keys["aws:principalarn"] = []string{k.caller.Role}
+		k.keys["aws:tokenissuetime"] = []string{now().UTC().Format(time.RFC3339)}
+	case "federated-user":
+		k.keys["aws:principaltype"] = []string{"FederatedUser"}
+		k.caller.UserID = k.account + ":" + name
+		k.keys["aws:tokenissuetime"] = []string{now().UTC().Format(time.RFC3339)}
+	}
+	k.keys["aws:userid"] = []string{k.caller.UserID}
+}
+
+// uniqueID returns an id in the form of IAM's, the same for the same ARN.
+func uniqueID(prefix, arn string) string {
+	sum := sha256.Sum256([]byte(arn))
+	return prefix + strings.ToUpper(hex.EncodeToString(sum[:]))[:17]
+}
+
+// identity returns the caller with an access key, and whether the key is one
+// that somebody has. Twelve digits, which AWS gives to nobody as a key, are the
+// root user of the account with that number. Any other key that nobody has
+// belongs to the root user of the server's account. Root users may do
+// everything; they are of the partition that they ask.
+func (s *Server) identity(key, region string) (k *identity, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k := s.identities[key]; k != nil {
-		return k
+		return k, true
 	}
+	account := s.opts.Account
 	if accountKey(key) {
-		return &identity{arn: "arn:aws:iam::" + key + ":root", account: key}
+		account = key
 	}
-	k := s.identities[""]
+	cached := partition(region) + "/" + account
+	k = s.identities[cached]
 	if k == nil {
-		k = &identity{arn: "arn:aws:iam::" + s.opts.Account + ":root", account: s.opts.Account}
-		s.identities[""] = k
+		k, _ = newIdentity(Identity{SecretKey: defaultSecretKey, ARN: rootARN(region, account)}, region, account)
+		s.identities[cached] = k
 	}
-	return k
+	return k, key == defaultAccessKey || accountKey(key)
 }
 
 // accountKey reports whether an access key is the number of an account.
@@ -78,45 +208,44 @@ func accountKey(key string) bool {
 	return len(key) == 12 && strings.Trim(key, "0123456789") == ""
 }
 
-// may returns what the caller's own policies say of an action.
-func (k *identity) may(action string) policy.Decision {
+// rootARN returns the ARN of the root user of an account, in the partition of a
+// region.
+func rootARN(region, account string) string {
+	return "arn:" + partition(region) + ":iam::" + account + ":root"
+}
+
+// may returns what the caller's own policies say of a request.
+func (k *identity) may(r policy.Request) policy.Decision {
 	for _, pattern := range k.Deny {
-		if actionMatches(pattern, action) {
+		if actionMatches(pattern, r.Action) {
 			return policy.ExplicitDeny
 		}
 	}
-	if k.Allow == nil {
-		return policy.Allow
+	d := policy.ImplicitDeny
+	if k.Allow == nil && k.policies == nil {
+		d = policy.Allow
 	}
 	for _, pattern := range k.Allow {
-		if actionMatches(pattern, action) {
-			return policy.Allow
+		if actionMatches(pattern, r.Action) {
+			d = policy.Allow
 		}
 	}
-	return policy.ImplicitDeny
+	for _, p := range k.policies {
+		switch p.Decide(r) {
+		case policy.ExplicitDeny:
+			return policy.ExplicitDeny
+		case policy.Allow:
+			d = policy.Allow
+		}
+	}
+	return d
 }
 
 // actionMatches reports whether an action is one that a pattern with * stands
 // for. The service's prefix may be left out of the pattern.
 func actionMatches(pattern, action string) bool {
-	pattern, action = strings.ToLower(pattern), strings.ToLower(action)
 	if pattern != "*" && !strings.Contains(pattern, ":") {
 		pattern = "secretsmanager:" + pattern
 	}
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == action
-	}
-	rest, ok := strings.CutPrefix(action, parts[0])
-	if !ok {
-		return false
-	}
-	for _, p := range parts[1 : len(parts)-1] {
-		i := strings.Index(rest, p)
-		if i < 0 {
-			return false
-		}
-		rest = rest[i+len(p):]
-	}
-	return strings.HasSuffix(rest, parts[len(parts)-1])
+	return policy.Match(strings.ToLower(pattern), strings.ToLower(action))
 }

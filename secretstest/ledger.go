@@ -124,6 +124,7 @@ const chunkSize = 1024
 type ledger struct {
 	limit  int
 	chunks [][]Call
+	gone   int // calls at the head of the first chunk that are over the limit
 }
 
 // add appends a call and returns where it is kept.
@@ -138,29 +139,39 @@ func (l *ledger) add(c Call) *Call {
 	}
 	last := append(l.chunks[n-1], c)
 	l.chunks[n-1] = last
-	if n > 1 && l.len()-len(l.chunks[0]) >= l.limit {
-		l.chunks = slices.Delete(l.chunks, 0, 1)
+	if l.len() > l.limit {
+		l.forget()
 	}
 	return &last[len(last)-1]
 }
 
-// len returns the number of calls that are kept. That may be a chunk more than
-// the limit.
+// forget drops the oldest call.
+func (l *ledger) forget() {
+	l.gone++
+	if l.gone == len(l.chunks[0]) && len(l.chunks) > 1 {
+		l.chunks = slices.Delete(l.chunks, 0, 1)
+		l.gone = 0
+	}
+}
+
+// len returns the number of calls that are kept.
 func (l *ledger) len() int {
 	n := len(l.chunks)
 	if n == 0 {
 		return 0
 	}
-	return (n-1)*chunkSize + len(l.chunks[n-1])
+	return (n-1)*chunkSize + len(l.chunks[n-1]) - l.gone
 }
 
 // all yields the calls that are kept, oldest first.
 func (l *ledger) all(yield func(*Call) bool) {
+	skip := l.gone
 	for _, chunk := range l.chunks {
-		for i := range chunk {
-			if !yield(&chunk[i]) {
+		for i := range chunk[skip:] {
+			if !yield(&chunk[skip+i]) {
 				return
 			}
 		}
+		skip = 0
 	}
 }

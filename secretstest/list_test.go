@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
@@ -61,6 +62,22 @@ func TestListPages(t *testing.T) {
 		}
 		if len(slices.Compact(names)) != 1234 {
 			t.Errorf("%s: a name is there twice", by)
+		}
+	}
+}
+
+// A list that lets others have their turn must go on where it was.
+func TestListInBatches(t *testing.T) {
+	srv := filled(t, 9000)
+	for name, want := range map[string]int{"s00000": 9, "s008999": 1, "s000001": 1, "none": 0} {
+		for _, order := range []types.SortOrderType{types.SortOrderTypeAsc, types.SortOrderTypeDesc} {
+			for _, by := range []types.SortByType{types.SortByTypeCreatedDate, types.SortByTypeName} {
+				out, err := srv.Client().ListSecrets(t.Context(), &secretsmanager.ListSecretsInput{SortOrder: order, SortBy: by,
+					Filters: []types.Filter{{Key: types.FilterNameStringTypeName, Values: []string{name}}}})
+				if err != nil || len(out.SecretList) != want {
+					t.Errorf("%s %s by %s: got %d secrets, %v, want %d", name, order, by, len(out.SecretList), err, want)
+				}
+			}
 		}
 	}
 }

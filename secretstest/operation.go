@@ -8,7 +8,7 @@ func init() {
 	operations = make(map[string]*operation)
 	for _, op := range []operation{
 		{name: "BatchGetSecretValue", run: batchGetSecretValue},
-		{name: "CancelRotateSecret", run: cancelRotateSecret, onSecret: true},
+		{name: "CancelRotateSecret", run: cancelRotateSecret, onSecret: true, ownerOnly: true},
 		{name: "CreateSecret", run: createSecret, before: needToken},
 		{name: "DeleteResourcePolicy", run: deleteResourcePolicy, onSecret: true},
 		{name: "DeleteSecret", run: deleteSecret},
@@ -19,16 +19,16 @@ func init() {
 		{name: "ListSecretVersionIds", run: listSecretVersionIDs, onSecret: true, onDying: true, onReplica: true, checkName: true},
 		{name: "ListSecrets", run: listSecrets},
 		{name: "PutResourcePolicy", run: putResourcePolicy, onSecret: true},
-		{name: "PutSecretValue", run: putSecretValue, before: needTokenAndValue, onSecret: true, checkName: true},
+		{name: "PutSecretValue", run: putSecretValue, before: needTokenAndValue, onSecret: true, checkName: true, ownerOnly: true},
 		{name: "RemoveRegionsFromReplication", run: removeRegionsFromReplication, onSecret: true},
 		{name: "ReplicateSecretToRegions", run: replicateSecretToRegions, onSecret: true},
 		{name: "RestoreSecret", run: restoreSecret, onSecret: true, onDying: true},
 		{name: "RotateSecret", run: rotateSecret, before: needRotationToken, onSecret: true},
 		{name: "StopReplicationToReplica", run: stopReplicationToReplica, onSecret: true, onReplica: true},
-		{name: "TagResource", run: tagResource, onSecret: true, checkName: true},
-		{name: "UntagResource", run: untagResource, onSecret: true, checkName: true},
-		{name: "UpdateSecret", run: updateSecret, before: needToken, onSecret: true, checkName: true},
-		{name: "UpdateSecretVersionStage", run: updateSecretVersionStage, onSecret: true},
+		{name: "TagResource", run: tagResource, onSecret: true, checkName: true, ownerOnly: true},
+		{name: "UntagResource", run: untagResource, onSecret: true, checkName: true, ownerOnly: true},
+		{name: "UpdateSecret", run: updateSecret, before: needToken, onSecret: true, checkName: true, ownerOnly: true},
+		{name: "UpdateSecretVersionStage", run: updateSecretVersionStage, onSecret: true, ownerOnly: true},
 		{name: "ValidateResourcePolicy", run: validateResourcePolicy, checkName: true},
 	} {
 		operations[op.name] = &op
@@ -47,4 +47,5 @@ type operation struct {
 	checkName bool // a SecretId with other characters than a name has is refused
 	onDying   bool // works on a secret that is to be deleted
 	onReplica bool // works on a replica
+	ownerOnly bool // is for the owning service, if there is one
 }

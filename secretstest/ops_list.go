@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/filter"
@@ -26,7 +27,7 @@ func listSecrets(c *call) (any, error) {
 	}
 	out := &listAnswer{SecretList: []*description{}, NextToken: next}
 	for _, s := range page {
-		d := s.describe(s.content)
+		d := s.describe(s.content, true)
 		d.ListedStages = s.stages()
 		out.SecretList = append(out.SecretList, d)
 	}
@@ -52,8 +53,19 @@ func (c *call) listPage(op string, size int) ([]*secret, string, error) {
 	}
 	size = c.in.num("MaxResults", size)
 	var page []*secret
-	for s := range after(c.realm.order(by), by, descending, tok) {
-		if s.dying() && (!dying || !c.now.Before(s.purge)) || len(fs) > 0 && !filter.Match(fs, s.filterView()) {
+	walk := walk{list: c.realm.order(by), by: by, descending: descending, from: tok}
+	for n := 1; ; n++ {
+		s := walk.next()
+		if s == nil {
+			return page, "", nil
+		}
+		if n%scanBatch == 0 {
+			c.rest()
+			if by == "" || by == "created-date" {
+				walk = walkAfter(c.realm.created, s, descending)
+			}
+		}
+		if !c.listed(s, dying) || len(fs) > 0 && !filter.Match(fs, s.filterView()) {
 			continue
 		}
 		if len(page) == size {
@@ -63,34 +75,77 @@ func (c *call) listPage(op string, size int) ([]*secret, string, error) {
 		}
 		page = append(page, s)
 	}
-	return page, "", nil
 }
 
-// after yields the secrets of an ascending list that come after the one the
-// token names, in the order asked for.
-func after(list []*secret, by string, descending bool, tok token) func(func(*secret) bool) {
-	at := func(s *secret, _ token) int {
-		if c := cmp.Compare(s.sortKey(by), tok.Key); c != 0 {
+// scanBatch is how many secrets a list goes through before it lets others have
+// their turn.
+const scanBatch = 2000
+
+// rest lets others have the server's lock for a moment.
+func (c *call) rest() {
+	c.srv.mu.Unlock()
+	runtime.Gosched()
+	c.srv.mu.Lock()
+}
+
+// listed reports whether a secret is still there and to be listed.
+func (c *call) listed(s *secret, dying bool) bool {
+	if s.dying() && (!dying || !c.now.Before(s.purge)) {
+		return false
+	}
+	return !s.gone && !c.now.Before(s.visible)
+}
+
+// A walk goes through a list of secrets that is in ascending order.
+type walk struct {
+	list       []*secret
+	by         string
+	descending bool
+	from       token // of the page before; zero for the first
+	begun      bool
+	at         int // where next looks
+}
+
+// walkAfter returns a walk in the order of creation that goes on after a secret.
+func walkAfter(created []*secret, s *secret, descending bool) walk {
+	return walk{list: created, descending: descending, from: token{Seq: s.seq}}
+}
+
+// next returns the next secret, or nil at the end.
+func (w *walk) next() *secret {
+	if !w.begun {
+		w.begin()
+	}
+	if w.at < 0 || w.at >= len(w.list) {
+		return nil
+	}
+	s := w.list[w.at]
+	if w.descending {
+		w.at--
+	} else {
+		w.at++
+	}
+	return s
+}
+
+// begin finds the place after the token.
+func (w *walk) begin() {
+	w.begun = true
+	i, found := slices.BinarySearchFunc(w.list, w.from, func(s *secret, t token) int {
+		if c := cmp.Compare(s.sortKey(w.by), t.Key); c != 0 {
 			return c
 		}
-		return cmp.Compare(s.seq, tok.Seq)
+		return cmp.Compare(s.seq, t.Seq)
+	})
+	switch {
+	case w.descending && w.from.Seq == 0:
+		i = len(w.list) - 1
+	case w.descending:
+		i--
+	case found:
+		i++
 	}
-	return func(yield func(*secret) bool) {
-		i, found := slices.BinarySearchFunc(list, tok, at)
-		if descending {
-			if tok.Seq == 0 {
-				i = len(list)
-			}
-			for i--; i >= 0 && yield(list[i]); i-- {
-			}
-			return
-		}
-		if found {
-			i++
-		}
-		for ; i < len(list) && yield(list[i]); i++ {
-		}
-	}
+	w.at = i
 }
 
 // queryText sums up what a list is of, so that a token is used for it only.

@@ -14,7 +14,7 @@ func putResourcePolicy(c *call) (any, error) {
 	if err != nil {
 		return nil, &apiError{code: "MalformedPolicyDocumentException", message: err.Error()}
 	}
-	if c.in.flag("BlockPublicPolicy", false) && p.Public() {
+	if c.in.flag("BlockPublicPolicy", false) && p.Public(c.secret.arn) {
 		return nil, &apiError{code: "PublicPolicyException", message: "The BlockPublicPolicy parameter is set to true, and the resource policy did not prevent broad access to the secret."}
 	}
 	c.change()
@@ -35,10 +35,12 @@ type validationAnswer struct {
 }
 
 func validateResourcePolicy(c *call) (any, error) {
+	arn := ""
 	if id := c.in.str("SecretId"); id != "" {
 		if err := c.lookUp(); err != nil {
 			return nil, err
 		}
+		arn = c.secret.arn
 	} else if err := c.authorize("ValidateResourcePolicy", nil, "*"); err != nil {
 		return nil, err
 	}
@@ -47,7 +49,7 @@ func validateResourcePolicy(c *call) (any, error) {
 		return nil, &apiError{code: "MalformedPolicyDocumentException", message: err.Error()}
 	}
 	out := &validationAnswer{ValidationErrors: []policy.Problem{}}
-	out.ValidationErrors = append(out.ValidationErrors, p.Problems()...)
+	out.ValidationErrors = append(out.ValidationErrors, p.Problems(arn)...)
 	out.PolicyValidationPassed = len(out.ValidationErrors) == 0
 	return out, nil
 }

@@ -27,7 +27,7 @@ func (c *call) pick(d *content, id, stage string) (*version, error) {
 		}
 		return v, nil
 	}
-	v := d.byID[id]
+	v := d.version(id)
 	if stage != "" && (d.holder(stage) == nil || v != nil && !v.has(stage)) {
 		return nil, errStage
 	}
@@ -45,14 +45,14 @@ func (c *call) touch(s *secret, v *version) {
 		s.realm.edits++
 	}
 	v.accessed = today
-	if live := s.byID[v.id]; live != nil {
+	if live := s.version(v.id); live != nil {
 		live.accessed = today
 	}
 }
 
 func describeSecret(c *call) (any, error) {
 	d := c.view(c.secret)
-	out := c.secret.describe(d)
+	out := c.secret.describe(d, false)
 	if !c.read.noStages {
 		out.VersionIDsToStages = d.stages()
 	}

@@ -22,7 +22,7 @@ func (c *call) checkReplicas(add []input, have []*replication) error {
 	for _, r := range add {
 		region := r.str("Region")
 		switch {
-		case region == "", region == c.region, !c.srv.servesRegion(region):
+		case region == "", region == c.region, partition(region) != partition(c.region), !c.srv.servesRegion(region):
 			return invalidParameter("Invalid replica region.")
 		case slices.Contains(seen, region):
 			return invalidParameter("The secret is already replicated to region %s.", region)
@@ -45,6 +45,11 @@ func (c *call) replicate(add []input) {
 		}
 		s.content.replicas = slices.DeleteFunc(s.content.replicas, func(old *replication) bool { return old.region == r.region })
 		s.content.replicas = append(s.content.replicas, r)
+		behaves := c.srv.replicating[r.region]
+		r.ready = c.now.Add(behaves.delay)
+		if r.failure = behaves.failure; r.failure != "" {
+			continue
+		}
 		there := c.srv.realmLocked(s.realm.account, r.region)
 		if old := there.find(s.name, c.now); old != nil {
 			if !c.in.flag("ForceOverwriteReplicaSecret", false) || old.replica || len(old.replicas) > 0 {
@@ -55,6 +60,7 @@ func (c *call) replicate(add []input) {
 		}
 		rep := there.add(s.content, s.suffix)
 		rep.replica = true
+		rep.visible = r.ready
 		rep.kmsKeyID = customKey(r.kmsKeyID)
 	}
 }
@@ -90,7 +96,7 @@ func stopReplicationToReplica(c *call) (any, error) {
 	own := s.content.clone()
 	own.primaryRegion = ""
 	own.replicas = nil
-	own.rotation = rotationState{}
+	own.rotated = nil
 	own.changed = c.now
 	s.content, s.replica = own, false
 	s.realm.edits++

@@ -27,7 +27,7 @@ func rotateSecret(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v := s.byID[id]; v != nil && (v.has(stagePending) || v.has(stageCurrent)) {
+	if v := s.version(id); v != nil && (v.has(stagePending) || v.has(stageCurrent)) {
 		return out, nil
 	}
 	r := c.srv.rotationLocked(s)
@@ -36,7 +36,7 @@ func rotateSecret(c *call) (any, error) {
 		return nil, errInProgress
 	}
 	c.change()
-	s.rotation = st
+	*s.rotates() = st
 	c.srv.planRotationLocked(s)
 	if c.in.flag("RotateImmediately", true) {
 		r.startLocked(id)
@@ -46,13 +46,28 @@ func rotateSecret(c *call) (any, error) {
 	return out, nil
 }
 
-// rotationSettings returns the settings of the secret with those of the call.
+// rotationSettings returns the settings of the secret with those of the call. A
+// secret that another service owns, and a managed external secret, which has a
+// type and a role, are rotated without a function.
 func (c *call) rotationSettings() (rotationState, error) {
-	st := c.secret.rotation
+	st := c.secret.rotation()
+	for _, m := range c.in.objects("ExternalSecretRotationMetadata") {
+		item := metadataItem{m.str("Key"), m.str("Value")}
+		if !slices.Contains(st.metadata, item) {
+			st.metadata = append(slices.Clip(st.metadata), item)
+		}
+	}
+	if arn := c.in.str("ExternalSecretRotationRoleArn"); arn != "" {
+		st.roleARN = arn
+	}
 	if arn := c.in.str("RotationLambdaARN"); arn != "" {
+		if c.secret.owningService != "" {
+			return st, errOwned
+		}
 		st.function = arn
 	}
-	if st.function == "" {
+	managed := c.secret.owningService != "" || c.secret.kind != "" && st.roleARN != ""
+	if st.function == "" && !managed {
 		return st, errNoFunction
 	}
 	if rules := c.in.object("RotationRules"); rules != nil {
@@ -66,17 +81,8 @@ func (c *call) rotationSettings() (rotationState, error) {
 			return st, err
 		}
 	}
-	if c.srv.functions[st.function] == nil && !c.srv.opts.AnyFunction {
+	if st.function != "" && c.srv.functions[st.function] == nil && !c.srv.opts.AnyFunction {
 		return st, errInvoke
-	}
-	for _, m := range c.in.objects("ExternalSecretRotationMetadata") {
-		item := metadataItem{m.str("Key"), m.str("Value")}
-		if !slices.Contains(st.metadata, item) {
-			st.metadata = append(st.metadata, item)
-		}
-	}
-	if arn := c.in.str("ExternalSecretRotationRoleArn"); arn != "" {
-		st.roleARN = arn
 	}
 	st.configured, st.enabled = true, true
 	return st, nil
@@ -93,12 +99,12 @@ func scheduleOf(rules schedule.Rules) (*schedule.Schedule, error) {
 
 func cancelRotateSecret(c *call) (any, error) {
 	s := c.secret
-	if s.rotation.function == "" {
+	if !s.rotation().configured {
 		return nil, errNoFunction
 	}
 	c.change()
 	c.srv.stopRotationLocked(s.content)
-	s.rotation.enabled = false
+	s.rotates().enabled = false
 	out := answerOf(s)
 	if v := s.outstanding(); v != nil {
 		out.VersionID = v.id

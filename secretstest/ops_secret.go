@@ -24,10 +24,6 @@ func needToken(in input) error {
 	return nil
 }
 
-// owningServiceTag is the tag by which a secret belongs to another service.
-// AWS lets only that service set it.
-const owningServiceTag = "aws:secretsmanager:owningService"
-
 func createSecret(c *call) (any, error) {
 	name, token := c.in.str("Name"), c.in.str("ClientRequestToken")
 	if !plainName(name) {
@@ -58,11 +54,10 @@ func createSecret(c *call) (any, error) {
 
 // create makes the secret that CreateSecret asks for.
 func (c *call) create(name, token string, val value, tags []tag) *secretAnswer {
-	d := newContent(name, c.now)
+	d := c.srv.newContent(name, c.now)
 	d.description = c.in.str("Description")
 	d.kind = c.in.str("Type")
 	d.tags = tags
-	d.owningService = d.tagMap()[owningServiceTag]
 	s := c.realm.add(d, "")
 	s.kmsKeyID = customKey(c.in.str("KmsKeyId"))
 	c.secret = s
@@ -100,7 +95,7 @@ func (c *call) createAgain(s *secret, val value, token string) (any, error) {
 	if s.dying() {
 		return nil, invalidRequest("You can't create this secret because a secret with this name is already scheduled for deletion.")
 	}
-	v := s.byID[token]
+	v := s.version(token)
 	if v == nil {
 		return nil, resourceExists("The operation failed because the secret %s already exists.", s.name)
 	}
@@ -116,6 +111,14 @@ func tokenInUse(token string, s *secret) error {
 	return resourceExists("You can't use ClientRequestToken %s because that value is already in use for a version of secret %s.", token, s.arn)
 }
 
+// changesMetadata reports whether an UpdateSecret would change something beside
+// the value.
+func (c *call) changesMetadata() bool {
+	s := c.secret
+	d, k, t := c.in.ptr("Description"), c.in.ptr("KmsKeyId"), c.in.ptr("Type")
+	return d != nil && *d != s.description || k != nil && customKey(*k) != s.kmsKeyID || t != nil && *t != s.kind
+}
+
 func updateSecret(c *call) (any, error) {
 	s, token := c.secret, c.in.str("ClientRequestToken")
 	val, err := c.in.value()
@@ -127,8 +130,8 @@ func updateSecret(c *call) (any, error) {
 		if s.realm.account != c.caller.account && s.kmsKeyID == "" {
 			return nil, errForeignKey
 		}
-		if v := s.byID[token]; v != nil && !v.value.empty() {
-			if !v.value.equal(val) {
+		if v := s.version(token); v != nil && !v.value.empty() {
+			if !v.value.equal(val) || c.changesMetadata() {
 				return nil, tokenInUse(token, s)
 			}
 			out.VersionID = token
@@ -138,6 +141,9 @@ func updateSecret(c *call) (any, error) {
 	}
 	if !val.empty() {
 		if err := s.checkStages(nil); err != nil {
+			return nil, err
+		}
+		if err := c.checkVersions(token); err != nil {
 			return nil, err
 		}
 	}
@@ -188,6 +194,8 @@ func deleteSecret(c *call) (any, error) {
 		return nil, errNotFound
 	case s.replica:
 		return nil, errReplica
+	case s.owningService != "":
+		return nil, errOwned
 	case len(s.replicas) > 0:
 		return nil, invalidParameter("You can't delete secret %s that still has replica regions [%s].", id, s.replicaRegions())
 	case force:
@@ -206,7 +214,7 @@ func (c *call) deleteMissing(id string) *secretAnswer {
 	if _, _, n, ok := secretARN(id); ok {
 		name = completeARN.ReplaceAllString(n, "")
 	} else {
-		arn = "arn:aws:secretsmanager:" + c.region + ":" + c.caller.account + ":secret:" + id + "-" + randomSuffix()
+		arn = arnOf(c.region, c.caller.account, id, randomSuffix())
 	}
 	return &secretAnswer{ARN: arn, Name: name, DeletionDate: epoch(c.now)}
 }

@@ -2,6 +2,8 @@ package secretstest
 
 import (
 	"slices"
+	"strings"
+	"unicode"
 )
 
 func tagResource(c *call) (any, error) {
@@ -32,9 +34,33 @@ func (c *call) setTags(tags []tag) error {
 
 func untagResource(c *call) (any, error) {
 	drop := c.in.strs("TagKeys")
+	for _, key := range drop {
+		if reserved(key) {
+			return nil, errReserved
+		}
+	}
 	left := slices.Clone(c.secret.tags)
 	left = slices.DeleteFunc(left, func(t tag) bool { return slices.Contains(drop, t.Key) })
 	return nil, c.setTags(left)
+}
+
+var (
+	errReserved = invalidParameter("Tag keys can't begin with aws:, a prefix that is reserved for AWS use.")
+	errControl  = invalidParameter("The keys and values of tags can't have control characters.")
+)
+
+// reserved reports whether a tag's key is one that only AWS itself may use.
+func reserved(key string) bool { return len(key) >= 4 && strings.EqualFold(key[:4], "aws:") }
+
+// checkTag refuses what a tag may not have.
+func checkTag(key, value string) error {
+	switch {
+	case reserved(key):
+		return errReserved
+	case strings.ContainsFunc(key+value, unicode.IsControl):
+		return errControl
+	}
+	return nil
 }
 
 // mergeTags returns old with the tags of a request added, each of which must
@@ -45,6 +71,9 @@ func mergeTags(old []tag, add []input) ([]tag, error) {
 		key := t.str("Key")
 		if key == "" {
 			return nil, invalidParameter("A tag must have a key.")
+		}
+		if err := checkTag(key, t.str("Value")); err != nil {
+			return nil, err
 		}
 		i := slices.IndexFunc(out, func(t tag) bool { return t.Key == key })
 		if i >= 0 {

@@ -27,7 +27,7 @@ func putSecretValue(c *call) (any, error) {
 	stages := unique(c.in.strs("VersionStages"))
 	out := answerOf(s)
 	out.VersionID = token
-	if v := s.byID[token]; v != nil && !v.value.empty() {
+	if v := s.version(token); v != nil && !v.value.empty() {
 		if !v.value.equal(val) {
 			return nil, tokenInUse(token, s)
 		}
@@ -35,6 +35,9 @@ func putSecretValue(c *call) (any, error) {
 		return out, nil
 	}
 	if err := s.checkStages(stages); err != nil {
+		return nil, err
+	}
+	if err := c.checkVersions(token); err != nil {
 		return nil, err
 	}
 	c.change()
@@ -51,7 +54,7 @@ func putSecretValue(c *call) (any, error) {
 // no version has it yet.
 func (c *call) newVersion(id string, val value, stages []string) *version {
 	s := c.secret
-	v := s.byID[id]
+	v := s.version(id)
 	if v == nil {
 		v = s.add(id, val, s.kmsKeyID, c.now)
 	} else {
@@ -70,6 +73,21 @@ func (c *call) newVersion(id string, val value, stages []string) *version {
 	s.prune(c.now)
 	c.srv.valueChangedLocked(c.secret)
 	return v
+}
+
+// checkVersions refuses a version more than Options.VersionQuota, unless an
+// older one would make room for it.
+func (c *call) checkVersions(id string) error {
+	s, quota := c.secret, c.srv.opts.VersionQuota
+	if quota <= 0 || len(s.versions) < quota || s.version(id) != nil {
+		return nil
+	}
+	for _, v := range s.versions {
+		if len(v.stages) == 0 && c.now.Sub(v.created) >= keepVersionFor {
+			return nil
+		}
+	}
+	return limitExceeded("You have reached the limit of %d versions of a secret.", quota)
 }
 
 // checkStages refuses more labels than a secret may have, once a version is
@@ -99,16 +117,16 @@ func updateSecretVersionStage(c *call) (any, error) {
 	switch {
 	case from == "" && to == "":
 		return nil, invalidParameter("You must specify RemoveFromVersionId, MoveToVersionId, or both.")
-	case from != "" && s.byID[from] == nil:
+	case from != "" && s.version(from) == nil:
 		return nil, invalidParameter("Not a valid version: %s", from)
-	case to != "" && s.byID[to] == nil:
+	case to != "" && s.version(to) == nil:
 		return nil, invalidParameter("Not a valid version: %s", to)
-	case from != "" && holder != s.byID[from]:
+	case from != "" && holder != s.version(from):
 		return nil, invalidParameter("The RemoveFromVersionId value %s is not valid: staging label %s is not attached to that version.", from, stage)
 	case from == "" && holder != nil && holder.id != to:
 		return nil, invalidParameter("The parameter RemoveFromVersionId can't be empty. Staging label %s is currently attached to version %s, so you must explicitly reference that version in RemoveFromVersionId.", stage, holder.id)
 	case to == "" && stage == stageCurrent:
-		return nil, invalidParameter("You can't remove the staging label AWSCURRENT from a version without moving it to another.")
+		return nil, invalidParameter("You can only move staging label AWSCURRENT to a different secret version. It can't be completely removed.")
 	}
 	if err := s.checkStages([]string{stage}); err != nil {
 		return nil, err
@@ -117,7 +135,7 @@ func updateSecretVersionStage(c *call) (any, error) {
 	if to == "" {
 		s.detach(stage)
 	} else {
-		s.attach(stage, s.byID[to])
+		s.attach(stage, s.version(to))
 	}
 	return answerOf(s), nil
 }

@@ -29,7 +29,7 @@ func (r *realm) add(c *content, suffix string) *secret {
 	s := &secret{
 		content: c,
 		realm:   r,
-		arn:     "arn:aws:secretsmanager:" + r.region + ":" + r.account + ":secret:" + c.name + "-" + suffix,
+		arn:     arnOf(r.region, r.account, c.name, suffix),
 		suffix:  suffix,
 		seq:     r.seq,
 	}
@@ -46,6 +46,7 @@ func (r *realm) remove(s *secret) {
 		delete(r.names, s.name)
 	}
 	delete(r.arns, s.arn)
+	s.gone = true
 	if i, ok := slices.BinarySearchFunc(r.created, s.seq, compareSeq); ok {
 		r.created = slices.Delete(r.created, i, i+1)
 	}
@@ -68,6 +69,9 @@ func (r *realm) find(id string, now time.Time) *secret {
 	s := r.names[id]
 	if strings.HasPrefix(id, "arn:") {
 		s = r.findARN(id)
+	}
+	if s != nil && now.Before(s.visible) {
+		return nil
 	}
 	if s != nil && s.dying() && !now.Before(s.purge) {
 		r.remove(s)

@@ -3,6 +3,7 @@ package secretstest
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // A replication is one region that a secret is replicated to, as its primary
@@ -10,7 +11,8 @@ import (
 type replication struct {
 	region   string
 	kmsKeyID string
-	failure  string // why there is no replica, or ""
+	failure  string    // why there is no replica, or ""
+	ready    time.Time // when the replica is in sync
 }
 
 // A replicationStatus is what DescribeSecret says of a replication.
@@ -26,9 +28,12 @@ type replicationStatus struct {
 // in the order of their making.
 func (s *Server) replicationStatus(sec *secret, d *content) []replicationStatus {
 	var out []replicationStatus
+	at := now()
 	for _, r := range d.replicas {
 		st := replicationStatus{Region: r.region, KmsKeyID: r.kmsKeyID, Status: "InSync", StatusMessage: "Replication succeeded"}
-		if r.failure != "" {
+		if at.Before(r.ready) {
+			st.Status, st.StatusMessage = "InProgress", ""
+		} else if r.failure != "" {
 			st.Status, st.StatusMessage = "Failed", r.failure
 		} else if rep := s.replicaOf(sec, r.region); rep != nil {
 			st.LastAccessedDate = epoch(rep.accessed)

@@ -29,15 +29,16 @@ type Rotation struct {
 	secret *secret
 
 	// The server's lock guards what follows.
-	manual  bool               // steps are delivered by Step only
-	timer   *time.Timer        // for the next scheduled rotation
-	ctx     context.Context    // of the functions of the rotation under way
-	cancel  context.CancelFunc // ends ctx
-	done    chan struct{}      // closed by the goroutine that delivers the steps, when it ends
-	err     error              // of the last rotation
-	token   string             // the event's RotationToken
-	version string             // the version under way
-	value   *value             // what the built-in function puts next
+	manual   bool               // steps are delivered by Step only
+	timer    *time.Timer        // for the next scheduled rotation
+	ctx      context.Context    // of the functions of the rotation under way
+	cancel   context.CancelFunc // ends ctx
+	done     chan struct{}      // closed by the goroutine that delivers the steps, when it ends
+	err      error              // of the last rotation
+	token    string             // the event's RotationToken
+	version  string             // the version under way
+	attempts int                // of the scheduled rotation that has not succeeded yet
+	value    *value             // what the built-in function puts next
 }
 
 // Rotation returns the rotation of a secret and takes it in hand: from now on
@@ -126,7 +127,8 @@ func (r *Rotation) announceLocked(id string) string {
 // Step delivers steps in the given order and returns the first error of the
 // rotation function. It begins a rotation if none is outstanding. It returns
 // when the function has; a function that hangs is ended by CancelRotateSecret,
-// the deletion of the secret, or Close.
+// the deletion of the secret, or Close. Without steps it does nothing but begin
+// the rotation.
 //
 // Once finishSecret has succeeded the rotation is over: AWSPENDING is taken off
 // the version that is now current, and a further Step begins another rotation.
@@ -235,7 +237,10 @@ func (r *Rotation) run(ctx context.Context, id string, steps []rotate.Step) erro
 	r.srv.mu.Lock()
 	defer r.srv.mu.Unlock()
 	r.err = err
-	if err == nil && steps[len(steps)-1] == rotate.FinishSecret {
+	if err != nil {
+		r.retryLocked()
+	}
+	if n := len(steps); err == nil && n > 0 && steps[n-1] == rotate.FinishSecret {
 		r.completeLocked(id)
 	}
 	return err
@@ -246,14 +251,15 @@ func (r *Rotation) run(ctx context.Context, id string, steps []rotate.Step) erro
 // the change that finishSecret made.
 func (r *Rotation) completeLocked(id string) {
 	sec := r.secret
-	v := sec.byID[id]
+	v := sec.version(id)
 	if v == nil || !v.has(stageCurrent) {
 		return
 	}
 	if v.has(stagePending) {
 		sec.detach(stagePending)
 	}
-	sec.rotation.last = now()
+	sec.rotates().last = now()
+	r.attempts = 0
 	r.srv.planRotationLocked(sec)
 }
 
@@ -283,20 +289,24 @@ func (s *Server) stopRotationLocked(c *content) {
 // planRotationLocked works out when the secret is rotated next and sets the
 // timer. It does nothing for a secret that is not rotated by schedule.
 func (s *Server) planRotationLocked(sec *secret) {
-	st := &sec.rotation
+	st := sec.rotation()
 	if !st.enabled || st.schedule == nil || sec.dying() || s.closed || !s.holdsLocked(sec) {
 		return
 	}
-	r := s.rotationLocked(sec)
+	s.rotationLocked(sec).attempts = 0
+	sec.rotates().next = s.rotationLocked(sec).awaitLocked()
+}
+
+// awaitLocked sets the timer for the next window, and returns its end, or zero
+// if there is none.
+func (r *Rotation) awaitLocked() time.Time {
 	r.unplanLocked()
 	at := time.Now()
-	start, end := st.schedule.Next(at)
-	if end.IsZero() {
-		st.next = time.Time{}
-		return
+	start, end := r.secret.rotation().schedule.Next(at)
+	if !end.IsZero() {
+		r.timer = time.AfterFunc(start.Sub(at), func() { r.scheduled(true) })
 	}
-	st.next = end
-	r.timer = time.AfterFunc(start.Sub(at), func() { r.scheduled() })
+	return end
 }
 
 // holdsLocked reports whether the server still has a secret.
@@ -305,23 +315,44 @@ func (s *Server) holdsLocked(sec *secret) bool {
 	return s.realms[[2]string{r.account, r.region}] == r && r.arns[sec.arn] == sec
 }
 
-// scheduled begins a rotation when its window opens.
-func (r *Rotation) scheduled() {
+// How often, and after how long, a scheduled rotation that failed is tried
+// again before the next window. The service documents that it retries, not when.
+const (
+	maxAttempts   = 5
+	retryInterval = 10 * time.Minute
+)
+
+// scheduled begins a rotation when its window opens, or else tries one again that
+// failed. NextRotationDate stays where it is until a rotation has succeeded.
+func (r *Rotation) scheduled(opens bool) {
 	s := r.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sec := r.secret
-	if s.closed || s.rotations[sec.content] != r || !sec.rotation.enabled {
+	if s.closed || s.rotations[r.secret.content] != r || !r.secret.rotation().enabled {
 		return
 	}
+	if opens {
+		r.attempts = 0
+	}
+	r.attempts++
 	r.startLocked(newUUID())
-	s.planRotationLocked(sec)
+	r.awaitLocked()
+}
+
+// retryLocked sets the timer for another attempt at a scheduled rotation that
+// failed. After the last of them the next window's is the next.
+func (r *Rotation) retryLocked() {
+	if r.attempts == 0 || r.attempts >= maxAttempts || r.srv.closed || r.ctx.Err() != nil {
+		return
+	}
+	r.unplanLocked()
+	r.timer = time.AfterFunc(retryInterval, func() { r.scheduled(false) })
 }
 
 // valueChangedLocked is told of each new version. A value that was put by hand
 // counts as a rotation for a schedule in days.
 func (s *Server) valueChangedLocked(sec *secret) {
-	st := &sec.rotation
+	st := sec.rotation()
 	if st.enabled && st.rules.AfterDays > 0 && sec.outstanding() == nil {
 		s.planRotationLocked(sec)
 	}
@@ -345,7 +376,7 @@ func (r *Rotation) rehearseLocked(id string) {
 		r.srv.mu.Lock()
 		defer r.srv.mu.Unlock()
 		r.err = err
-		if v := sec.byID[id]; v != nil && !v.has(stageCurrent) {
+		if v := sec.version(id); v != nil && !v.has(stageCurrent) {
 			r.srv.changeLocked(sec, now())
 			sec.drop(id)
 		}

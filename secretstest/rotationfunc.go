@@ -39,7 +39,7 @@ func (s *Server) trySetRotation(name string, fn RotationFunc, rules *types.Rotat
 	if err != nil {
 		return "", err
 	}
-	st := sec.rotation
+	st := sec.rotation()
 	if rules != nil {
 		st.rules = schedule.Rules{
 			AfterDays: int(aws.ToInt64(rules.AutomaticallyAfterDays)),
@@ -50,7 +50,7 @@ func (s *Server) trySetRotation(name string, fn RotationFunc, rules *types.Rotat
 			return "", err
 		}
 	}
-	st.function = "arn:aws:lambda:" + sec.realm.region + ":" + sec.realm.account + ":function:rotate-" + sec.suffix
+	st.function = "arn:" + partition(sec.realm.region) + ":lambda:" + sec.realm.region + ":" + sec.realm.account + ":function:rotate-" + sec.suffix
 	st.configured, st.enabled = true, true
 	r := s.rotationLocked(sec)
 	if fn == nil {
@@ -58,7 +58,7 @@ func (s *Server) trySetRotation(name string, fn RotationFunc, rules *types.Rotat
 	}
 	s.functions[st.function] = fn
 	s.changeLocked(sec, now())
-	sec.rotation = st
+	*sec.rotates() = st
 	s.planRotationLocked(sec)
 	return st.function, nil
 }

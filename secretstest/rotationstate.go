@@ -19,6 +19,22 @@ type rotationState struct {
 	roleARN    string
 }
 
+// rotation returns what the secret knows of its rotation, to read.
+func (c *content) rotation() rotationState {
+	if c.rotated == nil {
+		return rotationState{}
+	}
+	return *c.rotated
+}
+
+// rotates returns the same to be changed.
+func (c *content) rotates() *rotationState {
+	if c.rotated == nil {
+		c.rotated = new(rotationState)
+	}
+	return c.rotated
+}
+
 // rulesBody is the RotationRules of an answer.
 type rulesBody struct {
 	AutomaticallyAfterDays int    `json:",omitempty"`
@@ -32,9 +48,12 @@ type metadataItem struct {
 	Value string
 }
 
-// describe adds the rotation to a description.
-func (r *rotationState) describe(out *description) {
-	out.LastRotatedDate = epoch(r.last)
+// describe adds the rotation to a description. DescribeSecret does not tell when
+// a secret was last rotated whose rotation is turned off; ListSecrets does.
+func (r *rotationState) describe(out *description, listed bool) {
+	if listed || r.enabled || !r.configured {
+		out.LastRotatedDate = epoch(r.last)
+	}
 	if !r.configured {
 		return
 	}

@@ -18,7 +18,9 @@ type secret struct {
 	seq      uint64 // ascending by creation, never used twice in a realm
 	kmsKeyID string
 	replica  bool
+	gone     bool      // it was removed from its realm
 	accessed time.Time // cut to the day; zero before the first read
+	visible  time.Time // when a replica is there
 	purge    time.Time // when the recovery window ends; zero unless it is to be deleted
 }
 
@@ -70,7 +72,7 @@ type description struct {
 }
 
 // describe says what d, a state of s, is.
-func (s *secret) describe(d *content) *description {
+func (s *secret) describe(d *content, listed bool) *description {
 	out := &description{
 		ARN:              s.arn,
 		Name:             d.name,
@@ -88,7 +90,8 @@ func (s *secret) describe(d *content) *description {
 		tags := slices.Clone(d.tags)
 		out.Tags = &tags
 	}
-	d.rotation.describe(out)
+	st := d.rotation()
+	st.describe(out, listed)
 	return out
 }
 
@@ -116,7 +119,7 @@ func (s *secret) filterView() filter.Secret {
 	return filter.Secret{
 		Name:          s.name,
 		Description:   s.description,
-		Tags:          s.tagMap(),
+		Tags:          s.tags,
 		PrimaryRegion: s.primaryRegion,
 		OwningService: s.owningService,
 		Replicated:    s.primaryRegion != "",

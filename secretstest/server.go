@@ -9,8 +9,11 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/rate"
 )
 
 // Defaults of Options.
@@ -18,6 +21,9 @@ const (
 	DefaultRegion  = "us-east-1"
 	DefaultAccount = "123456789012"
 	DefaultLedger  = 1_000_000
+
+	DefaultSourceIP    = "127.0.0.1"
+	DefaultBodyTimeout = 10 * time.Second
 )
 
 // Secrets maps the names of secrets to their values.
@@ -50,11 +56,39 @@ type Options struct {
 	// default is DefaultLedger; a negative number keeps none.
 	Ledger int
 
+	// VersionQuota is how many versions a secret may have, when none of them is
+	// both without labels and a day old: more is LimitExceededException. AWS
+	// documents that there is such a quota and not how large it is. The default
+	// is none.
+	VersionQuota int
+
+	// EnforceRates throttles calls above the service's documented rates, of
+	// each account, region and operation: 10,000 GetSecretValue, 40,000
+	// DescribeSecret, 100 BatchGetSecretValue, 100 ListSecrets a second, and 50
+	// of each of the others, with bursts of as many. By default no rate is
+	// limited.
+	EnforceRates bool
+
 	// AnyFunction lets RotateSecret take the ARN of a rotation function that
 	// was not registered. Such a function makes a new value of its own: see
 	// Server.Rotate. By default RotateSecret refuses it, as AWS refuses a
 	// function that it cannot invoke.
 	AnyFunction bool
+
+	// SourceIP is the address that requests without a socket come from. The
+	// default is DefaultSourceIP.
+	SourceIP string
+
+	// VerifySignatures refuses requests that are not signed, or not by a key
+	// that the server knows: that of an Identity, of Client, or of an account
+	// (whose secret access key is "secret"). Five minutes after its time, or
+	// before, a signature is refused. By default any signature is taken, and
+	// none.
+	VerifySignatures bool
+
+	// BodyTimeout is how long the body of a request may take to arrive over
+	// HTTP. The default is DefaultBodyTimeout.
+	BodyTimeout time.Duration
 
 	// TB, if it is not nil, is told of the failures of the helpers, and closes
 	// the server when its test ends.
@@ -67,22 +101,33 @@ type Options struct {
 //
 // A Server is safe for concurrent use by multiple goroutines.
 type Server struct {
-	opts     Options
-	tokenKey [32]byte // signs the tokens of pages
+	opts       Options
+	tokenKey   [32]byte // signs the tokens of pages
+	agentToken string
+	onLabel    func(*content, string, *version) // labelMovedLocked
 
-	mu         sync.Mutex // guards everything below, and all secrets
-	realms     map[[2]string]*realm
-	down       map[string]bool // by region
-	identities map[string]*identity
-	functions  map[string]RotationFunc
-	faults     []*armedFault
-	rng        *mrand.Rand
-	ledger     ledger
-	rotations  map[*content]*Rotation
-	stepFaults []*StepFault
-	lag        time.Duration // the longest that any fault asked for
-	closed     bool
-	listener   *listener
+	skew atomic.Int64 // of the clock, a time.Duration
+
+	mu            sync.Mutex // guards everything below, and all secrets
+	realms        map[[2]string]*realm
+	down          map[string]bool        // by region
+	replicating   map[string]replicating // by region
+	identities    map[string]*identity
+	functions     map[string]RotationFunc
+	faults        []*armedFault
+	rng           *mrand.Rand
+	ledger        ledger
+	rotations     map[*content]*Rotation
+	stepFaults    []*StepFault
+	closed        bool
+	listener      *listener
+	agentListener *listener
+	rates         rate.Limiter[rateKey]
+	subscribers   []func([]byte) // of events
+	undelivered   [][]byte       // events
+	resets        int            // how often Reset was called
+	stsDenied     int            // scenarios that want it so
+	delivering    bool           // a goroutine is
 
 	ctx     context.Context // of rotations; ends with Close
 	cancel  context.CancelFunc
@@ -105,6 +150,8 @@ func NewServer(o *Options) *Server {
 	}
 	s.opts.setDefaults()
 	rand.Read(s.tokenKey[:])
+	s.agentToken = newUUID()
+	s.onLabel = s.labelMovedLocked
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.resetLocked()
 	if t := s.opts.TB; t != nil {
@@ -128,6 +175,12 @@ func (o *Options) setDefaults() {
 	if o.Seed == 0 {
 		o.Seed = 1
 	}
+	if o.SourceIP == "" {
+		o.SourceIP = DefaultSourceIP
+	}
+	if o.BodyTimeout <= 0 {
+		o.BodyTimeout = DefaultBodyTimeout
+	}
 	if o.Ledger == 0 {
 		o.Ledger = DefaultLedger
 	}
@@ -148,10 +201,15 @@ func (s *Server) Reset() {
 func (s *Server) resetLocked() {
 	s.realms = make(map[[2]string]*realm)
 	s.down = make(map[string]bool)
+	s.replicating = make(map[string]replicating)
 	s.rotations = make(map[*content]*Rotation)
 	s.faults = nil
+	s.resets++
+	s.stsDenied = 0
+	s.skew.Store(0)
 	s.stepFaults = nil
-	s.lag = 0
+	s.undelivered = nil
+	s.rates = rate.Limiter[rateKey]{}
 	s.rng = mrand.New(mrand.NewPCG(s.opts.Seed, s.opts.Seed))
 	s.ledger = ledger{limit: s.opts.Ledger}
 	if s.identities == nil {
@@ -173,10 +231,12 @@ func (s *Server) Close() {
 		r.stopLocked()
 		r.unplanLocked()
 	}
-	l := s.listener
+	listeners := []*listener{s.listener, s.agentListener}
 	s.mu.Unlock()
-	if l != nil {
-		l.close()
+	for _, l := range listeners {
+		if l != nil {
+			l.close()
+		}
 	}
 	s.running.Wait()
 }

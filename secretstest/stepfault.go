@@ -98,7 +98,7 @@ func (r *Rotation) deliver(ctx context.Context, id string, step rotate.Step) err
 
 // functionLocked returns the function that rotates the secret.
 func (r *Rotation) functionLocked() (RotationFunc, error) {
-	arn := r.secret.rotation.function
+	arn := r.secret.rotation().function
 	if fn := r.srv.functions[arn]; fn != nil {
 		return fn, nil
 	}
@@ -114,7 +114,7 @@ func (r *Rotation) builtIn(_ context.Context, e rotate.Event) error {
 	s := r.srv
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := r.secret.byID[e.ClientRequestToken]
+	v := r.secret.version(e.ClientRequestToken)
 	if v == nil {
 		return errors.New("secretstest: the version of the rotation is gone")
 	}

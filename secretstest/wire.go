@@ -4,42 +4,111 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/sign"
 )
 
-// maxBody is the size above which a request is refused unread.
+// maxBody is the size above which a request is refused.
 const maxBody = 4 << 20
+
+// maxDrain is how much of a body that is too large is read, so that its sender
+// gets to see the answer.
+const maxDrain = 256 << 20
+
+// A wireRequest is a request as it arrived.
+type wireRequest struct {
+	sign.Request
+	target    string
+	sourceIP  string // of the connection; "" for a request without a socket
+	userAgent string
+}
+
+func newWireRequest(r *http.Request, body []byte) *wireRequest {
+	w := &wireRequest{
+		Request: sign.Request{Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Header: r.Header, Body: body},
+		target:  first(r.Header, "X-Amz-Target"), userAgent: first(r.Header, "User-Agent"),
+	}
+	if w.Host == "" {
+		w.Host = r.URL.Host
+	}
+	if r.URL.RawQuery != "" {
+		w.Query = r.URL.Query()
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		w.sourceIP = host
+	}
+	return w
+}
 
 // ServeHTTP speaks the protocol of AWS Secrets Manager. Beside that, POST
 // /_fake/reset empties the server. The region and the caller are those of the
-// request's signature, which is not verified; a request without one is made in
-// the default region by a caller who may do everything.
+// request's signature, in its header or its query, which is verified only if
+// Options.VerifySignatures says so; a request without one is made in the
+// default region by a caller who may do everything. A body that takes longer
+// than Options.BodyTimeout to arrive ends the connection.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/_fake/") {
 		s.serveAdmin(w, r)
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	body, err := s.receive(w, r)
 	if err != nil {
-		return
+		panic(http.ErrAbortHandler)
 	}
-	a := s.serve(r.Context(), r.Header, body)
+	a := s.serve(r.Context(), newWireRequest(r, body))
 	if a.broken == dropped {
 		panic(http.ErrAbortHandler)
 	}
-	a.setHeader(w.Header())
+	s.setHeader(&a, w.Header())
 	w.WriteHeader(a.status)
-	if a.broken == truncated {
+	switch {
+	case a.broken == truncated:
 		w.Write(a.body[:len(a.body)/2])
-		if f, ok := w.(http.Flusher); ok {
-			f.Flush()
-		}
+		flush(w)
 		panic(http.ErrAbortHandler)
+	case a.trickle > 0:
+		a.drip(r.Context(), w)
+	default:
+		w.Write(a.body)
 	}
-	w.Write(a.body)
+}
+
+// receive reads the body of a request, of which it returns as much as is
+// looked at, within the time that a body may take.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	c := http.NewResponseController(w)
+	timed := c.SetReadDeadline(time.Now().Add(s.opts.BodyTimeout)) == nil
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		_, err = io.Copy(io.Discard, io.LimitReader(r.Body, maxDrain))
+	}
+	if err == nil && timed {
+		c.SetReadDeadline(time.Time{}) // closing the body after an error reads on
+	}
+	return body, err
+}
+
+func flush(w http.ResponseWriter) {
+	if f, ok := w.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// drip sends the body a byte at a time, for as long as the caller stays.
+func (a *answer) drip(ctx context.Context, w http.ResponseWriter) {
+	for i := range a.body {
+		if !sleep(ctx, a.trickle) {
+			panic(http.ErrAbortHandler)
+		}
+		w.Write(a.body[i : i+1])
+		flush(w)
+	}
 }
 
 // serveAdmin answers what is not AWS.
@@ -57,8 +126,8 @@ func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve answers one request. It blocks only for a fault's latency.
-func (s *Server) serve(ctx context.Context, h http.Header, body []byte) answer {
-	c, err := s.parse(h, body)
+func (s *Server) serve(ctx context.Context, r *wireRequest) answer {
+	c, err := s.parse(r)
 	if err != nil {
 		return s.refuse(err)
 	}
@@ -97,34 +166,88 @@ func (s *Server) serve(ctx context.Context, h http.Header, body []byte) answer {
 }
 
 // parse finds out what a request asks and who makes it.
-func (s *Server) parse(h http.Header, body []byte) (*call, error) {
-	if len(body) > maxBody {
+func (s *Server) parse(r *wireRequest) (*call, error) {
+	switch {
+	case len(r.Body) > maxBody:
 		return nil, &apiError{code: "RequestEntityTooLargeException", message: "The request is too large.", status: http.StatusRequestEntityTooLarge}
+	case r.Path != "/" && r.Path != "":
+		return nil, &apiError{code: "UnknownOperationException", status: http.StatusNotFound}
+	case r.Method != http.MethodPost:
+		return nil, &apiError{code: "UnknownOperationException", status: http.StatusMethodNotAllowed}
 	}
-	key, region, err := credentialScope(h)
-	if err != nil {
+	c := &call{srv: s, region: s.opts.Region, sourceIP: r.sourceIP, userAgent: r.userAgent}
+	if err := c.identify(r); err != nil {
 		return nil, err
 	}
-	c := &call{srv: s, region: region}
-	if region == "" {
-		c.region = s.opts.Region
-	}
-	if !s.servesRegion(c.region) {
-		return nil, &apiError{code: "UnrecognizedClientException", message: "The security token included in the request is invalid."}
-	}
-	c.caller = s.identity(key)
-	name, ok := strings.CutPrefix(first(h, "X-Amz-Target"), "secretsmanager.")
+	name, ok := strings.CutPrefix(r.target, "secretsmanager.")
 	if ok {
 		c.op = operations[name]
 	}
 	if c.op == nil {
 		return nil, &apiError{code: "UnknownOperationException", message: ""}
 	}
-	c.in, err = decodeInput(body)
-	if err != nil {
-		return nil, err
+	in, err := decodeInput(r.Body)
+	c.in = in
+	return c, err
+}
+
+var (
+	errSignature = &apiError{code: "IncompleteSignatureException", message: "Authorization header requires 'Credential' parameter in the form AKID/date/region/secretsmanager/aws4_request."}
+	errService   = &apiError{code: "InvalidSignatureException", message: "Credential should be scoped to correct service: 'secretsmanager'."}
+	errMismatch  = &apiError{code: "InvalidSignatureException", message: "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."}
+	errUnsigned  = &apiError{code: "MissingAuthenticationTokenException", message: "Missing Authentication Token"}
+	errClient    = &apiError{code: "UnrecognizedClientException", message: "The security token included in the request is invalid."}
+)
+
+// identify finds out the region and the caller by the request's signature.
+func (c *call) identify(r *wireRequest) error {
+	sig, err := sign.Parse(&r.Request)
+	key := ""
+	switch {
+	case err != nil:
+		return errSignature
+	case sig == nil && c.srv.opts.VerifySignatures:
+		return errUnsigned
+	case sig != nil && sig.Service != "secretsmanager":
+		return errService
+	case sig != nil:
+		key, c.region = sig.AccessKey, sig.Region
 	}
-	return c, nil
+	if !c.srv.servesRegion(c.region) {
+		return errClient
+	}
+	caller, known := c.srv.identity(key, c.region)
+	if partitionOf(caller.arn) != partition(c.region) || !known && c.srv.opts.VerifySignatures {
+		return errClient
+	}
+	c.caller = caller
+	switch {
+	case caller.SourceIP != "":
+		c.sourceIP = caller.SourceIP
+	case c.sourceIP == "":
+		c.sourceIP = c.srv.opts.SourceIP
+	}
+	return c.verify(sig, &r.Request)
+}
+
+// verify checks a signature as far as it matters: its time where the server's
+// clock is made to differ.
+func (c *call) verify(sig *sign.Signature, r *sign.Request) error {
+	at, skewed := c.srv.clock()
+	var err error
+	switch {
+	case c.srv.opts.VerifySignatures:
+		err = sig.Verify(r, c.caller.SecretKey, at)
+	case skewed && sig != nil:
+		err = sig.CheckTime(at)
+	}
+	if err == nil {
+		return nil
+	}
+	if skew := (*sign.SkewError)(nil); errors.As(err, &skew) {
+		return &apiError{code: "InvalidSignatureException", message: skew.Error()}
+	}
+	return errMismatch
 }
 
 // decodeInput reads a body. The error never quotes it.
@@ -142,37 +265,6 @@ func decodeInput(body []byte) (input, error) {
 		in = input{}
 	}
 	return in, nil
-}
-
-// first returns the first value of a header without allocating.
-func first(h http.Header, canonical string) string {
-	if v := h[canonical]; len(v) > 0 {
-		return v[0]
-	}
-	return ""
-}
-
-var errSignature = &apiError{code: "IncompleteSignatureException", message: "Authorization header requires 'Credential' parameter in the form AKID/date/region/secretsmanager/aws4_request."}
-
-// credentialScope returns the access key and the region of a request's
-// signature, or nothing when it has none.
-func credentialScope(h http.Header) (key, region string, err error) {
-	auth := first(h, "Authorization")
-	if auth == "" {
-		return "", "", nil
-	}
-	_, rest, ok := strings.Cut(auth, "Credential=")
-	if !ok || !strings.HasPrefix(auth, "AWS4-") {
-		return "", "", errSignature
-	}
-	if i := strings.IndexAny(rest, ", "); i >= 0 {
-		rest = rest[:i]
-	}
-	parts := strings.Split(rest, "/")
-	if len(parts) != 5 || parts[0] == "" || parts[2] == "" || len(parts[2]) > 128 {
-		return "", "", errSignature
-	}
-	return parts[0], parts[2], nil
 }
 
 // refuse answers a request that is none of the operations.
@@ -197,4 +289,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
+}
+
+// first returns the first value of a header without allocating.
+func first(h http.Header, canonical string) string {
+	if v := h[canonical]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
 }

@@ -71,6 +71,7 @@ type fault struct {
 	Message     string   `json:"message"`
 	Status      int      `json:"status"`
 	Latency     duration `json:"latency"`
+	Trickle     duration `json:"trickle"`
 	Late        bool     `json:"late"`
 	Drop        bool     `json:"drop"`
 	Truncate    bool     `json:"truncate"`
@@ -145,7 +146,7 @@ func (f *fault) fault() secretstest.Fault {
 	return secretstest.Fault{
 		Op: f.Op, Secret: f.Secret, Stage: f.Stage, Region: f.Region, Identity: f.Identity,
 		Skip: f.Skip, Times: int(f.Times), Probability: f.Probability,
-		Code: f.Code, Message: f.Message, Status: f.Status, Latency: time.Duration(f.Latency), Late: f.Late,
+		Code: f.Code, Message: f.Message, Status: f.Status, Latency: time.Duration(f.Latency), Trickle: time.Duration(f.Trickle), Late: f.Late,
 		Drop: f.Drop, Truncate: f.Truncate, Garbage: f.Garbage, Empty: f.Empty,
 		Lag: time.Duration(f.Lag), Stale: f.Stale, NoStages: f.NoStages,
 	}

@@ -27,6 +27,31 @@
 // altogether, by a random password. Rotation with any other function is refused,
 // as AWS refuses one that it cannot invoke.
 //
+// # Identities
+//
+// The file of -identities is a JSON list of callers, known by their access
+// keys. Only accessKey is required:
+//
+//	[{"accessKey": "AKIAAPP", "arn": "arn:aws:iam::123456789012:user/app",
+//	  "tags": {"team": "blue"},
+//	  "policies": [{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+//	    "Action": "secretsmanager:GetSecretValue", "Resource": "*"}]}]},
+//	 {"accessKey": "ASIAJOB", "arn": "arn:aws:sts::123456789012:assumed-role/job/i-1",
+//	  "allow": ["secretsmanager:Get*"], "deny": ["secretsmanager:GetRandomPassword"]}]
+//
+// The members are those of Identity of package secretstest: accessKey,
+// secretKey, arn, role, tags, policies (documents, or their text), allow, deny,
+// sourceIP, and keys (further condition keys and their lists of values). A
+// caller without policies, allow and deny may do everything that the secrets'
+// own policies do not forbid. With -verify-signatures the secretKey matters.
+//
+// # Events and the agent
+//
+// -post-events sends the service's events of labels that move to a URL, as
+// EventBridge delivers them. With -agent the server prints the address and the
+// token of an agent in front of it, which answers as AWS's Secrets Manager Agent
+// and the Lambda extension do. -enforce-rates throttles as AWS documents.
+//
 // # Faults
 //
 // The file of -faults is a JSON list of what goes wrong with calls. Of all
@@ -53,6 +78,7 @@
 //	message      the error's text
 //	status       the HTTP status
 //	latency      how long the call is delayed, as in "200ms"
+//	trickle      the answer comes a byte at a time, after such a pause each
 //	late         true: the operation happens although its answer fails
 //	drop         true: the connection is closed without an answer
 //	truncate     true: the connection ends in the middle of the answer
@@ -103,6 +129,11 @@ type config struct {
 	regions     string
 	secrets     string
 	faults      string
+	identities  string
+	verify      bool
+	rates       bool
+	postEvents  string
+	agent       bool
 	functions   stringList
 	seed        uint64
 	allowRemote bool
@@ -129,6 +160,11 @@ func parseFlags(args []string, out io.Writer) (*config, error) {
 	fs.StringVar(&c.account, "account", secretstest.DefaultAccount, "the `account` that owns the secrets")
 	fs.StringVar(&c.secrets, "secrets", "", "preload the secrets of a JSON `file`")
 	fs.StringVar(&c.faults, "faults", "", "play the fault script of a JSON `file`")
+	fs.StringVar(&c.identities, "identities", "", "know the callers of a JSON `file` by their access keys")
+	fs.BoolVar(&c.verify, "verify-signatures", false, "refuse requests that are unsigned, signed wrongly, or by nobody who is known")
+	fs.BoolVar(&c.rates, "enforce-rates", false, "throttle calls above the service's documented rates")
+	fs.StringVar(&c.postEvents, "post-events", "", "send the events of labels that move to this `URL`, each as the body of a POST")
+	fs.BoolVar(&c.agent, "agent", false, "serve the protocol of the local agent too, on a loopback port of its own")
 	fs.Uint64Var(&c.seed, "seed", 1, "the `seed` of faults with a probability")
 	fs.Var(&c.functions, "rotation-function", "accept a rotation function with this `ARN` (may be given more than once)")
 	if err := fs.Parse(args); err != nil {
@@ -159,6 +195,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	failed := make(chan error, 1)
 	go func() { failed <- hs.Serve(l) }()
 	fmt.Fprintf(out, "fakeserver: serving http://%s\n", l.Addr())
+	if c.agent {
+		fmt.Fprintf(out, "fakeserver: agent at %s, token %s\n", srv.AgentURL(), srv.AgentToken())
+	}
 	select {
 	case err := <-failed:
 		return err
@@ -175,7 +214,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // server makes the fake that the flags describe.
 func (c *config) server() (*secretstest.Server, error) {
-	o := &secretstest.Options{Region: c.region, Account: c.account, Seed: c.seed, Ledger: -1}
+	o := &secretstest.Options{Region: c.region, Account: c.account, Seed: c.seed, Ledger: -1, VerifySignatures: c.verify, EnforceRates: c.rates}
 	if c.regions != "" {
 		o.Regions = strings.Split(c.regions, ",")
 	}
@@ -187,7 +226,17 @@ func (c *config) server() (*secretstest.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	identities, err := readIdentities(c.identities)
+	if err != nil {
+		return nil, err
+	}
 	srv := secretstest.NewServer(o)
+	for _, id := range identities {
+		srv.AddIdentity(id)
+	}
+	if c.postEvents != "" {
+		srv.PostEvents(c.postEvents)
+	}
 	for _, arn := range c.functions {
 		srv.HandleRotation(arn, rotator(srv))
 	}

@@ -3,9 +3,10 @@
 package filter
 
 import (
-	"errors"
 	"strings"
 	"unicode"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
 // A Secret is what the filters of ListSecrets and BatchGetSecretValue see
@@ -13,11 +14,14 @@ import (
 type Secret struct {
 	Name          string
 	Description   string
-	Tags          map[string]string
+	Tags          []Tag
 	PrimaryRegion string
 	OwningService string
 	Replicated    bool
 }
+
+// A Tag is a tag of a secret.
+type Tag struct{ Key, Value string }
 
 // A Filter is one filter of ListSecrets or BatchGetSecretValue.
 type Filter struct {
@@ -30,10 +34,10 @@ type Filter struct {
 func Check(fs []Filter) error {
 	for _, f := range fs {
 		if f.Key == "" {
-			return errors.New("Invalid filter key")
+			return words.Error("Invalid filter key")
 		}
 		if len(f.Values) == 0 {
-			return errors.New("Invalid filter values for key: " + f.Key)
+			return words.Error("Invalid filter values for key: " + f.Key)
 		}
 	}
 	return nil
@@ -71,14 +75,14 @@ func (f *Filter) matchValue(v string, s *Secret) bool {
 	case "description":
 		return matchWords(v, s.Description)
 	case "tag-key":
-		for k := range s.Tags {
-			if strings.HasPrefix(k, v) {
+		for _, t := range s.Tags {
+			if strings.HasPrefix(t.Key, v) {
 				return true
 			}
 		}
 	case "tag-value":
 		for _, t := range s.Tags {
-			if strings.HasPrefix(t, v) {
+			if strings.HasPrefix(t.Value, v) {
 				return true
 			}
 		}
@@ -98,8 +102,8 @@ func (s *Secret) attributes() []string {
 	if s.Replicated {
 		a = append(a, s.PrimaryRegion)
 	}
-	for k, v := range s.Tags {
-		a = append(a, k, v)
+	for _, t := range s.Tags {
+		a = append(a, t.Key, t.Value)
 	}
 	return a
 }
@@ -108,13 +112,13 @@ func (s *Secret) attributes() []string {
 // the prefix of some word of the attributes. A value without words matches
 // nothing.
 func matchWords(value string, attributes ...string) bool {
-	wanted := words(value)
+	wanted := wordsOf(value)
 	if len(wanted) == 0 {
 		return false
 	}
 	var have []string
 	for _, a := range attributes {
-		have = append(have, words(a)...)
+		have = append(have, wordsOf(a)...)
 	}
 	for _, w := range wanted {
 		found := false
@@ -128,9 +132,9 @@ func matchWords(value string, attributes ...string) bool {
 	return true
 }
 
-// words splits a text at spaces and /-_+=.@, and where CamelCase begins a new
+// wordsOf splits a text at spaces and /-_+=.@, and where CamelCase begins a new
 // word: "COMPANYthings" is "compan" and "ythings". The words are in lower case.
-func words(text string) []string {
+func wordsOf(text string) []string {
 	var all []string
 	for _, field := range strings.FieldsFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || strings.ContainsRune("/-_+=.@", r)

@@ -10,7 +10,7 @@ func TestMatchFilters(t *testing.T) {
 	f := func(key string, values ...string) Filter { return Filter{key, values} }
 	app := Secret{
 		Name: "prod/AppBeta", Description: "an secret for the payments team",
-		Tags: map[string]string{"Team": "Payments", "env": "production"},
+		Tags: []Tag{{"Team", "Payments"}, {"env", "production"}},
 	}
 	replicated := Secret{Name: "r", PrimaryRegion: "us-east-1", Replicated: true}
 	tests := []struct {
@@ -83,8 +83,8 @@ func TestWords(t *testing.T) {
 		{"prod/AppBeta/a1b2c3", []string{"prod", "app", "beta", "a1b2c3"}},
 	}
 	for _, test := range tests {
-		if got := words(test.text); !slices.Equal(got, test.want) {
-			t.Errorf("words(%q): got %q, want %q", test.text, got, test.want)
+		if got := wordsOf(test.text); !slices.Equal(got, test.want) {
+			t.Errorf("wordsOf(%q): got %q, want %q", test.text, got, test.want)
 		}
 	}
 }

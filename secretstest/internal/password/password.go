@@ -3,10 +3,11 @@ package password
 
 import (
 	"crypto/rand"
-	"errors"
 	"math/big"
 	"slices"
 	"strings"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
 // An Input is the input of GetRandomPassword.
@@ -31,9 +32,9 @@ const (
 
 // The texts of InvalidParameterException.
 var (
-	errPasswordTooShort  = errors.New("Password length is too short based on the required types.")
-	errAllExcluded       = errors.New("All characters have been excluded from selection.")
-	errRequiredTypeEmpty = errors.New("All characters of the desired type have been excluded.")
+	errPasswordTooShort  = words.Error("Password length is too short based on the required types.")
+	errAllExcluded       = words.Error("All characters have been excluded from selection.")
+	errRequiredTypeEmpty = words.Error("All characters of the desired type have been excluded.")
 )
 
 // New makes a password from crypto/rand, each character of the

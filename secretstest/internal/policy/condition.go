@@ -15,6 +15,7 @@ type condition struct {
 	set      string // "", "ForAnyValue" or "ForAllValues"
 	ifExists bool
 	key      string // in lower case
+	written  string // the key as the policy has it
 	values   []string
 }
 
@@ -60,7 +61,7 @@ func parseConditions(value any) ([]condition, bool) {
 	if !ok {
 		return nil, false
 	}
-	var all []condition
+	var list []condition
 	for name, value := range block {
 		c := condition{operator: name}
 		if set, op, ok := strings.Cut(name, ":"); ok {
@@ -76,14 +77,35 @@ func parseConditions(value any) ([]condition, bool) {
 			return nil, false
 		}
 		for key, value := range keys {
-			c.key = strings.ToLower(key)
-			if c.values, ok = scalars(value); !ok {
+			c.key, c.written = strings.ToLower(key), key
+			if c.values, ok = scalars(value); !ok || len(c.values) == 0 || !all(c.values, c.wellFormed) {
 				return nil, false
 			}
-			all = append(all, c)
+			list = append(list, c)
 		}
 	}
-	return all, true
+	return list, true
+}
+
+// wellFormed reports whether a value is one that the operator can compare.
+func (c *condition) wellFormed(value string) bool {
+	ok := true
+	switch op := c.operator; {
+	case op == "Bool", op == "Null":
+		ok = strings.EqualFold(value, "true") || strings.EqualFold(value, "false")
+	case op == "IpAddress", op == "NotIpAddress":
+		_, err := parseRange(value)
+		ok = err == nil
+	case strings.HasPrefix(op, "Date"):
+		_, ok = parseDate(value)
+	case strings.HasPrefix(op, "Numeric"):
+		_, err := strconv.ParseFloat(value, 64)
+		ok = err == nil
+	case op == "BinaryEquals":
+		_, err := base64.StdEncoding.DecodeString(value)
+		ok = err == nil
+	}
+	return ok
 }
 
 // holds reports whether a request satisfies the condition.

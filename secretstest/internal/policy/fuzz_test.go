@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -9,7 +8,7 @@ import (
 // Deny of everything that is added to a policy must win.
 func FuzzPolicy(f *testing.F) {
 	f.Add(onePolicy(), alice, "secretsmanager:GetSecretValue", testSecret, "AWSCURRENT")
-	f.Add(onePolicy(`Principal="*"`, `Condition={"StringLike":{"secretsmanager:VersionStage":"${a}*"}}`), bob, "a:b", "*", "${")
+	f.Add(onePolicy(`Principal="*"`, `Condition={"StringLike":{"secretsmanager:VersionStage":"${a}*"}}`), bob, "secretsmanager:b", "*", "${")
 	f.Add(onePolicy(`NotPrincipal={"AWS":"`+bob+`"}`, `Condition={"ForAllValues:ArnLike":{"k":["arn:${a:b}:c:d:e:f","*"]}}`), bob, "", "", "arn:::::")
 	f.Add(onePolicy(`Condition={"DateLessThan":{"aws:CurrentTime":"2024-01-01"},"IpAddress":{"k":"::/0"},"NumericEquals":{"k":"1e999"}}`), bob, "", "", "::1")
 	f.Add(`{"Statement":[]}`, "", "", "", "")
@@ -18,11 +17,10 @@ func FuzzPolicy(f *testing.F) {
 		if err != nil {
 			return
 		}
-		parts := append(strings.Split(principal, ":"), "", "", "", "", "")
-		r := Request{PrincipalARN: principal, Account: parts[4], Action: action, Resource: resource,
+		r := Request{Caller: caller(principal), Action: action, Resource: resource,
 			Keys: map[string][]string{"k": {value}, "secretsmanager:versionstage": {value}, "aws:tagkeys": {value, "a"}, "none": {}}}
-		p.Public()
-		p.Problems()
+		p.Public("")
+		p.Problems(resource)
 		p.Decide(r)
 		p.statements = append(p.statements, statement{deny: true, principals: principals{any: true},
 			actions: []string{"*"}, resources: []string{"*"}})

@@ -72,6 +72,10 @@ func (r *Request) variable(name string) (string, bool) {
 	return strings.Trim(strings.TrimSpace(fallback), "'"), hasFallback
 }
 
+// Match reports whether a text is one that a pattern with the wildcards * and ?
+// stands for.
+func Match(pattern, text string) bool { return match(globOf(pattern), text) }
+
 // match reports whether the glob matches the whole of s. It takes time in
 // proportion to the product of their lengths at most.
 func match(g glob, s string) bool {

@@ -5,10 +5,11 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
 // A Policy is a parsed resource policy. It is immutable and safe for
@@ -24,6 +25,7 @@ type statement struct {
 	deny         bool
 	principals   principals
 	notPrincipal bool
+	identity     bool // of an identity's own policy, which has no principals
 	actions      []string
 	notAction    bool
 	resources    []string
@@ -42,15 +44,21 @@ type principals struct {
 
 // The texts of MalformedPolicyDocumentException.
 var (
-	errPolicySyntax    = errors.New("This resource policy contains a syntax error.")
-	errPolicyPrincipal = errors.New("This resource policy contains an unsupported principal.")
-	errPolicyService   = errors.New("This resource policy contains an invalid service principal.")
+	errPolicySyntax    = words.Error("This resource policy contains a syntax error.")
+	errPolicyPrincipal = words.Error("This resource policy contains an unsupported principal.")
+	errPolicyService   = words.Error("This resource policy contains an invalid service principal.")
 )
 
-// Parse parses a resource policy. The error's text is that of the
-// service's MalformedPolicyDocumentException. Whether a principal exists is
-// not asked, only whether it looks like one.
-func Parse(doc string) (*Policy, error) {
+// Parse parses the policy of a secret. The error's text is that of the
+// service's MalformedPolicyDocumentException. Whether a principal exists is not
+// asked, only whether it looks like one. The actions must be the service's own.
+func Parse(doc string) (*Policy, error) { return parse(doc, false) }
+
+// ParseIdentity parses a policy of a user or a role. It has no principals, and
+// may be about the actions of any service.
+func ParseIdentity(doc string) (*Policy, error) { return parse(doc, true) }
+
+func parse(doc string, identity bool) (*Policy, error) {
 	var top map[string]any
 	d := json.NewDecoder(strings.NewReader(doc))
 	d.UseNumber()
@@ -77,10 +85,13 @@ func Parse(doc string) (*Policy, error) {
 			return nil, errPolicySyntax
 		}
 	}
-	return p, p.parseStatements(top["Statement"])
+	if err := p.parseStatements(top["Statement"], identity); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
-func (p *Policy) parseStatements(value any) error {
+func (p *Policy) parseStatements(value any, identity bool) error {
 	list, ok := value.([]any)
 	if !ok {
 		list = []any{value}
@@ -94,7 +105,7 @@ func (p *Policy) parseStatements(value any) error {
 		if !ok {
 			return errPolicySyntax
 		}
-		s, err := parseStatement(m)
+		s, err := parseStatement(m, identity)
 		if err != nil {
 			return err
 		}
@@ -107,21 +118,30 @@ func (p *Policy) parseStatements(value any) error {
 	return nil
 }
 
-func parseStatement(m map[string]any) (s statement, err error) {
-	for _, pair := range [][2]string{{"Principal", "NotPrincipal"}, {"Action", "NotAction"}, {"Resource", "NotResource"}} {
-		if (m[pair[0]] == nil) == (m[pair[1]] == nil) {
-			return s, errPolicySyntax // exactly one of them
-		}
-	}
-	if m["Effect"] == nil {
+func parseStatement(m map[string]any, identity bool) (s statement, err error) {
+	if m["Effect"] == nil || !oneOf(m, "Action", "NotAction") || !oneOf(m, "Resource", "NotResource") ||
+		oneOf(m, "Principal", "NotPrincipal") == identity || identity && m["Principal"] != nil {
 		return s, errPolicySyntax
 	}
+	s.identity = identity
 	for key, value := range m {
 		if err := s.parseElement(key, value); err != nil {
 			return s, err
 		}
 	}
+	if !identity && !all(s.actions, ownAction) {
+		return s, errPolicySyntax
+	}
 	return s, nil
+}
+
+// oneOf reports whether exactly one of two elements is there.
+func oneOf(m map[string]any, a, b string) bool { return (m[a] == nil) != (m[b] == nil) }
+
+// ownAction reports whether an action can be one of Secrets Manager's.
+func ownAction(action string) bool {
+	service, _, _ := strings.Cut(action, ":")
+	return action == "*" || strings.EqualFold(service, "secretsmanager")
 }
 
 func (s *statement) parseElement(key string, value any) (err error) {
@@ -129,6 +149,7 @@ func (s *statement) parseElement(key string, value any) (err error) {
 	switch key {
 	case "Sid":
 		s.sid, ok = value.(string)
+		ok = ok && sidPattern.MatchString(s.sid)
 	case "Effect":
 		s.deny = value == "Deny"
 		ok = s.deny || value == "Allow"
@@ -156,6 +177,7 @@ func (s *statement) parseElement(key string, value any) (err error) {
 
 var (
 	actionPattern = regexp.MustCompile(`^(\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+)$`)
+	sidPattern    = regexp.MustCompile(`^[A-Za-z0-9]*$`)
 	// An account, its root, or one of its identities; no wildcard may hide in it.
 	principalPattern = regexp.MustCompile(`^(\d{12}|arn:aws[a-z-]*:(iam|sts)::\d{12}:` +
 		`(root|(user|role|assumed-role|federated-user)/[^*?]+)|A[A-Z]{3}[A-Z0-9]{12,124})$`)

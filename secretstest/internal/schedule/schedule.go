@@ -2,10 +2,11 @@
 package schedule
 
 import (
-	"errors"
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
 // Rules are the RotationRules of a secret.
@@ -17,13 +18,13 @@ type Rules struct {
 
 // The texts of InvalidParameterException for rules that don't hold.
 var (
-	errBothRules     = errors.New("You cannot specify both rotation frequency and schedule expression together.")
-	errSchedule      = errors.New("Invalid schedule expression.")
-	errRateHours     = errors.New("Rate in hour should be least 4 and less than 24.")
-	errRateDays      = errors.New("Rate in day should be greater than 0 and less than 1000.")
-	errDuration      = errors.New("Duration must be at least 1 hour, at most 24 hour.")
-	errDurationRate  = errors.New("Duration cannot be greater than Rate in hour.")
-	errDurationInDay = errors.New("Starting hour and duration must be within a day.")
+	errBothRules     = words.Error("You cannot specify both rotation frequency and schedule expression together.")
+	errSchedule      = words.Error("Invalid schedule expression.")
+	errRateHours     = words.Error("Rate in hour should be least 4 and less than 24.")
+	errRateDays      = words.Error("Rate in day should be greater than 0 and less than 1000.")
+	errDuration      = words.Error("Duration must be at least 1 hour, at most 24 hour.")
+	errDurationRate  = words.Error("Duration cannot be greater than Rate in hour.")
+	errDurationInDay = words.Error("Starting hour and duration must be within a day.")
 )
 
 // A Schedule says when a secret is rotated, in UTC. It is immutable and safe

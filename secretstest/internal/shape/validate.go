@@ -3,11 +3,12 @@ package shape
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
 // redacted stands for a value that the service does not repeat.
@@ -205,10 +206,10 @@ func CheckTypes(op string, in map[string]any) error {
 }
 
 var (
-	errStructureFound = errors.New("Start of structure or map found where not expected.")
-	errListFound      = errors.New("Start of list found where not expected")
-	errFieldType      = errors.New("Unexpected field type")
-	errBlob           = errors.New("Invalid base64 in blob")
+	errStructureFound = words.Error("Start of structure or map found where not expected.")
+	errListFound      = words.Error("Start of list found where not expected")
+	errFieldType      = words.Error("Unexpected field type")
+	errBlob           = words.Error("Invalid base64 in blob")
 )
 
 func (s *shape) checkType(value any) error {
@@ -260,13 +261,13 @@ func (s *shape) checkScalar(value any) error {
 	}
 	switch s.kind {
 	case kindString:
-		return errors.New(token + " can not be converted to a String")
+		return words.Error(token + " can not be converted to a String")
 	case kindBlob:
-		return errors.New(token + " can not be converted to a Blob")
+		return words.Error(token + " can not be converted to a Blob")
 	case kindInteger:
-		return errors.New(token + " can not be converted to an Integer")
+		return words.Error(token + " can not be converted to an Integer")
 	case kindBoolean:
-		return errors.New(token + " can not be converted to a Boolean")
+		return words.Error(token + " can not be converted to a Boolean")
 	}
 	return errFieldType
 }
