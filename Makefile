@@ -25,7 +25,7 @@ help:
 # All tests of all modules. Installs the database servers they need where it
 # can, and says loudly what it left out where it cannot.
 test:
-	@internal/tools/test.sh
+	@SECRETSTEST_AWSCLI=1 internal/tools/test.sh
 
 # What a read costs, beside what others cost.
 bench:
