@@ -90,7 +90,7 @@ type RotationState struct {
 	PendingVersion string
 	Since          time.Time
 
-	LastRotated  time.Time     // zero: never
+	LastRotated  time.Time     // zero: never, or the service does not rotate it
 	NextRotation time.Time     // the latest moment, zero: not scheduled
 	Window       time.Duration // how long the window is that ends with NextRotation
 }
