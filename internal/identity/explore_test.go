@@ -195,13 +195,13 @@ func (m *model) judge(s *state, q question, life uint8, v Verdict) string {
 		return "one secret has two entries"
 	case accepted && cached != life && q.n < s.settled[q.name]:
 		return "an earlier check changed what a later one settled"
-	case accepted && cached != 0 && cached != life && replaced&(1<<life) != 0 && q.back&(1<<life) == 0:
+	case accepted && cached != 0 && cached != life && replaced&(1<<life) != 0 && q.back&(1<<life) == 0 && !(m.dated && life > cached):
 		return "a replaced secret is back on the word of one answer"
 	case !accepted && cached == life:
 		return "the answer is what is cached, and not taken"
 	case v == PutOff && q.suspect == life:
 		return "the second of two agreeing answers is put off"
-	case v == PutOff && life > cached && replaced&(1<<life) == 0:
+	case v == PutOff && life > cached && (m.dated || replaced&(1<<life) == 0):
 		return "a new secret is put off"
 	case v == Overtaken && q.n >= s.settled[q.name]:
 		return "overtaken by no later check"

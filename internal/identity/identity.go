@@ -93,10 +93,13 @@ func Place(q Question, who Secret, named, there *Known) Verdict {
 }
 
 // follows reports whether k took the place of who, whose value was made at the
-// given moment: what is created again has no value from before that.
+// given moment. Where both moments are known they decide: what is created again
+// has no value from before that.
 func (k *Known) follows(who Secret, created int64) bool {
-	older := created != 0 && created < k.Created && who.Space() == k.Space()
-	return older || contains(k.Former, who.Key)
+	if created != 0 && k.Created != 0 && created != k.Created && who.Space() == k.Space() {
+		return created < k.Created
+	}
+	return contains(k.Former, who.Key)
 }
 
 // Succeed returns the keys of which a secret is to remember that it took their
