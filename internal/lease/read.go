@@ -127,13 +127,19 @@ func (l *Lease) discard(r *Rules, now Time) Report {
 	return rep
 }
 
-// Hold keeps the lease, and has it refreshed read or not, until Release.
+// Hold keeps the lease, and has it refreshed read or not, until Release. One
+// that has no value yet is given the time to get it: whoever made the lease is
+// about to tell it of one.
 func (l *Lease) Hold(r *Rules, now Time) {
 	l.holders++
 	if l.gone || r.OnRead || l.running || l.planned {
 		return
 	}
-	l.plan(max(now, l.late()), false)
+	at := max(now, l.late())
+	if !l.has {
+		at = now.Add(r.MinBackoff)
+	}
+	l.plan(at, false)
 }
 
 // Release ends one Hold.
