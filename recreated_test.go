@@ -274,6 +274,24 @@ func TestARNFollowsARecreatedSecret(t *testing.T) {
 	})
 }
 
+// A description shows that a secret was recreated by its ARN, although the
+// version id is the deleted one's: the value is read anew.
+func TestDescriptionOfARecreatedSecretConfirmsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		s.add("a", "aaaaaa", "deleted")
+		s.put("a", "v1", "deleted")
+		s.move("a", "AWSCURRENT", "v1")
+		c := newClient(t, s, nil)
+		checkText(t, c, "at first", "a", "deleted")
+		s.add("a", "bbbbbb", "created")
+		s.put("a", "v1", "created")
+		s.move("a", "AWSCURRENT", "v1")
+		refresh(t, c, "a")
+		checkText(t, c, "after the refresh", "a", "created")
+	})
+}
+
 // An answer about a version of the deleted secret that comes late must not
 // replace what is known of the recreated one.
 func TestLateVersionDoesNotBringBackADeletedSecret(t *testing.T) {
