@@ -103,8 +103,8 @@ func reason(err error) string {
 		return "`" + api.ErrorCode() + "`"
 	case strings.Contains(err.Error(), "deadline exceeded"):
 		return "deadline exceeded"
-	case strings.Contains(err.Error(), "deserialization"):
-		return "the answer is not JSON"
+	case strings.Contains(err.Error(), "could not be read"):
+		return "the answer cannot be read"
 	}
 	return "no connection"
 }
