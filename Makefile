@@ -14,7 +14,7 @@ MUTANTS ?=
 
 help:
 	@echo 'make test     every test of every module, on real databases too'
-	@echo 'make lint     gofmt, vet, staticcheck, tidiness, dependencies'
+	@echo 'make lint     gofmt, vet, staticcheck, tidiness, dependencies, builds, API'
 	@echo 'make bench    what a read costs'
 	@echo 'make explore  every state of larger models of the pure types: some minutes'
 	@echo 'make sim      SEEDS=$(SEEDS) simulated histories, each read checked'
@@ -39,7 +39,7 @@ soak:
 fuzz:
 	@FUZZTIME=$(FUZZTIME) internal/tools/fuzz.sh
 
-# gofmt, vet, staticcheck, tidiness, dependencies.
+# gofmt, vet, staticcheck, tidiness, dependencies, builds, API.
 lint:
 	@internal/tools/lint.sh
 

@@ -1,0 +1,169 @@
+package docs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+)
+
+// The faults of an hour, and how each begins.
+var faults = []struct {
+	what  string
+	begin func(*secretstest.Server) (end func())
+}{
+	{"the region cannot be reached", func(s *secretstest.Server) func() { return s.RegionOutage(secretstest.DefaultRegion) }},
+	{"nine calls of ten are throttled", func(s *secretstest.Server) func() { return s.ThrottleStorm() }},
+	{"answers do not end", func(s *secretstest.Server) func() { return s.SlowTrickle(time.Second) }},
+	{"answers are no JSON", func(s *secretstest.Server) func() { return s.BrokenJSON() }},
+	{"STS refuses the role", func(s *secretstest.Server) func() { return s.STSDenied() }},
+	{"the clock is wrong by an hour", func(s *secretstest.Server) func() { return s.ClockSkew(time.Hour) }},
+	{"DescribeSecret is denied", func(s *secretstest.Server) func() {
+		s.Fail(always(secretstest.DenyDescribe(name)))
+		return s.ClearFaults
+	}},
+	{"GetSecretValue is denied", func(s *secretstest.Server) func() {
+		s.Fail(secretstest.Fault{Op: "GetSecretValue", Code: "AccessDeniedException", Times: secretstest.Always})
+		return s.ClearFaults
+	}},
+	{"the KMS key is revoked", func(s *secretstest.Server) func() { return s.KMSRevoked(name) }},
+	{"reads lag by ten minutes", func(s *secretstest.Server) func() {
+		return s.LaggingReplica(secretstest.DefaultRegion, 10*time.Minute)
+	}},
+}
+
+func always(f secretstest.Fault) secretstest.Fault {
+	f.Times = secretstest.Always
+	return f
+}
+
+// What an hour of each fault means for a secret that is read every second, with
+// default options.
+func TestFailures(t *testing.T) {
+	var b table
+	b.head("for an hour", "readers of a cached secret", "first readers", "calls", "a version made as it ends is seen after")
+	for _, f := range faults {
+		synctest.Test(t, func(t *testing.T) { b.row(f.what, suffer(t, f.begin)...) })
+	}
+	checkTable(t, "failures.md", "failures", b.String())
+}
+
+// suffer lets a client live through an hour of a fault.
+func suffer(t *testing.T, begin func(*secretstest.Server) (end func())) []string {
+	srv, c := open(t, secrets.Options{})
+	r := &reader{c: c}
+	r.read(10 * time.Minute)
+	if r.failed > 0 {
+		t.Fatalf("%d reads failed before the fault", r.failed)
+	}
+	end := begin(srv)
+	first := firstRead(t, srv)
+	*r = reader{c: c}
+	before := c.Stats()
+	r.read(time.Hour)
+	during := c.Stats().Sub(before)
+	end()
+	srv.Put(name, "second value")
+	return []string{r.verdict(), first, fmt.Sprint(during.Calls()), r.until("second value")}
+}
+
+// firstRead says what a client that has nothing cached reads.
+func firstRead(t *testing.T, srv *secretstest.Server) string {
+	t.Helper()
+	c, err := secrets.New(srv.Client(), &secrets.Options{Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	deadline, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	began := time.Now()
+	_, err = secrets.Get[string](deadline, c, name)
+	took := time.Since(began).Round(time.Second)
+	if err == nil {
+		return "get it"
+	}
+	if took < time.Second {
+		return "fail at once: " + reason(err)
+	}
+	return "fail in seconds: " + reason(err)
+}
+
+// reason names an error without what differs from run to run.
+func reason(err error) string {
+	var api interface{ ErrorCode() string }
+	switch {
+	case errors.As(err, &api):
+		return "`" + api.ErrorCode() + "`"
+	case strings.Contains(err.Error(), "deadline exceeded"):
+		return "deadline exceeded"
+	case strings.Contains(err.Error(), "could not be read"):
+		return "the answer cannot be read"
+	}
+	return "no connection"
+}
+
+// A reader reads every second and notes what it gets.
+type reader struct {
+	c       *secrets.Client
+	reads   int
+	failed  int
+	slowest time.Duration
+	first   time.Duration // after its begin, of the first that failed
+	err     error
+}
+
+func (r *reader) read(d time.Duration) {
+	began := time.Now()
+	for time.Since(began) < d {
+		r.once(began)
+		time.Sleep(time.Second)
+	}
+}
+
+func (r *reader) once(began time.Time) string {
+	at := time.Now()
+	v, err := secrets.Get[string](ctx, r.c, name)
+	r.reads++
+	r.slowest = max(r.slowest, time.Since(at))
+	if err != nil {
+		if r.failed++; r.err == nil {
+			r.err, r.first = err, at.Sub(began)
+		}
+	}
+	return v
+}
+
+func (r *reader) verdict() string {
+	switch {
+	case r.failed == 0 && r.slowest == 0:
+		return "never fail, never wait"
+	case r.failed == 0:
+		return "never fail; one waits " + short(r.slowest)
+	}
+	return fmt.Sprintf("fail after the next request, within %s: %s", short((r.first + 5*time.Minute).Truncate(5*time.Minute)), reason(r.err))
+}
+
+// until says how long it takes until the value is read.
+func (r *reader) until(value string) string {
+	began := time.Now()
+	for r.once(began) != value {
+		if time.Since(began) > 2*time.Hour {
+			return "not within 2 h"
+		}
+		time.Sleep(time.Second)
+	}
+	took := time.Since(began)
+	for _, bound := range []time.Duration{10 * time.Second, 15 * time.Minute, time.Hour} {
+		if took <= bound {
+			return "at most " + short(bound)
+		}
+	}
+	return short(took)
+}
