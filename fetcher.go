@@ -204,11 +204,14 @@ func call[T any](ctx context.Context, f *fetcher, n *atomic.Uint64, fn func(cont
 // failed counts a failed call and makes its error fit to be shown.
 func (f *fetcher) failed(ctx context.Context, err error) error {
 	f.counts.errors.Add(1)
-	if isThrottle(err) {
+	if classOf(err) == throttledError {
 		f.counts.throttles.Add(1)
 	}
-	if context.Cause(ctx) == errFetchTimeout {
+	switch {
+	case context.Cause(ctx) == errFetchTimeout:
 		return errFetchTimeout
+	case ctx.Err() == nil && isContextError(err):
+		err = &lostError{err}
 	}
 	return clean(err)
 }
