@@ -324,7 +324,7 @@ func (c *cache) endedBy(ctx context.Context, err error) error {
 // join runs fn once for all callers with the same name, in a flight of its own:
 // it ends by its requests' timeouts or at Close, not with any caller's context.
 func (c *cache) join(ctx context.Context, name string, fn func(context.Context) (any, error)) (any, error) {
-	shared := context.WithoutCancel(ctx)
+	shared := withoutCancel(ctx)
 	ch := c.flights.DoChan(name, func() (any, error) {
 		if !c.enter() {
 			return nil, ErrClosed
@@ -365,6 +365,7 @@ func (c *cache) close() {
 	}
 	c.mu.Unlock()
 	c.wg.Wait()
+	c.fetcher.running.Wait()
 	c.log.flush()
 }
 

@@ -88,6 +88,10 @@ func answerOf(err error) answer { return classOf(err).answer() }
 // endpoints differ, and by who answered: what STS, the instance metadata service
 // or another source of credentials says, says nothing about a secret.
 func classOf(err error) class {
+	var several *regionsError
+	if errors.As(err, &several) {
+		return classOf(several.failed[0].err) // a replica's no is none
+	}
 	api, from := originOf(err, fromService)
 	var lost *lostError
 	switch {
@@ -95,7 +99,7 @@ func classOf(err error) class {
 		return credentialsError
 	case errors.Is(err, errFetchTimeout):
 		return timeoutError
-	case errors.As(err, &lost):
+	case errors.As(err, &lost) || errors.Is(err, errRegionTimeout):
 		return networkError
 	case isContextError(err):
 		return contextError

@@ -19,11 +19,14 @@ var (
 	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
 	errGone         = errors.New("the secret left the cache in the meantime")
 	errReplaced     = errors.New("the answer is about a secret that has been deleted and recreated since")
+	errBehind       = errors.New("a replica answered with an older version")
 	errNoID         = errors.New("the secret id is empty")
 	errNoDescribe   = errors.New("DescribeSecret is unavailable at this endpoint")
 	errCallEnded    = errors.New("the call of the API ended its own goroutine")
 	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may hold the value)")
 	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)
+
+	errRegionTimeout = fmt.Errorf("no answer within Options.RegionTimeout: %w", context.DeadlineExceeded)
 )
 
 // A DecodeError says that a version of a secret did not decode into a type, or

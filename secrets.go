@@ -35,8 +35,12 @@ func New(api API, opts *Options) (*Client, error) {
 		failing:   map[*entry]struct{}{},
 	}}
 	c.log.log = opts.logger()
-	c.fetcher = newFetcher(api, opts, &c.counts)
 	c.base, c.stop = context.WithCancel(context.Background())
+	var err error
+	if c.fetcher, err = newFetcher(api, opts, &c.cache); err != nil {
+		c.stop()
+		return nil, err
+	}
 	c.size = opts.size()
 	c.lru, _ = simplelru.NewLRU[string, *entry](1<<30, nil)
 	c.asked = map[*claim]struct{}{}

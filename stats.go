@@ -19,6 +19,7 @@ type Stats struct {
 
 	Errors       uint64 // calls that failed, of whatever kind
 	Throttles    uint64 // those of them that the service throttled
+	Failovers    uint64 // calls that another region answered than the one that is asked first
 	Refreshes    uint64 // refreshes of cached secrets that ended well
 	NewVersions  uint64 // versions that replaced another as current
 	DecodeErrors uint64 // versions that did not decode or validate for a type
@@ -50,6 +51,7 @@ func (s Stats) Sub(t Stats) Stats {
 		BatchGetSecretValue: s.BatchGetSecretValue - t.BatchGetSecretValue,
 		Errors:              s.Errors - t.Errors,
 		Throttles:           s.Throttles - t.Throttles,
+		Failovers:           s.Failovers - t.Failovers,
 		Refreshes:           s.Refreshes - t.Refreshes,
 		NewVersions:         s.NewVersions - t.NewVersions,
 		DecodeErrors:        s.DecodeErrors - t.DecodeErrors,
@@ -69,7 +71,7 @@ type counts struct {
 	refreshes, newVersions       atomic.Uint64
 	decodeErrors, rejections     atomic.Uint64
 	evictions, denials           atomic.Uint64
-	throttles                    atomic.Uint64
+	throttles, failovers         atomic.Uint64
 }
 
 func (c *counts) stats() Stats {
@@ -83,6 +85,7 @@ func (c *counts) stats() Stats {
 		BatchGetSecretValue: c.batch.Load(),
 		Errors:              c.errors.Load(),
 		Throttles:           c.throttles.Load(),
+		Failovers:           c.failovers.Load(),
 		Refreshes:           c.refreshes.Load(),
 		NewVersions:         c.newVersions.Load(),
 		DecodeErrors:        c.decodeErrors.Load(),
