@@ -45,7 +45,7 @@ lint:
 
 # Every state of the larger models of the pure types: some minutes, 16 GB.
 explore:
-	@EXPLORE=full go test -timeout 60m -count=1 -v -run TestExplore ./internal/lease ./internal/identity ./internal/rotation
+	@EXPLORE=full go test -timeout 60m -count=1 -v -run TestExplore ./internal/region ./internal/lease ./internal/identity ./internal/rotation
 
 # Simulated days of a client and a service with faults, from SEEDS seeds. The tag
 # and the flag let a seed decide the client's own chance too, so that it repeats.

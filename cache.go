@@ -360,7 +360,7 @@ func (c *cache) endedBy(ctx context.Context, err error) error {
 // it ends by its requests' timeouts or at Close, not with any caller's context.
 func (c *cache) join(ctx context.Context, name string, fn func(context.Context) (any, error)) (v any, err error) {
 	waiting := c.waits(ctx, askedFor(name))
-	shared, fl := c.withFlight(context.WithoutCancel(ctx))
+	shared, fl := c.withFlight(withoutCancel(ctx))
 	ch := c.flights.DoChan(name, func() (any, error) {
 		if !c.enter() {
 			return nil, ErrClosed
@@ -403,6 +403,7 @@ func (c *cache) close() {
 	}
 	c.mu.Unlock()
 	c.wg.Wait()
+	c.fetcher.running.Wait()
 	c.events.drain()
 }
 

@@ -58,6 +58,7 @@ type checked struct {
 	quick  bool
 	flight *flight      // nil: nobody is told of calls
 	desc   *description // what DescribeSecret said, nil: it was not asked or said nothing of labels
+	home   bool         // a replica is behind: only the region is asked that has the last word
 	alone  bool         // DescribeSecret has nothing to say: what GetSecretValue answers stands
 }
 
@@ -111,22 +112,35 @@ func (c *cache) endCheck(ck *checked) {
 // ask asks DescribeSecret first, which decrypts nothing, and fetches the value
 // if it changed or was not fetched for an hour.
 func (c *cache) ask(ctx context.Context, ck *checked) error {
-	if ck.Describe && c.fetcher.describes() {
+	if ck.Describe && c.fetcher.describes(ck.claim.id) {
 		done, err := c.describe(ctx, ck)
 		if done {
 			return err
 		}
 	}
-	s, err := c.fetcher.value(ctx, ck.claim.id, Selector{}, ck.quick)
-	switch {
-	case err == nil:
-		_, _, err = c.adopt(ck.claim, s, ck)
-		return err
-	case c.meansNo(ctx, ck, err):
-		c.refused(ck, err)
-		return err
+	for {
+		s, err := c.valueFor(ctx, ck)
+		if err == nil {
+			if _, _, err = c.adopt(ck.claim, s, ck); err != errBehind {
+				return err
+			}
+			ck.home = true
+			continue
+		}
+		if c.meansNo(ctx, ck, err) {
+			c.refused(ck, err)
+			return err
+		}
+		return c.failed(ctx, ck, err, false)
 	}
-	return c.failed(ctx, ck, err, false)
+}
+
+// valueFor asks for the value of the current version.
+func (c *cache) valueFor(ctx context.Context, ck *checked) (*Secret, error) {
+	if ck.home {
+		return c.fetcher.homeValue(ctx, ck.claim.id, ck.quick)
+	}
+	return c.fetcher.value(ctx, ck.claim.id, Selector{}, ck.quick)
 }
 
 // describe asks DescribeSecret, and reports whether that was enough.
@@ -154,19 +168,34 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 		return l.Described(&c.rules, c.moment(), &ck.Check, c.describedLocked(d))
 	})
 	c.answeredLocked(ck.e, rep, ck)
-	if rep.Step == lease.Done {
+	switch {
+	case rep.Behind:
+		return ck.askHome()
+	case rep.Step == lease.Done:
 		return true, nil
 	}
 	if known := ck.e.coldState().versions.valueLocked(current, c.now()); known != nil && !ck.Fetch {
-		_, _, err := c.observeLocked(ck.e, ck, known.withStages(d.labels.of(current)), false)
+		known = known.withStages(d.labels.of(current))
+		known.v.replica = d.replica
+		_, _, err := c.observeLocked(ck.e, ck, known, false)
+		if err == errBehind {
+			return ck.askHome()
+		}
 		return true, err
 	}
 	return false, nil
 }
 
+// askHome goes on with a check that a replica answered that is behind: the region
+// decides that has the last word.
+func (ck *checked) askHome() (done bool, err error) {
+	ck.desc, ck.home = nil, true
+	return false, nil
+}
+
 // describedLocked returns what the lease wants to know of a description.
 func (c *cache) describedLocked(d *description) lease.Description {
-	ld := lease.Description{Current: d.labels[Current], Pending: d.labels.outstanding()}
+	ld := lease.Description{Current: d.labels[Current], Pending: d.labels.outstanding(), Replica: d.replica}
 	if d.rotation.planned() {
 		now := c.now()
 		ld.Windowed = true
@@ -181,7 +210,7 @@ func (c *cache) describedLocked(d *description) lease.Description {
 func (c *cache) withoutDescribe(ck *checked, err error) bool {
 	switch answerOf(err) {
 	case missing:
-		if c.fetcher.describing.lose() {
+		if c.fetcher.loseDescribe(ck.claim.id) {
 			c.events.add(Event{Kind: EventUnavailable, Secret: ck.claim.id, Operation: opDescribe, Class: ClassOf(err), Err: err})
 		}
 		return true
@@ -200,7 +229,7 @@ func (c *cache) withoutDescribe(ck *checked, err error) bool {
 		}
 		return true
 	}
-	return false
+	return replicaAnswer(err) != answerOf(err) // it may give the value all the same
 }
 
 // meansNo reports whether err, of GetSecretValue for AWSCURRENT, says that the
@@ -217,7 +246,7 @@ func (c *cache) meansNo(ctx context.Context, ck *checked, err error) bool {
 	if ck.desc != nil {
 		return false
 	}
-	if ck.alone || !ck.Describe || !c.fetcher.describes() {
+	if ck.alone || !ck.Describe || !c.fetcher.describes(ck.claim.id) {
 		return true
 	}
 	d, err := c.fetcher.describe(ctx, ck.claim.id, ck.quick)
@@ -353,6 +382,9 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 	if err := c.refusedLocked(ck.claim, s); err != nil {
 		return nil, nil, err
 	}
+	if rep.Behind && !ck.Cold() {
+		return nil, nil, errBehind
+	}
 	c.answeredLocked(e, rep, ck)
 	if rep.Adopted {
 		e.announceLocked()
@@ -361,7 +393,7 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 }
 
 func observationOf(e *entry, s *Secret, fetched bool) lease.Observation {
-	o := lease.Observation{Version: s.v.id, Fetched: fetched}
+	o := lease.Observation{Version: s.v.id, Fetched: fetched, Replica: s.v.replica}
 	if e.cur != nil {
 		o.Same = e.cur.sameValue(s)
 		o.Older = s.v.created != 0 && s.v.created < e.cur.v.created

@@ -2,12 +2,9 @@ package secrets
 
 import (
 	"errors"
-	"io"
-	"net"
 	"strings"
 	"sync/atomic"
 
-	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -40,75 +37,49 @@ func ClassOf(err error) FailureClass {
 		return ClassDecode
 	case errors.As(err, new(*RejectedError)):
 		return ClassRejected
-	case errors.Is(err, errFetchTimeout):
-		return ClassNetwork
-	case errors.Is(err, ErrClosed) || isContextError(err) && !errors.As(err, new(*smithyhttp.RequestSendError)):
+	case errors.Is(err, ErrClosed):
 		return ClassCanceled
-	}
-	if api := answeredBy(err); api != nil {
-		return classOfAnswer(api, err)
-	}
-	return classWithoutAnswer(err)
-}
-
-// classOfAnswer returns the class of what Secrets Manager itself answered.
-func classOfAnswer(api smithy.APIError, err error) FailureClass {
-	switch a := answerOf(err); {
-	case a == gone:
-		return ClassMissing
-	case a == denied:
-		return ClassDenied
-	case isThrottle(api):
-		return ClassThrottled
-	case refusesCredentials[api.ErrorCode()]:
-		return ClassCredentials
-	case a == missing:
-		return ClassOther
-	}
-	var response interface{ HTTPStatusCode() int }
-	if api.ErrorFault() == smithy.FaultServer || errors.As(err, &response) && response.HTTPStatusCode() >= 500 {
-		return ClassServer
-	}
-	return ClassOther
-}
-
-// refusesCredentials are the codes by which a service refuses the credentials
-// of a request, rather than what it asks for.
-var refusesCredentials = map[string]bool{
-	"AuthFailure":                         true,
-	"ExpiredToken":                        true,
-	"ExpiredTokenException":               true,
-	"IncompleteSignature":                 true,
-	"IncompleteSignatureException":        true,
-	"InvalidClientTokenId":                true,
-	"InvalidSignatureException":           true,
-	"MissingAuthenticationToken":          true,
-	"MissingAuthenticationTokenException": true,
-	"OptInRequired":                       true,
-	"RequestExpired":                      true,
-	"RequestTimeTooSkewed":                true,
-	"SignatureDoesNotMatch":               true,
-	"UnrecognizedClientException":         true,
-}
-
-// classWithoutAnswer returns the class of an error that the service did not
-// answer with.
-func classWithoutAnswer(err error) FailureClass {
-	var network net.Error
-	switch {
-	case errors.Is(err, errEmptyAnswer) || errors.Is(err, errUnreadable):
-		return ClassServer
 	case errors.Is(err, errNoCurrent):
 		return ClassMissing
-	case errors.As(err, new(*plainHTTPError)):
-		return ClassOther
-	case withoutCredentials(err):
+	}
+	switch c := classOf(err); {
+	case c != credentialsError && withoutCredentials(err):
 		return ClassCredentials
-	case errors.As(err, &network), errors.As(err, new(*smithyhttp.RequestSendError)), errors.As(err, new(*smithyhttp.ResponseError)),
-		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case c == contextError && errors.As(err, new(*smithyhttp.RequestSendError)):
+		return ClassNetwork // a timeout of the transport
+	case c == unknownError && serverFailed(err):
+		return ClassServer
+	default:
+		return c.failure()
+	}
+}
+
+// failure returns the class under its public name.
+func (c class) failure() FailureClass {
+	switch c {
+	case networkError, timeoutError:
 		return ClassNetwork
+	case serverError:
+		return ClassServer
+	case throttledError:
+		return ClassThrottled
+	case credentialsError:
+		return ClassCredentials
+	case contextError:
+		return ClassCanceled
+	case notFoundError:
+		return ClassMissing
+	case deniedError:
+		return ClassDenied
 	}
 	return ClassOther
+}
+
+// serverFailed reports whether the HTTP status of an answer whose code is not
+// known says so.
+func serverFailed(err error) bool {
+	var response interface{ HTTPStatusCode() int }
+	return errors.As(err, &response) && response.HTTPStatusCode() >= 500
 }
 
 // withoutCredentials reports whether a request was not sent for want of

@@ -34,7 +34,7 @@ func (c *cache) readOnce(ctx context.Context, id, how string, placed func(*entry
 	q := c.claim(id, how)
 	q.placed = placed
 	defer c.release(q)
-	s, err := c.fetcher.value(ctx, id, Selector{}, false)
+	s, err := c.fetcher.coldValue(ctx, id, Selector{})
 	if err != nil {
 		if ctx.Err() == nil {
 			err = c.coldFailed(q, err)

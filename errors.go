@@ -7,12 +7,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // ErrClosed is returned by every read of a [Client] after its Close.
@@ -23,11 +19,14 @@ var (
 	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
 	errGone         = errors.New("the secret left the cache in the meantime")
 	errReplaced     = errors.New("the answer is about a secret that has been deleted and recreated since")
+	errBehind       = errors.New("a replica answered with an older version")
 	errNoID         = errors.New("the secret id is empty")
 	errNoDescribe   = errors.New("DescribeSecret is unavailable at this endpoint")
 	errCallEnded    = errors.New("the call of the API ended its own goroutine")
 	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may hold the value)")
 	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)
+
+	errRegionTimeout = fmt.Errorf("no answer within Options.RegionTimeout: %w", context.DeadlineExceeded)
 )
 
 // A DecodeError says that a version of a secret did not decode into a type, or
@@ -103,95 +102,9 @@ func opError(op, id string, err error) error {
 	return fmt.Errorf("secrets: %s %q: %w", op, id, err)
 }
 
-// An answer is what an error of the service means for a cached secret.
-type answer int
-
-const (
-	transient answer = iota // timeouts, connections, throttling, 5xx, credentials, what we do not know
-	gone                    // not found, or in a state that forbids it: no, if DescribeSecret does not contradict
-	denied                  // no: not permitted, or the key refused
-	missing                 // the operation does not exist there
-	canceled                // a context ended
-)
-
-// answerOf sorts err by its code, never by its HTTP status, in which
-// compatible endpoints differ.
-func answerOf(err error) answer {
-	if isContextError(err) {
-		return canceled
-	}
-	api := answeredBy(err)
-	if api == nil {
-		return transient
-	}
-	switch code := api.ErrorCode(); code {
-	case "ResourceNotFoundException", "InvalidRequestException":
-		return gone
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "DecryptionFailure",
-		"KMSAccessDeniedException", "KMSDisabledException", "KMSNotFoundException", "KMSInvalidStateException":
-		return denied
-	case "UnknownOperationException", "UnsupportedOperation", "InvalidAction", "NotImplemented", "NotImplementedException":
-		return missing
-	default:
-		return transient
-	}
-}
-
-// answeredBy returns the error that Secrets Manager itself answered with, nil if
-// there is none in err. Where credentials cannot be had the SDK returns the
-// refusal of whoever gives them inside of the operation's error: STS's is an
-// operation's of its own, the others' come without an HTTP response of the
-// service. None of them says anything about the secret. An error that no
-// operation's encloses is what an API that is not the SDK's client answers.
-func answeredBy(err error) smithy.APIError {
-	inside := false // of an operation of Secrets Manager, before its response
-	for err != nil {
-		switch e := err.(type) {
-		case *smithy.OperationError:
-			if e.ServiceID != "" && e.ServiceID != secretsmanager.ServiceID {
-				return nil
-			}
-			inside = true
-		case smithy.APIError:
-			return e
-		case *retry.MaxAttemptsError:
-		case *smithyhttp.ResponseError, *awshttp.ResponseError:
-			inside = false
-		case interface{ Unwrap() []error }:
-			for _, err := range e.Unwrap() {
-				if api := answeredBy(err); api != nil && !inside {
-					return api
-				}
-			}
-			return nil
-		default:
-			if inside {
-				return nil
-			}
-		}
-		err = errors.Unwrap(err)
-	}
-	return nil
-}
-
 // panicError returns the error for a panic of somebody else's code. What it
 // panicked with may hold a secret's value, and is not shown.
 func panicError(p any) error { return fmt.Errorf("the call of the API panicked (with a %T)", p) }
-
-func isContextError(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
-// isThrottle reports whether err is the service asking for fewer calls, by the
-// SDK's own list.
-func isThrottle(err error) bool {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return false
-	}
-	_, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
-	return ok
-}
 
 // clean returns err if nothing in it can hold a secret's value, and otherwise
 // an error that stands for it. What the SDK fails to read it quotes.
@@ -205,6 +118,8 @@ func clean(err error) error {
 		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
 		return context.DeadlineExceeded
+	case classOf(err) == credentialsError:
+		return &identityError{errUnreadable}
 	}
 	return errUnreadable
 }

@@ -79,6 +79,13 @@ const (
 	// every secret.
 	EventUnavailable
 
+	// EventRegionFailed: Region did not answer, with Class and Err; the others of
+	// Options.Replicas are asked until it does. Secret is empty.
+	EventRegionFailed
+
+	// EventRegionBack: Region answers again. Secret is empty.
+	EventRegionBack
+
 	// EventCall: a call of the API ended. Operation, Duration and Time, which is when it
 	// began, say which; Class and Err are set if it failed. Call is its number, and
 	// Secrets are the ids that it asked for. Only Options.OnEvent is told.
@@ -109,6 +116,8 @@ var kindNames = [...]string{
 	EventRotated:       "rotated",
 	EventRotationStuck: "rotation stuck",
 	EventUnavailable:   "unavailable",
+	EventRegionFailed:  "region failed",
+	EventRegionBack:    "region back",
 	EventCall:          "call",
 	EventWait:          "wait",
 }
@@ -147,6 +156,7 @@ type Event struct {
 	Next    time.Time
 
 	Operation string // of the API: "GetSecretValue"
+	Region    string // where the API was asked, if there are several
 	Duration  time.Duration
 	Call      uint64
 	Secrets   []string // not to be changed

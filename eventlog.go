@@ -26,6 +26,8 @@ const (
 	msgStuck        = "secrets: rotation outstanding for more than an hour; its function may have failed"
 	msgDescribe     = "secrets: DescribeSecret denied; every refresh calls GetSecretValue"
 	msgNoDescribe   = "secrets: DescribeSecret unavailable; every refresh calls GetSecretValue"
+	msgRegionFailed = "secrets: region does not answer; others are asked until it does"
+	msgRegionBack   = "secrets: region answers again"
 	msgNoBatch      = "secrets: BatchGetSecretValue unavailable; secrets are fetched one by one"
 )
 
@@ -70,6 +72,10 @@ func (e *Event) line() (slog.Level, string) {
 		return slog.LevelWarn, msgStuck
 	case EventUnavailable:
 		return slog.LevelWarn, e.unavailable()
+	case EventRegionFailed:
+		return slog.LevelWarn, msgRegionFailed
+	case EventRegionBack:
+		return slog.LevelInfo, msgRegionBack
 	}
 	return 0, ""
 }
@@ -111,6 +117,7 @@ func (e *Event) record(log *slog.Logger) {
 	text("field", e.Field)
 	text("how", e.How)
 	text("operation", e.Operation)
+	text("region", e.Region)
 	text("error.type", string(e.Class))
 	if e.Err != nil {
 		attrs = append(attrs, slog.Any("error", e.Err))

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,23 +30,21 @@ type batcher interface {
 
 type callOpts = []func(*secretsmanager.Options)
 
-// A fetcher asks the service: it makes the calls, counts them and bounds how
-// long they take. It knows nothing of the cache. It is safe for concurrent use
-// by multiple goroutines.
+// A fetcher asks the service: it chooses the region, makes the calls, counts them
+// and bounds how long they take. It knows nothing of the cache. It is safe for
+// concurrent use by multiple goroutines.
 type fetcher struct {
-	api     API
-	opts    callOpts // of calls that somebody waits for
-	quick   callOpts // of calls that are repeated anyway: without the SDK's own retries
-	timeout time.Duration
+	*router
+	timeout time.Duration // of a call with all that it causes
+	try     time.Duration // of one region, while there are others
+	hedge   time.Duration // after which a cold read asks the next one too
 	counts  *counts
 	events  *eventQueue
 	calls   atomic.Uint64 // numbers calls
 
-	describer    describer
-	batcher      batcher
-	describing   availability
-	batching     availability
-	batchingNext atomic.Int64 // when a batch may be tried again, in nanoseconds since 1970
+	now     func() instant
+	base    context.Context // ends at Close
+	running sync.WaitGroup  // calls that are left to end by themselves
 }
 
 // availability is whether an operation can be used at all: the API has it, the
@@ -58,27 +57,59 @@ func (a *availability) has() bool { return !a.lost.Load() }
 // lose notes that it cannot. It reports true the first time.
 func (a *availability) lose() bool { return !a.lost.Swap(true) }
 
-// newFetcher returns a fetcher that asks api.
-func newFetcher(api API, o *Options, n *counts, q *eventQueue) *fetcher {
-	f := &fetcher{api: api, opts: callOptions(o), timeout: o.fetchTimeout(), counts: n, events: q}
-	f.quick = append(f.opts[:len(f.opts):len(f.opts)], withoutRetries)
-	f.describer, _ = api.(describer)
-	f.batcher, _ = api.(batcher)
-	f.describing.lost.Store(f.describer == nil)
-	f.batching.lost.Store(f.batcher == nil)
-	return f
-}
-
-func (f *fetcher) options(quick bool) callOpts {
-	if quick {
-		return f.quick
+// newFetcher returns the fetcher of c, which asks api. An error says that the
+// options do not agree with it.
+func newFetcher(api API, o *Options, c *cache) (*fetcher, error) {
+	f := &fetcher{
+		router: newRouter(api, o), timeout: o.fetchTimeout(), try: o.regionTimeout(), hedge: o.hedgeDelay(),
+		counts: &c.counts, events: &c.events, now: c.now, base: c.base,
 	}
-	return f.opts
+	if err := o.checkRegions(f.router.home); err != nil {
+		return nil, err
+	}
+	var err error
+	f.named, err = f.targetOf("", f.router.home, nil)
+	return f, err
 }
 
 // value asks for the value of a version.
 func (f *fetcher) value(ctx context.Context, id string, sel Selector, quick bool) (*Secret, error) {
-	in := &secretsmanager.GetSecretValueInput{SecretId: &id}
+	return f.valueOf(ctx, id, sel, calling{quick: quick})
+}
+
+// quickValue is value without the SDK's own retries.
+func (f *fetcher) quickValue(ctx context.Context, id string, sel Selector) (*Secret, error) {
+	return f.value(ctx, id, sel, true)
+}
+
+// coldValue is value for a reader who waits for it, and who has nothing else.
+func (f *fetcher) coldValue(ctx context.Context, id string, sel Selector) (*Secret, error) {
+	return f.valueOf(ctx, id, sel, calling{hedged: true})
+}
+
+// homeValue is value as the region says that has the last word on what is
+// current. Where that cannot be asked it is an error, and costs no call.
+func (f *fetcher) homeValue(ctx context.Context, id string, quick bool) (*Secret, error) {
+	t, err := f.route(id)
+	if err != nil {
+		return nil, err
+	}
+	if t.failing(t.home) {
+		return nil, &behindError{t}
+	}
+	s, err := f.valueOf(ctx, id, Selector{}, calling{quick: quick, only: t.home})
+	if err != nil && t.home.at > 0 {
+		err = &regionsError{[]regionFailure{{t.regions[0], &behindError{t}}, {t.home, err}}}
+	}
+	return s, err
+}
+
+func (f *fetcher) valueOf(ctx context.Context, id string, sel Selector, how calling) (*Secret, error) {
+	t, err := f.route(id)
+	if err != nil {
+		return nil, err
+	}
+	in := secretsmanager.GetSecretValueInput{}
 	switch {
 	case sel.id != "":
 		in.VersionId = &sel.id
@@ -88,13 +119,35 @@ func (f *fetcher) value(ctx context.Context, id string, sel Selector, quick bool
 		stage := Current
 		in.VersionStage = &stage
 	}
-	return call(ctx, f, request{op: opGet, n: &f.counts.get, id: id}, func(ctx context.Context) (*Secret, error) {
-		out, err := f.api.GetSecretValue(ctx, in, f.options(quick)...)
+	s, e, err := ask(ctx, f, t, request{op: opGet, n: &f.counts.get, id: id}, how, func(ctx context.Context, e *endpoint) (*Secret, error) {
+		in, asked := in, e.id(id)
+		in.SecretId = &asked
+		out, err := e.api.GetSecretValue(ctx, &in, e.options(how.quick)...)
 		if err != nil {
 			return nil, err
 		}
 		return fromOutput(id, out)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return s.from(t, e), nil
+}
+
+// from returns s as the answer of e, one of t's regions: with the ARN that it has
+// in the first.
+func (s *Secret) from(t *target, e *endpoint) *Secret {
+	s.v.arn = t.arn(e, s.v.arn)
+	s.v.replica = t.foreign(e)
+	return s
+}
+
+// arn returns what the ARN that e answers with is in the first region.
+func (t *target) arn(e *endpoint, arn string) string {
+	if e.at == 0 {
+		return arn
+	}
+	return inRegion(arn, t.regions[0].region)
 }
 
 // A description is what DescribeSecret says of a secret.
@@ -104,20 +157,36 @@ type description struct {
 	deleted  bool   // it is scheduled for deletion
 	labels   labels // nil: endpoints that say nothing of labels leave it to GetSecretValue
 	rotation *plan  // never nil
+	replica  bool   // a replica says so, which may lag
 }
 
 // describes reports whether DescribeSecret is worth a try.
-func (f *fetcher) describes() bool { return f.describing.has() }
+func (f *fetcher) describes(id string) bool {
+	t, err := f.route(id)
+	return err == nil && t.regions[0].describing.has()
+}
+
+func describes(e *endpoint) bool { return e.describer != nil }
+
+// loseDescribe notes that it is not. It reports true the first time.
+func (f *fetcher) loseDescribe(id string) bool {
+	t, err := f.route(id)
+	return err == nil && t.regions[0].describing.lose()
+}
 
 // describe asks which labels the versions have. Where the endpoint has no such
 // operation, that is remembered.
 func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*description, error) {
-	if !f.describes() {
+	t, err := f.route(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !t.regions[0].describing.has():
 		return nil, errNoDescribe
 	}
-	in := &secretsmanager.DescribeSecretInput{SecretId: &id}
-	return call(ctx, f, request{op: opDescribe, n: &f.counts.describe, id: id}, func(ctx context.Context) (*description, error) {
-		out, err := f.describer.DescribeSecret(ctx, in, f.options(quick)...)
+	d, e, err := ask(ctx, f, t, request{op: opDescribe, n: &f.counts.describe, id: id}, calling{quick: quick, has: describes}, func(ctx context.Context, e *endpoint) (*description, error) {
+		asked := e.id(id)
+		out, err := e.describer.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &asked}, e.options(quick)...)
 		switch {
 		case err != nil:
 			return nil, err
@@ -130,45 +199,53 @@ func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*descrip
 		}
 		return d, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	d.arn, d.replica = t.arn(e, d.arn), t.foreign(e)
+	return d, nil
 }
 
-// batches reports whether BatchGetSecretValue is worth a try.
-func (f *fetcher) batches() bool {
-	return f.batcher != nil && (f.batching.has() || time.Now().UnixNano() >= f.batchingNext.Load())
+// A batch is one page of an answer of BatchGetSecretValue, and who gave it.
+type batch struct {
+	*secretsmanager.BatchGetSecretValueOutput
+	t *target
+	e *endpoint
 }
 
-// noBatches notes that it is not, for an hour. It reports true the first time.
-func (f *fetcher) noBatches() bool {
-	f.batchingNext.Store(time.Now().Add(batchAgain).UnixNano())
-	return f.batching.lose()
-}
-
-// batch asks for the current versions of up to 20 secrets.
-func (f *fetcher) batch(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput) (*secretsmanager.BatchGetSecretValueOutput, error) {
-	return call(ctx, f, request{op: opBatch, n: &f.counts.batch, ids: in.SecretIdList}, func(ctx context.Context) (*secretsmanager.BatchGetSecretValueOutput, error) {
-		out, err := f.batcher.BatchGetSecretValue(ctx, in, f.opts...)
+// batch asks for the current versions of up to 20 secrets, all of one target. A
+// further page comes from the region that gave the one before, at.
+func (f *fetcher) batch(ctx context.Context, t *target, at *endpoint, ids []string, token *string) (batch, error) {
+	q := request{op: opBatch, n: &f.counts.batch, ids: ids}
+	out, e, err := ask(ctx, f, t, q, calling{only: at, has: (*endpoint).batches}, func(ctx context.Context, e *endpoint) (*secretsmanager.BatchGetSecretValueOutput, error) {
+		in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: make([]string, len(ids)), NextToken: token}
+		for i, id := range ids {
+			in.SecretIdList[i] = e.id(id)
+		}
+		out, err := e.batcher.BatchGetSecretValue(ctx, in, e.opts...)
 		if err == nil && out == nil {
 			err = errEmptyAnswer
 		}
 		return out, err
 	})
+	return batch{out, t, e}, err
 }
 
 // callGrace is how long a call is waited for whose context has ended. Those that
 // heed their context end at once.
 const callGrace = time.Second
 
-// call makes one call of the API, with the fetcher's timeout, and counts it. The
-// API is somebody else's code: it runs in a goroutine of its own, which it may
+// call makes one call of the API and counts it. After limit it ends, because of
+// cause. The API is somebody else's code: it runs in a goroutine of its own, which it may
 // end or make panic, and which is left behind if it does not heed its context.
 // An error is fit to be shown. A call whose context has ended is not made.
-func call[T any](ctx context.Context, f *fetcher, q request, fn func(context.Context) (T, error)) (T, error) {
+func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration, cause error, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, err
 	}
 	whole := ctx
-	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, errFetchTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
 	q.begin(whole, f)
 	type result struct {
@@ -207,8 +284,11 @@ func call[T any](ctx context.Context, f *fetcher, q request, fn func(context.Con
 
 // shown makes the error of a failed call fit to be shown.
 func shown(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errFetchTimeout {
-		return errFetchTimeout
+	switch cause := context.Cause(ctx); {
+	case cause == errFetchTimeout || cause == errRegionTimeout:
+		return cause
+	case ctx.Err() == nil && isContextError(err):
+		err = &lostError{err}
 	}
 	return clean(err)
 }

@@ -41,7 +41,7 @@ func newNegativeCache(size int) negativeCache {
 // add remembers err for a time that grows with each repetition. The end of a
 // context says nothing about the secret and is not remembered.
 func (n negativeCache) add(q question, err error, now instant) {
-	if isContextError(err) || errors.Is(err, ErrClosed) {
+	if answerOf(err) == canceled || errors.Is(err, ErrClosed) {
 		return
 	}
 	f, ok := n.failures.Get(q)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,9 @@ const (
 	DefaultStaleWait    = 250 * time.Millisecond
 	DefaultMinBackoff   = time.Second
 	DefaultMaxBackoff   = 15 * time.Minute
+
+	DefaultRegionTimeout = 2 * time.Second
+	DefaultHedgeDelay    = time.Second
 )
 
 // A RefreshMode says when cached secrets are refreshed.
@@ -81,6 +85,47 @@ type Options struct {
 	// Refresh says when secrets are refreshed. The default is [RefreshAuto].
 	Refresh RefreshMode
 
+	// Replicas are the regions that the client's secrets are replicated to. Where
+	// a call gets no answer of the client's own region, because of a transient
+	// failure or by RegionTimeout, they are asked in this order, through the
+	// SDK's option of a call's region or the API that APIFor returns. A region
+	// that failed is left alone and probed, at intervals of up to 30 seconds, and
+	// asked again once it answers.
+	//
+	// What the client's own region answers is final. That a replica does not have
+	// a secret, or refuses it, is not: it fails a read that has no cached value to
+	// return, and drops none. A replica may lag: it can bring a newer version, and
+	// never an older one than was read before.
+	//
+	// Replicas apply to names and to ARNs of the client's own region or of one of
+	// them. The default is none.
+	Replicas []string
+
+	// RegionTimeout bounds one region's part of a call, the SDK's retries
+	// included, while there are others to ask. The default is 2 seconds, and at
+	// most half of FetchTimeout.
+	RegionTimeout time.Duration
+
+	// HedgeDelay is how long a read of a secret that is not cached waits for one
+	// region before the next one is asked as well; the first answer counts. Where
+	// the reader's context ends soon the next one is asked after half of that time,
+	// but not before 250 milliseconds. The default is 1 second. Negative means off:
+	// the next one is asked when the one before has failed.
+	HedgeDelay time.Duration
+
+	// Regions are the regions that an id may name by being an ARN, beside the
+	// client's own and Replicas. Such a secret is asked for in the ARN's region.
+	// By default every region of the same partition is allowed.
+	Regions []string
+
+	// APIFor returns the API that serves the secrets of an account in a region,
+	// for instance one with the credentials of a role in that account, or nil for
+	// the API that [New] was given. It is asked about the account and the region
+	// of ARNs, and about Replicas, for names with an empty account; it must not
+	// block, and may be asked again about what it was asked before. What is cached
+	// is one cache for all of them. By default there is one API for everything.
+	APIFor func(account, region string) API
+
 	// AllowHTTP allows requests over plain http to hosts other than this one.
 	// By default they are refused before anything is sent, because the answer
 	// would carry secrets in the clear. Loopback addresses are always allowed.
@@ -121,6 +166,15 @@ func (o *Options) minBackoff() time.Duration {
 }
 func (o *Options) maxBackoff() time.Duration {
 	return bounded(o, func(o *Options) time.Duration { return o.MaxBackoff }, DefaultMaxBackoff)
+}
+func (o *Options) regionTimeout() time.Duration {
+	return bounded(o, func(o *Options) time.Duration { return o.RegionTimeout }, min(DefaultRegionTimeout, o.fetchTimeout()/2))
+}
+func (o *Options) hedgeDelay() time.Duration {
+	if d := bounded(o, func(o *Options) time.Duration { return o.HedgeDelay }, DefaultHedgeDelay); d >= 0 {
+		return d
+	}
+	return longest
 }
 func (o *Options) allowHTTP() bool { return o != nil && o.AllowHTTP }
 
@@ -177,6 +231,10 @@ func (o *Options) check() error {
 		return fmt.Errorf("secrets: Options.Size is negative: %d", o.Size)
 	case o.FetchTimeout < 0:
 		return fmt.Errorf("secrets: Options.FetchTimeout is negative: %v", o.FetchTimeout)
+	case o.RegionTimeout < 0:
+		return fmt.Errorf("secrets: Options.RegionTimeout is negative: %v", o.RegionTimeout)
+	case o.RegionTimeout >= o.fetchTimeout():
+		return fmt.Errorf("secrets: Options.RegionTimeout %v is not below Options.FetchTimeout %v", o.RegionTimeout, o.fetchTimeout())
 	case o.MinBackoff < 0:
 		return fmt.Errorf("secrets: Options.MinBackoff is negative: %v", o.MinBackoff)
 	case o.MaxBackoff < 0:
@@ -185,6 +243,25 @@ func (o *Options) check() error {
 		return fmt.Errorf("secrets: Options.MaxBackoff %v is below Options.MinBackoff %v", o.maxBackoff(), o.minBackoff())
 	case o.Refresh < RefreshAuto || o.Refresh > RefreshOnRead:
 		return fmt.Errorf("secrets: Options.Refresh is unknown: %d", o.Refresh)
+	}
+	return nil
+}
+
+// checkRegions is check for what depends on the client's own region, which is ""
+// where it is not known.
+func (o *Options) checkRegions(home string) error {
+	if o == nil {
+		return nil
+	}
+	for i, r := range o.Replicas {
+		switch {
+		case r == "":
+			return fmt.Errorf("secrets: Options.Replicas[%d] is empty", i)
+		case r == home:
+			return fmt.Errorf("secrets: Options.Replicas[%d] is the client's own region %s", i, r)
+		case slices.Contains(o.Replicas[:i], r):
+			return fmt.Errorf("secrets: Options.Replicas[%d] is there twice: %s", i, r)
+		}
 	}
 	return nil
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 const (
@@ -49,11 +47,7 @@ func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 func (c *cache) prefetch(ctx context.Context, ids []string) error {
 	p := &prefetch{c: c, failed: map[string]error{}}
 	defer p.letGo()
-	single := p.unfetched(ids)
-	if c.fetcher.batches() {
-		single = p.batches(ctx, single)
-	}
-	p.singles(ctx, single)
+	p.singles(ctx, p.batches(ctx, p.unfetched(ids)))
 	if len(p.failed) > 0 {
 		return &PrefetchError{Errors: p.failed}
 	}
@@ -145,51 +139,83 @@ func (p *prefetch) leave(ids ...string) {
 	p.left = append(p.left, ids...)
 }
 
+// A chunk is of secrets that are asked for in one place.
+type chunk struct {
+	t   *target
+	ids []string
+}
+
 // batches fetches what it can, 20 a request, and returns what is left.
 func (p *prefetch) batches(ctx context.Context, ids []string) []string {
-	var chunks [][]string
-	for len(ids) > 0 {
-		n := min(batchSize, len(ids))
-		if n == 1 {
-			p.leave(ids...) // one alone needs no permission for batches
-		} else {
-			chunks = append(chunks, ids[:n])
+	var chunks []chunk
+	for _, all := range p.byTarget(ids) {
+		for part := range slices.Chunk(all.ids, batchSize) {
+			if len(part) == 1 || !all.t.regions[0].batches() {
+				p.leave(part...) // one alone needs no permission for batches
+			} else {
+				chunks = append(chunks, chunk{all.t, part})
+			}
 		}
-		ids = ids[n:]
 	}
-	each(chunks, batchWorkers, func(chunk []string) { p.batch(ctx, chunk) })
+	each(chunks, batchWorkers, func(part chunk) { p.batch(ctx, part) })
 	return p.left
 }
 
+// byTarget returns ids by where they are asked for. Those that lead nowhere fail.
+func (p *prefetch) byTarget(ids []string) []chunk {
+	var by []chunk
+	for _, id := range ids {
+		t, err := p.c.fetcher.route(id)
+		if err != nil {
+			p.fail(id, opError("prefetch", id, err))
+			continue
+		}
+		i := slices.IndexFunc(by, func(c chunk) bool { return c.t == t })
+		if i < 0 {
+			i, by = len(by), append(by, chunk{t: t})
+		}
+		by[i].ids = append(by[i].ids, id)
+	}
+	return by
+}
+
 // batch fetches up to 20 secrets.
-func (p *prefetch) batch(ctx context.Context, ids []string) {
-	if !p.c.fetcher.batches() {
-		p.leave(ids...)
+func (p *prefetch) batch(ctx context.Context, part chunk) {
+	if !part.t.regions[0].batches() {
+		p.leave(part.ids...)
 		return
 	}
-	open := make(map[string]bool, len(ids)) // those that nothing was said of yet
-	for _, id := range ids {
+	open := make(map[string]bool, len(part.ids)) // those that nothing was said of yet
+	for _, id := range part.ids {
 		open[id] = true
 	}
 	var token *string
-	for range len(ids) + 1 { // a page holds one secret at least
+	var at *endpoint
+	for range len(part.ids) + 1 { // a page holds one secret at least
 		claims := p.claim(open)
-		in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: ids, NextToken: token}
-		out, err := p.c.fetcher.batch(ctx, in)
+		out, err := p.c.fetcher.batch(ctx, part.t, at, part.ids, token)
 		if err == nil {
 			p.take(out, claims, open)
 		}
 		p.release(claims)
-		if err != nil {
-			p.batchFailed(ctx, open, err)
+		switch {
+		case err != nil && ctx.Err() == nil && (at != nil && len(part.t.regions) > 1 || replicaAnswer(err) != answerOf(err)):
+			p.leaveOpen(open) // a replica's no is none, and another region has no further page
+			return
+		case err != nil:
+			p.batchFailed(ctx, part.t, open, err)
 			return
 		}
-		if token = out.NextToken; token == nil || *token == "" || len(open) == 0 {
+		if token, at = out.NextToken, out.e; token == nil || *token == "" || len(open) == 0 {
 			break
 		}
 	}
+	p.leaveOpen(open) // the answer did not say which of its secrets these are
+}
+
+func (p *prefetch) leaveOpen(open map[string]bool) {
 	for id := range open {
-		p.leave(id) // the answer did not say which of its secrets this is
+		p.leave(id)
 	}
 }
 
@@ -210,15 +236,13 @@ func (p *prefetch) release(claims map[string]*claim) {
 }
 
 // batchFailed sees to the secrets of a request that failed as a whole.
-func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err error) {
+func (p *prefetch) batchFailed(ctx context.Context, t *target, open map[string]bool, err error) {
 	if a := answerOf(err); a == denied || a == missing {
-		if p.c.fetcher.noBatches() {
+		if t.regions[0].noBatches() {
 			first := slices.Min(slices.Collect(maps.Keys(open)))
 			p.c.events.add(Event{Kind: EventUnavailable, Secret: first, Operation: opBatch, Class: ClassOf(err), Err: err})
 		}
-		for id := range open {
-			p.leave(id)
-		}
+		p.leaveOpen(open)
 		return
 	}
 	if ctx.Err() != nil {
@@ -230,11 +254,15 @@ func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err er
 }
 
 // take caches the secrets of one page and notes its errors.
-func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, claims map[string]*claim, open map[string]bool) {
+func (p *prefetch) take(out batch, claims map[string]*claim, open map[string]bool) {
 	// Errors first: an id that has one is not a name of any value.
 	for _, e := range out.Errors {
-		if id := str(e.SecretId); open[id] {
-			err := batchError(str(e.ErrorCode), str(e.Message))
+		id := out.t.arn(out.e, str(e.SecretId))
+		if open[id] && out.e.at > 0 {
+			p.leave(id) // the no of a replica is none
+			delete(open, id)
+		} else if open[id] {
+			err := out.e.named(batchError(str(e.ErrorCode), str(e.Message)))
 			err = p.c.coldFailed(claims[id], err)
 			p.fail(id, opError("prefetch", id, err))
 			delete(open, id)
@@ -245,6 +273,7 @@ func (p *prefetch) take(out *secretsmanager.BatchGetSecretValueOutput, claims ma
 		if err != nil {
 			continue // its id stays open
 		}
+		s = s.from(out.t, out.e)
 		for _, id := range namesIn(open, s) {
 			switch _, _, err := p.c.adopt(claims[id], s, nil); {
 			case err == errReplaced:

@@ -9,12 +9,13 @@ import (
 
 // A request is one call of the API, to be counted and told of.
 type request struct {
-	op    string
-	n     *atomic.Uint64 // counts calls of its operation
-	id    string         // what it asks for
-	ids   []string       // the same, of a batch
-	call  uint64         // its number; 0: nobody is told of it
-	began time.Time
+	op     string
+	n      *atomic.Uint64 // counts calls of its operation
+	id     string         // what it asks for
+	ids    []string       // the same, of a batch
+	region string         // where it is asked; "" if there is but one
+	call   uint64         // its number; 0: nobody is told of it
+	began  time.Time
 }
 
 // begin counts the call, and numbers it if anybody is told of it.
@@ -42,7 +43,7 @@ func (q *request) ended(ctx context.Context, f *fetcher, err error) {
 	}
 	e := Event{
 		Kind: EventCall, Time: q.began, Operation: q.op, Duration: time.Since(q.began), Call: q.call,
-		Secret: q.id, Secrets: q.ids, Class: class, Err: err, ctx: lasting(ctx),
+		Region: q.region, Secret: q.id, Secrets: q.ids, Class: class, Err: err, ctx: lasting(ctx),
 	}
 	if q.ids == nil {
 		e.Secrets = []string{q.id}

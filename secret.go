@@ -34,6 +34,7 @@ type version struct {
 	created int64     // in nanoseconds since 1970, 0 if it is not known
 	binary  bool      // value is a SecretBinary
 	unnamed bool      // name is the id asked for: the service gave none
+	replica bool      // a replica gave it, which may lag
 }
 
 // Name returns the secret's name.

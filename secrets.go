@@ -35,8 +35,12 @@ func New(api API, opts *Options) (*Client, error) {
 		failing:   map[*entry]struct{}{},
 	}}
 	c.events.log, c.events.hook = opts.logger(), opts.onEvent()
-	c.fetcher = newFetcher(api, opts, &c.counts, &c.events)
 	c.base, c.stop = context.WithCancel(context.Background())
+	var err error
+	if c.fetcher, err = newFetcher(api, opts, &c.cache); err != nil {
+		c.stop()
+		return nil, err
+	}
 	c.size = opts.size()
 	c.lru, _ = simplelru.NewLRU[string, *entry](1<<30, nil)
 	c.asked = map[*claim]struct{}{}

@@ -30,6 +30,7 @@ type Stats struct {
 	CanceledErrors   uint64
 	OtherErrors      uint64
 
+	Failovers    uint64 // calls that another region answered than the one that is asked first
 	Refreshes    uint64 // refreshes of cached secrets that ended well
 	NewVersions  uint64 // versions that replaced another as current
 	DecodeErrors uint64 // versions that did not decode or validate for a type
@@ -79,6 +80,7 @@ func (s Stats) Sub(t Stats) Stats {
 		MissingErrors:       s.MissingErrors - t.MissingErrors,
 		CanceledErrors:      s.CanceledErrors - t.CanceledErrors,
 		OtherErrors:         s.OtherErrors - t.OtherErrors,
+		Failovers:           s.Failovers - t.Failovers,
 		Refreshes:           s.Refreshes - t.Refreshes,
 		NewVersions:         s.NewVersions - t.NewVersions,
 		DecodeErrors:        s.DecodeErrors - t.DecodeErrors,
@@ -106,6 +108,7 @@ type counts struct {
 	refreshes, newVersions       atomic.Uint64
 	decodeErrors, rejections     atomic.Uint64
 	evictions, denials           atomic.Uint64
+	failovers                    atomic.Uint64
 }
 
 func (c *counts) stats() Stats {
@@ -126,6 +129,7 @@ func (c *counts) stats() Stats {
 		MissingErrors:       c.classes.missing.Load(),
 		CanceledErrors:      c.classes.canceled.Load(),
 		OtherErrors:         c.classes.other.Load(),
+		Failovers:           c.failovers.Load(),
 		Refreshes:           c.refreshes.Load(),
 		NewVersions:         c.newVersions.Load(),
 		DecodeErrors:        c.decodeErrors.Load(),

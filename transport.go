@@ -14,7 +14,7 @@ import (
 
 // callOptions returns the options of every call.
 func callOptions(o *Options) []func(*secretsmanager.Options) {
-	opts := []func(*secretsmanager.Options){withoutBodiesInLogs}
+	opts := []func(*secretsmanager.Options){withoutBodiesInLogs, markIdentityErrors}
 	if o.allowHTTP() {
 		return opts
 	}
@@ -41,6 +41,58 @@ func withoutBodiesInLogs(so *secretsmanager.Options) {
 // withoutRetries is the option of calls whose failure costs nobody anything:
 // the cache's own backoff, up to 15 minutes, takes the place of the SDK's.
 func withoutRetries(so *secretsmanager.Options) { so.Retryer = aws.NopRetryer{} }
+
+// markIdentityErrors makes an [identityError] of the failure to get credentials.
+func markIdentityErrors(so *secretsmanager.Options) {
+	so.APIOptions = append(so.APIOptions, func(s *middleware.Stack) error {
+		// A client that gets its identity in another way is left as it is.
+		if _, ok := s.Finalize.Get(getIdentity); !ok {
+			return nil
+		}
+		w := &identityWatch{}
+		if err := s.Finalize.Insert((*identityBegins)(w), getIdentity, middleware.Before); err != nil {
+			return err
+		}
+		return s.Finalize.Insert((*identityEnds)(w), getIdentity, middleware.After)
+	})
+}
+
+// getIdentity is the SDK's id of the middleware that gets credentials.
+const getIdentity = "GetIdentity"
+
+// identityError is the failure to get the credentials for a request. Nothing
+// was sent; what an API error within it says was said to somebody else.
+type identityError struct{ err error }
+
+func (e *identityError) Error() string { return e.err.Error() }
+func (e *identityError) Unwrap() error { return e.err }
+
+// identityWatch stands before and behind the middleware that gets credentials.
+// A call has one; its attempts follow each other.
+type identityWatch struct{ found bool }
+
+type (
+	identityBegins identityWatch
+	identityEnds   identityWatch
+)
+
+func (w *identityBegins) ID() string { return "secrets:IdentityBegins" }
+
+func (w *identityBegins) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	w.found = false
+	out, metadata, err := next.HandleFinalize(ctx, in)
+	if err != nil && !w.found {
+		err = &identityError{err}
+	}
+	return out, metadata, err
+}
+
+func (w *identityEnds) ID() string { return "secrets:IdentityEnds" }
+
+func (w *identityEnds) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	w.found = true
+	return next.HandleFinalize(ctx, in)
+}
 
 // refusePlainHTTP ends a request that would carry a secret in the clear. It
 // sits where the request is final: the endpoint may be chosen per request.

@@ -140,7 +140,7 @@ func (c *cache) settledCheck(e *entry) *checked {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	if ck := e.lease.Begin(&c.rules, now, 0); ck.Describe && c.fetcher.describes() || !e.lease.Fresh(&c.rules, now) {
+	if ck := e.lease.Begin(&c.rules, now, 0); ck.Describe && c.fetcher.describes(e.id) || !e.lease.Fresh(&c.rules, now) {
 		return nil
 	}
 	return &checked{Check: lease.BeginUnknown(e.lease.Settled()), e: e}
@@ -239,7 +239,7 @@ func (c *cache) listed(ctx context.Context, e *entry, stage string, seen labels,
 			// The label has moved, or a replica lags: the version is meant that was seen.
 			k, of, err = c.fetchVersion(ctx, id, VersionID(seen[stage]), quick)
 		}
-		switch a := answerOf(err); {
+		switch a := replicaAnswer(err); {
 		case err != nil && (a == gone || a == denied):
 			return nil, nil
 		case err != nil:

@@ -193,7 +193,11 @@ func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick
 func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, quick bool) (*kept, *entry, error) {
 	q := c.claim(id, byRead)
 	defer c.release(q)
-	s, err := c.fetcher.value(ctx, id, sel, quick)
+	fetch := c.fetcher.coldValue
+	if quick {
+		fetch = c.fetcher.quickValue
+	}
+	s, err := fetch(ctx, id, sel)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {

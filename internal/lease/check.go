@@ -24,6 +24,7 @@ type Check struct {
 	settled   bool   // it has had its effect, or is known to have none
 	described bool
 	fetched   bool // the service gave the value it observed
+	replica   bool // a replica gave it
 }
 
 // A Step says how a check goes on.
@@ -42,6 +43,7 @@ type Report struct {
 	From      string // the version that it replaced, "" if there was none
 	Confirmed bool   // the version is still current
 	PutOff    bool   // it went back, which one check alone does not prove
+	Behind    bool   // it went back, which a replica cannot prove: nothing has changed
 	Answered  bool   // the service answered for the secret: reads count anew
 	Recovered int    // the answer ended so many failures
 	Since     Time   // the first of the failures that Recovered or Failures counts
@@ -91,6 +93,18 @@ type Description struct {
 
 	Windowed      bool // the rotation window is known
 	Opens, Closes Time
+
+	Replica bool // a replica says so, which may lag
+}
+
+// behind is the answer of a replica with a version that went back. It proves
+// nothing, however often it is repeated: the check goes on elsewhere, or fails.
+func (l *Lease) behind(ck *Check, id string) Report {
+	ck.saw, ck.preparing = false, false
+	if ck.said == id {
+		ck.described, ck.said = false, "" // nobody owes it another check
+	}
+	return Report{Behind: true}
 }
 
 // Described is the answer of DescribeSecret. For a secret that is scheduled for
@@ -109,6 +123,8 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 		return Report{Step: Fetch}
 	case d.Current == l.version:
 		return l.confirm(r, m, ck, m.Now)
+	case d.Replica && l.wasBefore(d.Current, false):
+		return l.behind(ck, d.Current)
 	case l.goesBack(ck, d.Current, false):
 		return l.putOff(r, m, ck, d.Current)
 	}
@@ -132,6 +148,7 @@ type Observation struct {
 	Same    bool // it is the lease's version, and its value is the same
 	Older   bool // it was created before the lease's version
 	Fetched bool // the service gave the value in this check
+	Replica bool // a replica did, which may lag
 }
 
 // Observed is the current version as the service gives it.
@@ -153,10 +170,12 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 			l.fetched = m.Now
 		}
 		return l.confirm(r, m, ck, m.Now)
+	case o.Replica && l.wasBefore(o.Version, o.Older):
+		return l.behind(ck, o.Version)
 	case l.goesBack(ck, o.Version, o.Older):
 		return l.putOff(r, m, ck, o.Version)
 	}
-	ck.preparing, ck.against = true, l.Version()
+	ck.preparing, ck.against, ck.replica = true, l.Version(), o.Replica
 	return Report{Step: Prepare}
 }
 
@@ -169,6 +188,9 @@ func (l *Lease) Prepared(r *Rules, m Moment, ck *Check, older bool) Report {
 	}
 	if ck.against != l.Version() {
 		ck.suspected = false // what it agreed with was about another version
+		if ck.replica && l.wasBefore(ck.version, older) {
+			return l.behind(ck, ck.version)
+		}
 		if l.goesBack(ck, ck.version, older) {
 			return l.putOff(r, m, ck, ck.version) // an earlier check saw a newer one
 		}
@@ -224,10 +246,13 @@ func (l *Lease) wasPast(id string) bool {
 // was superseded, as current. It may have been answered by a replica that lags;
 // a second check, begun after that, proves a rollback.
 func (l *Lease) goesBack(ck *Check, id string, older bool) bool {
-	if !l.has || id == l.version || !older && !l.wasPast(id) {
-		return false
-	}
-	return !ck.suspected || ck.suspect != id
+	return l.wasBefore(id, older) && (!ck.suspected || ck.suspect != id)
+}
+
+// wasBefore reports whether the version with the given id, which may be known to
+// be older, was current before the present one.
+func (l *Lease) wasBefore(id string, older bool) bool {
+	return l.has && id != l.version && (older || l.wasPast(id))
 }
 
 // confirm notes that the service said at the given moment that the version is

@@ -9,6 +9,7 @@ type event struct {
 	version uint8
 	late    bool  // the greatest draw, not the least
 	variant uint8 // see the event
+	replica bool  // a replica answers
 }
 
 type kind uint8
@@ -47,7 +48,11 @@ func (e event) String() string {
 	if e.late {
 		draw = "+"
 	}
-	return fmt.Sprintf("%s%s slot %d version %d variant %d", kinds[e.kind], draw, e.slot, e.version, e.variant)
+	by := ""
+	if e.replica {
+		by = " by a replica"
+	}
+	return fmt.Sprintf("%s%s slot %d version %d variant %d%s", kinds[e.kind], draw, e.slot, e.version, e.variant, by)
 }
 
 // Variants of observed.
@@ -200,6 +205,10 @@ func (m *model) observations(s *state, e event, drawn func(event)) {
 		e.variant = changed
 		drawn(e)
 	}
+	if m.replica {
+		e.variant, e.replica = given, true
+		drawn(e)
+	}
 }
 
 func (m *model) descriptions(s *state, slot uint8, do, drawn func(event)) {
@@ -210,6 +219,9 @@ func (m *model) descriptions(s *state, slot uint8, do, drawn func(event)) {
 		}
 		for i := range variants + uint8(len(m.windows)) {
 			drawn(event{kind: described, slot: slot, version: v, variant: i})
+		}
+		if m.replica {
+			drawn(event{kind: described, slot: slot, version: v, replica: true})
 		}
 	}
 	if m.denied {
@@ -222,7 +234,7 @@ func (m *model) descriptions(s *state, slot uint8, do, drawn func(event)) {
 
 // description is the answer that an event of kind described stands for.
 func (m *model) description(e event) Description {
-	d := Description{Current: id(e.version)}
+	d := Description{Current: id(e.version), Replica: e.replica}
 	pendings := 1
 	if m.pending {
 		pendings = 3

@@ -65,7 +65,8 @@ func (m Moment) upTo(d time.Duration) time.Duration { return time.Duration(float
 //	L4  no value of a check begun before a no is adopted after it
 //	L5  an earlier check never changes what a later one settled
 //	L6  a superseded or older version is adopted after two agreeing checks, the
-//	    second begun after the first ended; where there is no value, after one
+//	    second begun after the first ended, neither of them answered by a
+//	    replica; where there is no value, after one
 //	L7  a success ends the failures
 //	L8  put off, not failing ⇒ the next check within twice SecondCheck
 //	L9  fresh, not failing, no refresh or adoption in progress ⇒ shown

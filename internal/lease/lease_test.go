@@ -199,6 +199,43 @@ func TestVersionThatGoesBack(t *testing.T) {
 	adopt(t, l, &rules, after(4*time.Second), 4, "v1")
 }
 
+// A replica that shows an older version proves nothing, however often, not even
+// after the primary has shown it too.
+func TestReplicaThatLags(t *testing.T) {
+	l := cached(t, &rules)
+	adopt(t, l, &rules, after(time.Second), 2, "v2")
+	ask := func(n uint64, o lease.Observation) lease.Report {
+		m := after(time.Duration(n) * time.Second)
+		ck := l.Begin(&rules, m.Now, n)
+		defer l.End(&rules, m, &ck)
+		if d := l.Described(&rules, m, &ck, lease.Description{Current: o.Version, Replica: o.Replica}); o.Replica && d.Behind == o.Older {
+			t.Errorf("described as current by a replica: got %+v, want it behind where it is known", d)
+		}
+		return l.Observed(&rules, m, &ck, o)
+	}
+	due := l.Due(&rules)
+	for n := range uint64(3) {
+		if got := ask(3+n, lease.Observation{Version: "v1", Replica: true}); !got.Behind {
+			t.Errorf("answer %d of the replica: got %+v, want it behind", n+1, got)
+		}
+	}
+	if l.Due(&rules) != due || l.Version() != "v2" {
+		t.Errorf("now %s, due in %v; want v2 as before", l.Version(), l.Due(&rules).Sub(start))
+	}
+	ck := l.Begin(&rules, after(10*time.Second).Now, 10)
+	if got := l.Observed(&rules, after(10*time.Second), &ck, lease.Observation{Version: "v1"}); !got.PutOff {
+		t.Errorf("got %+v, want the primary's first word put off", got)
+	}
+	l.End(&rules, after(10*time.Second), &ck)
+	if got := ask(11, lease.Observation{Version: "v1", Replica: true}); !got.Behind {
+		t.Errorf("a replica agrees with the primary: got %+v, want it behind", got)
+	}
+	if got := ask(12, lease.Observation{Version: "v0", Older: true, Replica: true}); !got.Behind {
+		t.Errorf("a version that is older by its date: got %+v, want it behind", got)
+	}
+	adopt(t, l, &rules, after(20*time.Second), 20, "v1") // the primary's second
+}
+
 func TestCheckSoon(t *testing.T) {
 	l := cached(t, &rules)
 	l.CheckSoon(&rules, late(after(time.Second)))

@@ -28,6 +28,7 @@ type model struct {
 	denied    bool // which may be denied
 	inMemory  bool // a described version's value may be in memory
 	hourly    bool // the age of the value itself matters: Rules.FetchAtLeast
+	replica   bool // a replica may answer
 	undated   bool // whether an unknown version is older cannot be told
 	noIDs     bool // the value may change while the version's id does not
 	failures  bool // checks may fail
@@ -83,6 +84,7 @@ type checkState struct {
 	n                                              uint8
 	own, unknown, fetch                            bool
 	suspected, described, got, doubts, seen, older bool
+	replica                                        bool
 	suspect, version, said, against                uint8
 	observed                                       int8
 
@@ -219,7 +221,7 @@ func (c *checkState) load(doubts uint32) Check {
 		N: uint64(c.n), own: c.own, Fetch: c.fetch,
 		suspect: id(c.suspect), suspected: c.suspected,
 		version: id(c.version), observed: at(c.observed), preparing: c.phase == preparing,
-		settled: c.phase == settled, described: c.described, said: id(c.said), saw: c.seen, older: c.older, against: id(c.against), fetched: c.got,
+		settled: c.phase == settled, described: c.described, said: id(c.said), saw: c.seen, older: c.older, against: id(c.against), fetched: c.got, replica: c.replica,
 	}
 	if !c.doubts {
 		ck.doubts = doubts
@@ -263,7 +265,7 @@ func (c *checkState) store(ck *Check, doubts uint32) {
 	}
 	c.own, c.fetch, c.suspect, c.suspected = ck.own, ck.Fetch, version(ck.suspect), ck.suspected
 	c.version, c.observed, c.described, c.said = version(ck.version), ticks(ck.observed), ck.described, version(ck.said)
-	c.seen, c.older = ck.saw, ck.older
+	c.seen, c.older, c.replica = ck.saw, ck.older, ck.replica
 	c.against, c.got, c.doubts = version(ck.against), ck.fetched, ck.doubts != doubts
 	if ck.settled {
 		c.phase = settled
@@ -281,7 +283,7 @@ func (m *model) limit(s *state) {
 		case c.phase == settled:
 			c.over(s)
 		case c.phase != preparing:
-			c.version, c.observed, c.against = 0, 0, 0
+			c.version, c.observed, c.against, c.replica = 0, 0, 0, false
 		default:
 			c.fetch, c.suspect, c.suspected = false, 0, false
 			c.observed = max(c.observed, -m.oldest())

@@ -32,7 +32,7 @@ func (t *try) onCheck() {
 		t.sees(c)
 		v := t.e.version
 		older := l.has && !t.m.undated && v < t.s.version
-		t.rep = l.Observed(r, m, ck, Observation{Version: id(v), Older: older, Fetched: t.e.variant != inMemory,
+		t.rep = l.Observed(r, m, ck, Observation{Version: id(v), Older: older, Fetched: t.e.variant != inMemory, Replica: t.e.replica,
 			Same: l.has && v == t.s.version && t.e.variant != changed})
 		t.proceeds(c, ck)
 	case no:
@@ -40,8 +40,11 @@ func (t *try) onCheck() {
 		t.over(c)
 	case prepared:
 		t.e.version = c.version // for the rules
+		t.e.replica = ck.replica
 		t.rep = l.Prepared(r, m, ck, l.has && !t.m.undated && c.version < t.s.version)
-		t.over(c)
+		if t.over(c); t.rep.Behind {
+			c.phase = getting
+		}
 	case end:
 		t.rep = l.End(r, m, ck)
 		t.over(c)
@@ -60,10 +63,12 @@ func (t *try) proceeds(c *checkState, ck *Check) {
 	switch t.rep.Step {
 	case Fetch:
 		c.phase = getting
+	case Done:
+		if t.over(c); t.rep.Behind {
+			c.phase = getting
+		}
 	case Prepare:
 		c.phase = preparing
-	default:
-		t.over(c)
 	}
 }
 
@@ -106,6 +111,10 @@ func (t *try) heed(c *checkState, ck Check) {
 			t.broken("version %d confirmed %d", v, t.s.version)
 		}
 		t.n.age, t.n.back, t.n.lastBack = 0, 0, 0
+	case rep.PutOff && t.e.replica:
+		t.broken("L6: version %d is put off on the word of a replica", v)
+	case rep.Behind:
+		t.unmoved(v)
 	case rep.PutOff:
 		if t.s.lastBack == v && c.lastBack == v {
 			t.broken("L6: the second of two agreeing checks is put off")
@@ -124,6 +133,18 @@ func (t *try) heed(c *checkState, ck Check) {
 		}
 	}
 	t.owes(c)
+}
+
+// unmoved holds that an answer of a replica that proves nothing changes nothing.
+func (t *try) unmoved(v uint8) {
+	l, s := &t.x.l, &t.s
+	if s.was&(1<<v) == 0 && (t.m.undated || v > s.version) {
+		t.broken("version %d is taken for one that was before %d", v, s.version)
+	}
+	if !t.e.replica || version(l.version) != s.version || uint8(l.settled) != s.settled || l.expires != at(s.expires) ||
+		l.confirmed != at(s.confirmed) || int(s.failures) != l.rare().failures || s.suspected != l.rare().suspected {
+		t.broken("a replica that is behind has changed the lease")
+	}
 }
 
 // owes notes what a check that is over leaves to be checked again, and what its
@@ -163,6 +184,9 @@ func (t *try) adopts(c *checkState, v uint8) {
 	old := s.was&(1<<v) != 0 || !t.m.undated && v < s.version
 	if s.has && v != s.version && old && c.back&(1<<v) == 0 {
 		t.broken("L6: version %d replaces %d on the word of one check", v, s.version)
+	}
+	if s.has && v != s.version && old && t.e.replica {
+		t.broken("L6: version %d replaces %d on the word of a replica", v, s.version)
 	}
 	if s.has && v != s.version {
 		t.n.was = (t.n.was | 1<<s.version) &^ (1 << v)
