@@ -26,6 +26,11 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		{"MaxBackoff", secrets.Options{MinBackoff: time.Minute, MaxBackoff: time.Second}},
 		{"MaxBackoff", secrets.Options{MinBackoff: time.Hour}},
 		{"Refresh", secrets.Options{Refresh: -1}},
+		{"RegionTimeout", secrets.Options{RegionTimeout: -1}},
+		{"RegionTimeout", secrets.Options{RegionTimeout: secrets.DefaultFetchTimeout}},
+		{"Replicas[0]", secrets.Options{Replicas: []string{""}}},
+		{"Replicas[1]", secrets.Options{Replicas: []string{"us-west-2", secretstest.DefaultRegion}}},
+		{"Replicas[1]", secrets.Options{Replicas: []string{"us-west-2", "us-west-2"}}},
 		{"Refresh", secrets.Options{Refresh: secrets.RefreshOnRead + 1}},
 	} {
 		c, err := secrets.New(srv.Client(), &tt.opts)
@@ -43,6 +48,8 @@ func TestOptionsThatMakeSense(t *testing.T) {
 		{MaxStale: -1, StaleWait: -1}, // off
 		{TTL: time.Millisecond, Size: 1, FetchTimeout: 1, MinBackoff: 1, MaxBackoff: 1},
 		{MinBackoff: time.Hour, MaxBackoff: time.Hour},
+		{Replicas: []string{"us-west-2"}, RegionTimeout: time.Second, HedgeDelay: -1, Regions: []string{"eu-west-1"}},
+		{APIFor: func(string, string) secrets.API { return nil }},
 		{Refresh: secrets.RefreshOnRead, AllowHTTP: true, Logger: slog.New(slog.DiscardHandler), OnEvent: func(secrets.Event) {}},
 	} {
 		c, err := secrets.New(srv.Client(), opts)
@@ -65,6 +72,7 @@ func TestOptionsAreAllTested(t *testing.T) {
 	tested := map[string]bool{
 		"TTL": true, "MaxStale": true, "StaleWait": true, "Size": true, "FetchTimeout": true,
 		"MinBackoff": true, "MaxBackoff": true, "Refresh": true, "AllowHTTP": true, "Logger": true, "OnEvent": true,
+		"Replicas": true, "RegionTimeout": true, "HedgeDelay": true, "Regions": true, "APIFor": true,
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[secrets.Options]()) {
 		if !tested[f.Name] {

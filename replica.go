@@ -136,7 +136,7 @@ func (a *inTurn[T]) patience(ctx context.Context, how calling) time.Duration {
 	case a.next == len(a.plan):
 		return longest
 	case a.plan[a.next-1].Probe:
-		return 0
+		return probePatience
 	}
 	wait := a.f.try
 	if how.hedged {
@@ -148,7 +148,10 @@ func (a *inTurn[T]) patience(ctx context.Context, how calling) time.Duration {
 	return wait
 }
 
-const minPatience = 250 * time.Millisecond
+const (
+	minPatience   = 250 * time.Millisecond
+	probePatience = 100 * time.Millisecond // the likely answer is none
+)
 
 // begin asks the next region, if there is one left that may be asked.
 func (a *inTurn[T]) begin() bool {

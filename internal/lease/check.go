@@ -25,6 +25,7 @@ type Check struct {
 	described bool
 	fetched   bool // the service gave the value it observed
 	replica   bool // a replica gave it
+	lagged    bool // a replica was behind
 }
 
 // A Step says how a check goes on.
@@ -100,7 +101,7 @@ type Description struct {
 // behind is the answer of a replica with a version that went back. It proves
 // nothing, however often it is repeated: the check goes on elsewhere, or fails.
 func (l *Lease) behind(ck *Check, id string) Report {
-	ck.saw, ck.preparing = false, false
+	ck.saw, ck.preparing, ck.lagged = false, false, true
 	if ck.said == id {
 		ck.described, ck.said = false, "" // nobody owes it another check
 	}
@@ -344,7 +345,11 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
 	more.failures++
 	more.skipDescribe = describe
 	l.unlearn(r, m.Now)
-	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted || l.doubtful())
+	wait := r.backoff(more.failures, m)
+	if ck.lagged {
+		wait = min(wait, r.Recovered/2) // the service answers, if not in every region
+	}
+	l.plan(m.Now.Add(wait), l.wanted || l.doubtful())
 	l.show(r, m.Now)
 	return Report{Failed: true, Failures: more.failures, Since: more.since}
 }

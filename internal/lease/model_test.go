@@ -84,7 +84,7 @@ type checkState struct {
 	n                                              uint8
 	own, unknown, fetch                            bool
 	suspected, described, got, doubts, seen, older bool
-	replica                                        bool
+	replica, lagged                                bool
 	suspect, version, said, against                uint8
 	observed                                       int8
 
@@ -221,7 +221,7 @@ func (c *checkState) load(doubts uint32) Check {
 		N: uint64(c.n), own: c.own, Fetch: c.fetch,
 		suspect: id(c.suspect), suspected: c.suspected,
 		version: id(c.version), observed: at(c.observed), preparing: c.phase == preparing,
-		settled: c.phase == settled, described: c.described, said: id(c.said), saw: c.seen, older: c.older, against: id(c.against), fetched: c.got, replica: c.replica,
+		settled: c.phase == settled, described: c.described, lagged: c.lagged, said: id(c.said), saw: c.seen, older: c.older, against: id(c.against), fetched: c.got, replica: c.replica,
 	}
 	if !c.doubts {
 		ck.doubts = doubts
@@ -265,7 +265,7 @@ func (c *checkState) store(ck *Check, doubts uint32) {
 	}
 	c.own, c.fetch, c.suspect, c.suspected = ck.own, ck.Fetch, version(ck.suspect), ck.suspected
 	c.version, c.observed, c.described, c.said = version(ck.version), ticks(ck.observed), ck.described, version(ck.said)
-	c.seen, c.older, c.replica = ck.saw, ck.older, ck.replica
+	c.seen, c.older, c.replica, c.lagged = ck.saw, ck.older, ck.replica, ck.lagged
 	c.against, c.got, c.doubts = version(ck.against), ck.fetched, ck.doubts != doubts
 	if ck.settled {
 		c.phase = settled

@@ -22,7 +22,7 @@ type Ask struct {
 	Region int
 
 	// Probe says that the region has failed, and that this call finds out whether
-	// it still does. The next ask does not wait for it.
+	// it still does. The next ask hardly waits for it.
 	Probe bool
 
 	// Resort says that the region has failed, and that it is asked only because
