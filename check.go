@@ -22,6 +22,8 @@ func leaseRules(o *Options) lease.Rules {
 		RotationCheck: 2 * time.Second,
 		RotationKept:  time.Minute,
 		Recovered:     time.Minute,
+		HintJitter:    o.eventJitter(),
+		HintGap:       4 * time.Second,
 		OnRead:        o.onRead(),
 	}
 }
@@ -101,6 +103,9 @@ func (c *cache) endCheck(ck *checked) {
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report { return l.End(&c.rules, c.moment(), &ck.Check) })
 	if rep.TooOld {
 		c.tooOld(id)
+	}
+	if ck.claim.heard != nil && !c.closed {
+		c.heardLocked(ck.claim.heard)
 	}
 }
 

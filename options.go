@@ -16,6 +16,7 @@ const (
 	DefaultStaleWait    = 250 * time.Millisecond
 	DefaultMinBackoff   = time.Second
 	DefaultMaxBackoff   = 15 * time.Minute
+	DefaultEventJitter  = 2 * time.Second
 )
 
 // A RefreshMode says when cached secrets are refreshed.
@@ -81,6 +82,13 @@ type Options struct {
 	// Refresh says when secrets are refreshed. The default is [RefreshAuto].
 	Refresh RefreshMode
 
+	// EventJitter bounds the random delay between an event that HandleEvent is
+	// given and the check that it causes, so that the processes of a fleet do
+	// not all ask at once. The default is 2 seconds; negative means off. A
+	// fleet of n processes makes about n/EventJitter checks a second when a
+	// secret that all of them read changes.
+	EventJitter time.Duration
+
 	// AllowHTTP allows requests over plain http to hosts other than this one.
 	// By default they are refused before anything is sent, because the answer
 	// would carry secrets in the clear. Loopback addresses are always allowed.
@@ -112,6 +120,9 @@ func (o *Options) minBackoff() time.Duration {
 }
 func (o *Options) maxBackoff() time.Duration {
 	return bounded(o, func(o *Options) time.Duration { return o.MaxBackoff }, DefaultMaxBackoff)
+}
+func (o *Options) eventJitter() time.Duration {
+	return max(0, bounded(o, func(o *Options) time.Duration { return o.EventJitter }, DefaultEventJitter))
 }
 func (o *Options) allowHTTP() bool { return o != nil && o.AllowHTTP }
 
