@@ -4,37 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// region returns the region that the API asks, "" if that is not known.
-func (f *fetcher) region() string {
-	if o, ok := f.api.(interface {
-		Options() secretsmanager.Options
-	}); ok {
-		return o.Options().Region
-	}
-	return ""
-}
-
-// adviceFor returns what to do about the failure to read the secret id in a
-// region, "" if nothing is known.
+// adviceFor returns what to do about the failure of a client of a region to read
+// the secret id, "" if nothing is known.
 func adviceFor(id, region string, err error) string {
-	class := ClassOf(err)
-	switch class {
-	case ClassMissing, ClassDenied:
-		if other := regionOfARN(id); other != "" && region != "" && other != region {
-			return fmt.Sprintf("the ARN is of region %s and the client asks %s: make a client for %s", other, region, other)
-		}
-		if class == ClassDenied {
-			return adviceForDenied(err)
-		}
-		return adviceForMissing(id, region, err)
-	case ClassDecode:
-		return adviceForDecode(err)
+	if of := regionOfARN(id); of != "" {
+		region = of // where it was asked for
 	}
-	return advice[class]
+	switch class := ClassOf(err); {
+	case errors.As(err, new(*idError)):
+		return "correct the ARN, allow its region in Options.Regions, or have Options.APIFor return an API for it"
+	case class == ClassMissing:
+		return adviceForMissing(id, region, err)
+	case class == ClassDenied:
+		return adviceForDenied(err)
+	case class == ClassDecode:
+		return adviceForDecode(err)
+	default:
+		return advice[class]
+	}
 }
 
 // advice is what to do about failures of the other classes.

@@ -21,6 +21,8 @@ func leaseRules(o *Options) lease.Rules {
 		RotationCheck: 2 * time.Second,
 		RotationKept:  time.Minute,
 		Recovered:     time.Minute,
+		HintJitter:    o.eventJitter(),
+		HintGap:       4 * time.Second,
 		OnRead:        o.onRead(),
 	}
 }
@@ -106,6 +108,9 @@ func (c *cache) endCheck(ck *checked) {
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report { return l.End(&c.rules, c.moment(), &ck.Check) })
 	if rep.TooOld {
 		c.tellLocked(ck.e, last)
+	}
+	if ck.claim.heard != nil && !c.closed {
+		c.heardLocked(ck.claim.heard)
 	}
 }
 

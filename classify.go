@@ -221,6 +221,15 @@ func originOf(err error, from origin) (smithy.APIError, origin) {
 	return nil, from
 }
 
+// answeredBy returns the error that Secrets Manager answered with, nil if it did
+// not answer.
+func answeredBy(err error) smithy.APIError {
+	if api, from := originOf(err, fromService); from == fromService {
+		return api
+	}
+	return nil
+}
+
 // originOfJoined returns what the first of errs that an API error, or another
 // origin, is found in says.
 func originOfJoined(errs []error, from origin, inside bool) (smithy.APIError, origin) {

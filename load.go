@@ -157,7 +157,7 @@ func (e *LoadError) add(h Handle, err error) {
 	}
 	e.Failures = append(e.Failures, LoadFailure{
 		ID: h.ID(), Type: h.kindName(), Class: ClassOf(err), Err: err,
-		Advice: adviceFor(h.ID(), h.client().fetcher.region(), err),
+		Advice: adviceFor(h.ID(), h.client().fetcher.home, err),
 	})
 }
 

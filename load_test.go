@@ -85,6 +85,7 @@ func TestLoadErrorSaysWhatToDo(t *testing.T) {
 		nothing := srv.ClientFor(secretstest.Identity{ARN: "arn:aws:iam::123456789012:user/none", Allow: []string{}})
 		c, none, far := open(t, api, nil), open(t, nothing, nil), open(t, cut.Client(), nil)
 		elsewhere := strings.Replace(srv.ARN("fine"), "us-east-1", "eu-west-3", 1)
+		abroad := strings.NewReplacer("us-east-1", "cn-north-1", ":aws:", ":aws-cn:").Replace(srv.ARN("fine"))
 		err := secrets.Load(ctx,
 			secrets.Bind[string](c, "fine"),
 			secrets.Bind[string](none, "denied"),
@@ -93,6 +94,7 @@ func TestLoadErrorSaysWhatToDo(t *testing.T) {
 			secrets.Bind[string](c, "deleted"),
 			secrets.Bind[string](c, "absent"),
 			secrets.Bind[string](c, elsewhere),
+			secrets.Bind[string](c, abroad),
 			secrets.Bind[string](far, "unreachable"),
 			secrets.Bind[limits](c, "zero"),
 			secrets.Bind[limits](c, "wrong"),
@@ -111,7 +113,8 @@ func TestLoadErrorSaysWhatToDo(t *testing.T) {
 			{"kms", secrets.ClassDenied, "allow kms:Decrypt"},
 			{"deleted", secrets.ClassMissing, "RestoreSecret"},
 			{"absent", secrets.ClassMissing, "no secret has this name in region us-east-1"},
-			{elsewhere, secrets.ClassMissing, "make a client for eu-west-3"},
+			{elsewhere, secrets.ClassMissing, "no secret has this ARN in region eu-west-3"},
+			{abroad, secrets.ClassOther, "allow its region in Options.Regions"},
 			{"unreachable", secrets.ClassNetwork, "cannot be reached"},
 			{"zero", secrets.ClassDecode, "of that type"},
 			{"wrong", secrets.ClassDecode, `the field "Limit" a value that fits int`},

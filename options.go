@@ -17,6 +17,7 @@ const (
 	DefaultStaleWait    = 250 * time.Millisecond
 	DefaultMinBackoff   = time.Second
 	DefaultMaxBackoff   = 15 * time.Minute
+	DefaultEventJitter  = 2 * time.Second
 
 	DefaultRegionTimeout = 2 * time.Second
 	DefaultHedgeDelay    = time.Second
@@ -125,6 +126,12 @@ type Options struct {
 	// block, and may be asked again about what it was asked before. What is cached
 	// is one cache for all of them. By default there is one API for everything.
 	APIFor func(account, region string) API
+	// EventJitter bounds the random delay between an event that HandleEvent is
+	// given and the check that it causes, so that the processes of a fleet do
+	// not all ask at once. The default is 2 seconds; negative means off. A
+	// fleet of n processes makes about n/EventJitter checks a second when a
+	// secret that all of them read changes.
+	EventJitter time.Duration
 
 	// AllowHTTP allows requests over plain http to hosts other than this one.
 	// By default they are refused before anything is sent, because the answer
@@ -175,6 +182,9 @@ func (o *Options) hedgeDelay() time.Duration {
 		return d
 	}
 	return longest
+}
+func (o *Options) eventJitter() time.Duration {
+	return max(0, bounded(o, func(o *Options) time.Duration { return o.EventJitter }, DefaultEventJitter))
 }
 func (o *Options) allowHTTP() bool { return o != nil && o.AllowHTTP }
 

@@ -45,7 +45,7 @@ func TestOptionsThatMakeSense(t *testing.T) {
 	for _, opts := range []*secrets.Options{
 		nil,
 		{},
-		{MaxStale: -1, StaleWait: -1}, // off
+		{MaxStale: -1, StaleWait: -1, EventJitter: -1}, // off
 		{TTL: time.Millisecond, Size: 1, FetchTimeout: 1, MinBackoff: 1, MaxBackoff: 1},
 		{MinBackoff: time.Hour, MaxBackoff: time.Hour},
 		{Replicas: []string{"us-west-2"}, RegionTimeout: time.Second, HedgeDelay: -1, Regions: []string{"eu-west-1"}},
@@ -72,7 +72,7 @@ func TestOptionsAreAllTested(t *testing.T) {
 	tested := map[string]bool{
 		"TTL": true, "MaxStale": true, "StaleWait": true, "Size": true, "FetchTimeout": true,
 		"MinBackoff": true, "MaxBackoff": true, "Refresh": true, "AllowHTTP": true, "Logger": true, "OnEvent": true,
-		"Replicas": true, "RegionTimeout": true, "HedgeDelay": true, "Regions": true, "APIFor": true,
+		"Replicas": true, "RegionTimeout": true, "HedgeDelay": true, "Regions": true, "APIFor": true, "EventJitter": true,
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[secrets.Options]()) {
 		if !tested[f.Name] {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-74dc7b3e/secrets/internal/identity"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
+	"github.com/seed-74dc7b3e/secrets/secretsevents"
 )
 
 // A registry knows which secret every id names. One secret has one entry,
@@ -28,9 +29,10 @@ type claim struct {
 	n      uint64 // the check's number
 	e      *entry // what id named when it began, nil: nothing
 	check  lease.Check
-	placed func(*entry) // called with the entry of the answer, with cache.mu held; may be nil
-	no     *no          // guarded by cache.mu; nil: none was heard
-	ran    bool         // the user's code ran between the answer and its adoption; of the goroutine that asks
+	placed func(*entry)         // called with the entry of the answer, with cache.mu held; may be nil
+	no     *no                  // guarded by cache.mu; nil: none was heard
+	heard  *secretsevents.Event // guarded by cache.mu; an event that came meanwhile, see HandleEvent
+	ran    bool                 // the user's code ran between the answer and its adoption; of the goroutine that asks
 }
 
 // A no is an answer that a secret is deleted, or access to it denied.
@@ -67,6 +69,9 @@ func (c *cache) release(q *claim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.asked, q)
+	if q.heard != nil && !c.closed {
+		c.heardLocked(q.heard)
+	}
 }
 
 // refuseLocked refuses what was asked by the given ids before check n, as far as

@@ -19,6 +19,7 @@ type Check struct {
 	observed  Time   // when it did
 	preparing bool   // it observed a version to adopt, which is not adopted yet
 	doubts    uint32 // how many there had been when it began
+	hints     uint32 // likewise
 	said      string // the version that DescribeSecret named
 	against   string // the version of the lease when it observed another
 	settled   bool   // it has had its effect, or is known to have none
@@ -64,6 +65,7 @@ func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 		suspect:   m.suspect,
 		suspected: m.suspected,
 		doubts:    m.doubts,
+		hints:     m.told.hints,
 	}
 }
 
@@ -199,6 +201,7 @@ func (l *Lease) Prepared(r *Rules, m Moment, ck *Check, older bool) Report {
 	rep := Report{Adopted: true, From: l.Version()}
 	if l.has {
 		l.supersede(ck.version)
+		l.believed(ck)
 	}
 	if ck.fetched || !l.has {
 		l.fetched = ck.observed
@@ -264,11 +267,11 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 		l.more.suspect, l.more.suspected = "", false
 	}
 	life := r.life(m)
-	next := l.interval(r, m, life)
+	next, wanted := l.hear(r, m, ck, l.interval(r, m, life))
 	if r.OnRead && next < ahead(life) {
 		life = next // no other check comes sooner
 	}
-	l.replan(r, m.Now, ck, at.Add(life), at.Add(next), false)
+	l.replan(r, m.Now, ck, at.Add(life), at.Add(next), wanted)
 	l.confirmed = at
 	l.show(r, m.Now)
 	rep.Confirmed = true
@@ -305,7 +308,8 @@ func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
 	rep := l.settle(ck)
 	more := l.grow()
 	more.suspect, more.suspected = id, true
-	at := m.Now.Add(around(r.SecondCheck, m))
+	next, _ := l.hear(r, m, ck, around(r.SecondCheck, m))
+	at := m.Now.Add(next)
 	expires := l.expires
 	if r.OnRead {
 		expires = min(expires, at)
@@ -349,7 +353,7 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
 	if ck.lagged {
 		wait = min(wait, r.Recovered/2) // the service answers, if not in every region
 	}
-	l.plan(m.Now.Add(wait), l.wanted || l.doubtful())
+	l.plan(m.Now.Add(wait), l.wanted || l.doubtful() || l.hinted())
 	l.show(r, m.Now)
 	return Report{Failed: true, Failures: more.failures, Since: more.since}
 }
@@ -375,6 +379,7 @@ func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 	if !l.gone && l.missed(ck) {
 		l.doubt(r, m.Now.Add(r.SecondCheck))
 	}
+	died := !ck.settled
 	ck.settled, ck.preparing = true, false
 	if !ck.own {
 		return Report{}
@@ -389,6 +394,8 @@ func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 		l.gone = true
 	case !l.planned:
 		l.plan(m.Now.Add(r.backoff(1, m)), true)
+	case died && (l.doubtful() || l.Suspects()):
+		l.soon(r, m.Now.Add(r.SecondCheck)) // what is planned is for a hint, and may be late
 	}
 	return Report{}
 }

@@ -24,6 +24,8 @@ const (
 	hold
 	release
 	checkSoon
+	toldOf
+	restore // variant: confirmed so many ticks ago
 	answers
 	remove
 	beginRefresh
@@ -40,7 +42,7 @@ const (
 )
 
 var kinds = [...]string{"tick", "clock set back", "wake early", "read", "waited", "left", "hold", "release",
-	"check soon", "service answers", "remove", "begin refresh", "begin", "begin unknown", "described",
+	"check soon", "told", "restored", "service answers", "remove", "begin refresh", "begin", "begin unknown", "described",
 	"describe denied", "describe failed", "observed", "get failed", "no", "prepared", "end"}
 
 func (e event) String() string {
@@ -137,6 +139,18 @@ func (m *model) callers(s *state, do, drawn func(event)) {
 	}
 	if s.alive && s.has && m.hints {
 		drawn(event{kind: checkSoon})
+	}
+	if s.alive && s.has && m.told {
+		for v := range m.versions + 1 {
+			drawn(event{kind: toldOf, version: v})
+		}
+	}
+	if m.restores && s.no == 0 && !s.has && (s.settled == 0 || !s.alive) {
+		for v := uint8(1); v <= m.versions; v++ {
+			for _, age := range []uint8{0, 1, uint8(m.rules.MaxStale/tick) - 1} {
+				do(event{kind: restore, version: v, variant: age})
+			}
+		}
 	}
 	if s.alive && s.failures > 0 && m.answering {
 		drawn(event{kind: answers})
@@ -319,6 +333,10 @@ func (t *try) onLease() {
 		l.Release()
 	case checkSoon:
 		l.CheckSoon(r, m)
+	case toldOf:
+		t.onTold(l.Told(r, m, id(t.e.version)))
+	case restore:
+		t.onRestore()
 	case answers:
 		l.Answering(r, m, epoch-1)
 	case remove:
@@ -364,7 +382,7 @@ func (t *try) onBegin() {
 
 // shift moves every moment by so many ticks.
 func (s *state) shift(by int8) {
-	moments := []*int8{&s.confirmed, &s.fetched, &s.expires, &s.next, &s.pendingSeen, &s.opens, &s.closes, &s.age}
+	moments := []*int8{&s.confirmed, &s.fetched, &s.expires, &s.next, &s.pendingSeen, &s.opens, &s.closes, &s.age, &s.hintAt}
 	for i := range s.checks {
 		moments = append(moments, &s.checks[i].observed)
 	}

@@ -25,7 +25,7 @@ func visit(t *testing.T, m *model) {
 var base = Rules{
 	TTL: 5 * tick, MaxStale: 8 * tick, MinBackoff: 1 * tick, MaxBackoff: 3 * tick,
 	FetchAtLeast: 60 * tick, DescribeAgain: 60 * tick, SecondCheck: 2 * tick,
-	RotationCheck: 2 * tick, RotationKept: 60 * tick, Recovered: 2 * tick,
+	RotationCheck: 2 * tick, RotationKept: 60 * tick, Recovered: 2 * tick, HintJitter: 1 * tick, HintGap: 2 * tick,
 }
 
 // with returns base, changed.
@@ -73,6 +73,15 @@ func TestExplore(t *testing.T) {
 			manual: true, failures: true, dies: true, slow: true, hints: true, waits: true, describe: true, inMemory: true}},
 		{name: "on read, order", model: model{rules: with(func(r *Rules) { *r = least; r.OnRead = true }), versions: 2, checks: 2,
 			manual: true, failures: true, dies: true, describe: true}},
+		{short: true, name: "told", model: model{rules: with(func(r *Rules) { *r = quick; r.SecondCheck, r.HintJitter = 2*tick, 2*tick }), versions: 2, checks: 1,
+			told: true, failures: true, slow: true}},
+		{name: "told on read", model: model{rules: with(func(r *Rules) { *r = least; r.OnRead = true }), versions: 2, checks: 1,
+			told: true, slow: true}},
+		{short: true, name: "restored", model: model{rules: quick, versions: 2, checks: 1, holders: 1, restores: true, failures: true, noes: true,
+			answering: true, slow: true, removes: true}},
+		{name: "restored, order", model: model{rules: least, versions: 2, checks: 2, restores: true, manual: true, unknown: true, failures: true}},
+		{name: "restored on read", model: model{rules: with(func(r *Rules) { *r = quick; r.OnRead = true }), versions: 2, checks: 1, restores: true,
+			failures: true, slow: true}},
 		{name: "stale for less than the TTL", model: model{rules: with(func(r *Rules) { r.MaxStale = 3 * tick }), versions: 2, checks: 1,
 			holders: 2, manual: true, failures: true, dies: true, slow: true, hints: true, answering: true}},
 		{name: "never stale", model: model{rules: with(func(r *Rules) { r.MaxStale = 0 }), versions: 2, checks: 1,
@@ -80,6 +89,9 @@ func TestExplore(t *testing.T) {
 
 		{full: true, name: "one check, everything", model: model{rules: base, versions: 2, checks: 1, holders: 1, manual: true, failures: true,
 			dies: true, slow: true, hints: true, answering: true, early: true, waits: true, removes: true}},
+		{full: true, name: "told, order", model: model{rules: least, versions: 2, checks: 2, manual: true, told: true, dies: true}},
+		{full: true, name: "told on read, failing", model: model{rules: with(func(r *Rules) { *r = quick; r.OnRead = true }), versions: 2, checks: 1,
+			told: true, restores: true, failures: true, slow: true}},
 		{full: true, name: "three versions, slow", model: model{rules: quick, versions: 3, checks: 2, manual: true, slow: true, dies: true}},
 		{full: true, name: "three versions, undated, hints", model: model{rules: quick, versions: 3, checks: 2, manual: true, undated: true, hints: true}},
 		{full: true, name: "order, slow, held, failing", model: model{rules: least, versions: 2, checks: 2, holders: 1, manual: true,

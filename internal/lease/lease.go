@@ -36,6 +36,8 @@ type Rules struct {
 	RotationCheck time.Duration // first interval of checks while a rotation is outstanding
 	RotationKept  time.Duration // how long an outstanding rotation is believed without DescribeSecret
 	Recovered     time.Duration // within what time a failed secret is checked once the service answers
+	HintJitter    time.Duration // within what time a hint from outside is followed by a check
+	HintGap       time.Duration // how long after that another hint causes none, at first
 	OnRead        bool          // nothing runs in the background: reads alone cause checks
 }
 
@@ -79,6 +81,8 @@ func (m Moment) upTo(d time.Duration) time.Duration { return time.Duration(float
 //	    since (if checks fail, within the backoff), read or not
 //	L15 a served value's age is at most TTL or MaxStale, whichever is longer
 //	L16 shown ⇒ stale if and only if the TTL has ended
+//	L17 a hint that was taken, not failing ⇒ a check that begins after it is due
+//	    when Told said, or within SecondCheck of the end of one that began before
 type Lease struct {
 	version   string // id of the version that was last adopted
 	settled   uint64 // number of the check that last settled what is current
@@ -109,6 +113,7 @@ type more struct {
 	doubts        uint32 // how often something hinted that the current version is not the present one
 	resolved      uint32 // how many there had been when the check began that answered last
 	rotation      rotation
+	told          told
 }
 
 // maxPast is how many superseded versions a lease remembers.

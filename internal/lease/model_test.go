@@ -38,6 +38,8 @@ type model struct {
 	dies      bool // checks may end without a result
 	slow      bool // time may pass while a check is under way
 	hints     bool // CheckSoon
+	told      bool // hints from outside name versions, or none
+	restores  bool // values of an earlier process
 	answering bool // the service answers again
 	removes   bool // the owner may remove the lease
 	early     bool // Wake may come a tick before it is due
@@ -62,7 +64,11 @@ type state struct {
 	suspect, past, pending               uint8
 	describeAfter, pendingSeen, interval int8
 	doubtful                             bool
-	opens, closes                        int8
+
+	told, tries     uint8 // the rest of told
+	hinted          bool
+	hintAt, hintGap int8
+	opens, closes   int8
 
 	clock   int8 // where it can be set back
 	read    bool // since the last confirmation
@@ -82,7 +88,7 @@ type state struct {
 type checkState struct {
 	phase                                          phase
 	n                                              uint8
-	own, unknown, fetch                            bool
+	own, unknown, fetch, hints                     bool
 	suspected, described, got, doubts, seen, older bool
 	replica, lagged                                bool
 	suspect, version, said, against                uint8
@@ -162,6 +168,13 @@ func (x *scratch) load(s *state) {
 		suspect: id(s.suspect), suspected: s.suspected, doubts: x.doubts(s),
 		rotation: rotation{pending: id(s.pending), interval: time.Duration(s.interval) * tick, windowed: s.windowed},
 	}
+	x.more.told = told{version: id(s.told), tries: s.tries, hints: x.hints(s), gap: time.Duration(s.hintGap) * tick}
+	if s.hintGap != 0 {
+		x.more.told.at = at(s.hintAt)
+	}
+	if !s.hinted {
+		x.more.told.heard = x.more.told.hints
+	}
 	x.more.resolved = x.more.doubts
 	if s.doubtful {
 		x.more.resolved = 0
@@ -191,7 +204,7 @@ func (x *scratch) load(s *state) {
 		x.l.more = &x.more
 	}
 	for i := range s.checks {
-		x.ck[i] = s.checks[i].load(x.more.doubts)
+		x.ck[i] = s.checks[i].load(x.more.doubts, x.more.told.hints)
 	}
 }
 
@@ -209,14 +222,22 @@ func (x *scratch) doubts(s *state) uint32 {
 	return 0
 }
 
+// hints is doubts for hints from outside.
+func (x *scratch) hints(s *state) uint32 {
+	if s.hinted || s.checks[0].hints || s.checks[1].hints {
+		return 1
+	}
+	return 0
+}
+
 // bare reports whether the lease has nothing in its rare part.
 func (x *scratch) bare() bool {
 	m := &x.more
 	return m.failures == 0 && !m.skipDescribe && m.describeAfter == 0 && m.past == nil && !m.suspected &&
-		m.doubts == 0 && m.rotation == rotation{}
+		m.doubts == 0 && m.rotation == rotation{} && m.told == told{}
 }
 
-func (c *checkState) load(doubts uint32) Check {
+func (c *checkState) load(doubts, hints uint32) Check {
 	ck := Check{
 		N: uint64(c.n), own: c.own, Fetch: c.fetch,
 		suspect: id(c.suspect), suspected: c.suspected,
@@ -225,6 +246,9 @@ func (c *checkState) load(doubts uint32) Check {
 	}
 	if !c.doubts {
 		ck.doubts = doubts
+	}
+	if !c.hints {
+		ck.hints = hints
 	}
 	return ck
 }
@@ -245,6 +269,8 @@ func (x *scratch) store(m *model, s state) state {
 		s.describeAfter = ticks(r.describeAfter)
 	}
 	s.doubtful = r.doubts != r.resolved
+	s.told, s.tries, s.hinted = version(r.told.version), r.told.tries, l.hinted()
+	s.hintAt, s.hintGap = ticks(r.told.at), int8((r.told.gap+tick/2)/tick)
 	s.past = 0
 	for _, p := range r.past {
 		s.past |= 1 << version(p)
@@ -253,19 +279,20 @@ func (x *scratch) store(m *model, s state) state {
 	s.pending, s.interval, s.windowed = version(rot.pending), int8((rot.interval+tick/2)/tick), rot.windowed
 	s.pendingSeen, s.opens, s.closes = ticks(rot.seen), ticks(rot.opens), ticks(rot.closes)
 	for i := range s.checks {
-		s.checks[i].store(&x.ck[i], r.doubts)
+		s.checks[i].store(&x.ck[i], r.doubts, r.told.hints)
 	}
 	m.limit(&s)
 	return s
 }
 
-func (c *checkState) store(ck *Check, doubts uint32) {
+func (c *checkState) store(ck *Check, doubts, hints uint32) {
 	if c.phase == unused {
 		return
 	}
 	c.own, c.fetch, c.suspect, c.suspected = ck.own, ck.Fetch, version(ck.suspect), ck.suspected
 	c.version, c.observed, c.described, c.said = version(ck.version), ticks(ck.observed), ck.described, version(ck.said)
 	c.seen, c.older, c.replica, c.lagged = ck.saw, ck.older, ck.replica, ck.lagged
+	c.hints = ck.hints != hints
 	c.against, c.got, c.doubts = version(ck.against), ck.fetched, ck.doubts != doubts
 	if ck.settled {
 		c.phase = settled
@@ -299,7 +326,7 @@ func (m *model) limit(s *state) {
 
 // over keeps what matters of a check that only has to end.
 func (c *checkState) over(s *state) {
-	o := checkState{phase: settled, n: c.n, own: c.own, unknown: c.unknown, doubts: c.doubts, saw: c.saw, sinceOwed: c.sinceOwed, sinceOther: c.sinceOther}
+	o := checkState{phase: settled, n: c.n, own: c.own, unknown: c.unknown, doubts: c.doubts, hints: c.hints, saw: c.saw, sinceOwed: c.sinceOwed, sinceOther: c.sinceOther}
 	missed := func(v uint8) bool { return !s.has || v != s.version && s.past&(1<<v) == 0 }
 	if c.described && missed(c.said) {
 		o.described, o.said = true, c.said
@@ -328,6 +355,13 @@ func (m *model) limitLease(s *state) {
 	if !m.hourly {
 		s.fetched = 0
 	}
+	if s.hintGap == 0 || !s.hinted && s.hintAt+2*s.hintGap <= 0 {
+		s.hintAt, s.hintGap = 0, 0 // the next hint begins anew
+		if s.told == 0 {
+			s.tries = 0
+		}
+	}
+	s.hintAt = max(s.hintAt, -2*s.hintGap)
 	if s.pending == 0 {
 		s.pendingSeen = 0
 	}

@@ -276,10 +276,11 @@ func (t *try) scheduled() {
 	next := int8(100) // when the next check is sure to come, if no reader asks for it
 	ended := n.running && !n.checks[0].own && !n.checks[1].own
 	fresh := ended // the refresh has yet to begin
+	heeds := ended
 	for i := range n.checks {
-		if c := &n.checks[i]; c.own && c.sinceOwed {
-			fresh = true
-		}
+		c := &n.checks[i]
+		fresh = fresh || c.own && c.sinceOwed
+		heeds = heeds || n.running && c.own
 	}
 	switch {
 	case r.OnRead && (n.expires <= 0 || n.confirmed > 0 || t.m.back):
@@ -301,6 +302,8 @@ func (t *try) scheduled() {
 		t.broken("L14: version %d was seen, and the next check is in %d", n.owed, next)
 	case n.owed != 0 && !fresh && !r.OnRead && next > ticks(epoch.Add(r.MaxBackoff)) && next > second:
 		t.broken("L14: version %d was seen and a check failed, and the next is in %d", n.owed, next)
+	case n.has && n.hinted && n.failures == 0 && !heeds && next > max(second, n.hintAt):
+		t.broken("L17: a hint was taken, and the next check is in %d", next)
 	case r.OnRead:
 	case n.holders > 0 && !n.running && next > usual:
 		t.broken("L11: held, and the next check is in %d", next)
@@ -353,7 +356,7 @@ func (t *try) due2() {
 // unseen returns the events that the model allows for and that never happened.
 func (m *model) unseen() []string {
 	want := map[kind]bool{setBack: m.back, wakeEarly: m.early, waited: m.waits, left: m.waits,
-		hold: m.holders > 0, release: m.holders > 0, checkSoon: m.hints, answers: m.answering, remove: m.removes,
+		hold: m.holders > 0, release: m.holders > 0, checkSoon: m.hints, toldOf: m.told, restore: m.restores, answers: m.answering, remove: m.removes,
 		begin: m.manual, beginUnknown: m.unknown, described: m.describe, describeDenied: m.denied,
 		describeFailed: m.describe && m.failures, getFailed: m.failures, no: m.noes,
 		tickOn: true, read: true, beginRefresh: true, observed: true, prepared: true, end: true}
