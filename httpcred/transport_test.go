@@ -312,8 +312,10 @@ func TestNoVerdict(t *testing.T) {
 		want(t, "the response", get(c), "503 GET with two ")
 		a.answer = nil
 		a.accept("one")
+		a.take()
 		time.Sleep(httpcred.DefaultPause)
 		want(t, "later", get(c), "200 GET with one ")
+		want(t, "its keys", a.take(), "one")
 	})
 }
 
@@ -349,6 +351,21 @@ func TestHungProber(t *testing.T) {
 		}
 		cancel()
 		all.Wait()
+	})
+}
+
+// That the secret takes long to be read is no reason to give up.
+func TestSlowService(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{id: "one"})
+		client, err := secrets.New(srv.Client(), &secrets.Options{FetchTimeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		srv.Fail(secretstest.Fault{Op: "GetSecretValue", Latency: 20 * time.Second, Times: 1})
+		c := &http.Client{Transport: httpcred.New(secrets.Bind[string](client, id), httpcred.Bearer, &httpcred.Options{Base: accepting("one")})}
+		want(t, "the response", get(c), "200 GET with one ")
 	})
 }
 
