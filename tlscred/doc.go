@@ -35,9 +35,9 @@
 // A [Pool] is the certificates of the authorities to trust: those of every
 // version of its secret that has a staging label. So while authorities are
 // being replaced both are trusted, as long as the older one keeps the label
-// AWSPREVIOUS: certificates signed by either verify. Put the new authority into its
-secret first, and what it signed into others only when every process has read
-that, after the TTL of their clients. To cease to trust one at
+// AWSPREVIOUS: certificates signed by either verify. Put the new authority into
+// its secret first, and what it signed into others only when every process has
+// read that, after the TTL of their clients. To cease to trust an authority at
 // once take the label off its version. [ServerConfig] makes a server verify its
 // clients by a pool, [Dialer] a client its servers.
 //
