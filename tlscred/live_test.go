@@ -27,7 +27,7 @@ const (
 // without a pause while both certificates rotate, with broken and early versions
 // between good ones, and while the authority that signs them is replaced.
 func TestLiveRotation(t *testing.T) {
-	const rotations, workers = 24, 4
+	const rotations, workers = 12, 4
 	ca := newAuthority(t, "ca 0")
 	srv := secretstest.New(t, secretstest.Secrets{
 		serverID: ca.issue(t, "localhost", -time.Hour, time.Hour),

@@ -344,3 +344,18 @@ func TestServiceErrors(t *testing.T) {
 		t.Errorf("prints as %s", got)
 	}
 }
+
+// A server that wants another authority's certificates is shown none.
+func TestClientCertificate(t *testing.T) {
+	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
+	srv := secretstest.New(t, secretstest.Secrets{id: ca.issue(t, "a", -time.Hour, time.Hour)})
+	c := tlscred.New(open(t, srv, 0), id, quiet())
+	for by, want := range map[*authority]int{ca: 1, other: 0} {
+		cert, err := c.GetClientCertificate(&tls.CertificateRequestInfo{
+			AcceptableCAs: [][]byte{by.cert.RawSubject}, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, Version: tls.VersionTLS13,
+		})
+		if err != nil || len(cert.Certificate) != want {
+			t.Errorf("for %s: a chain of %d, %v, want %d", by.cert.Subject, len(cert.Certificate), err, want)
+		}
+	}
+}
