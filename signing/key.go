@@ -81,7 +81,7 @@ func decode(s *secrets.Secret) (*Key, error) {
 	k := &Key{id: s.VersionID(), created: s.CreatedDate()}
 	value := s.Bytes()
 	var fields struct{ Key *string }
-	if value[0] == '{' && json.Unmarshal(value, &fields) == nil && fields.Key != nil {
+	if bytes.HasPrefix(value, []byte("{")) && json.Unmarshal(value, &fields) == nil && fields.Key != nil {
 		value = []byte(*fields.Key)
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(value), []byte("-----BEGIN ")) {

@@ -58,10 +58,9 @@ type Keys struct {
 	o      Options
 	asking chan struct{} // holds a value while somebody asks for unknown keys
 
-	mu      sync.Mutex // guards the fields below
-	current string     // the id of the version that was last seen as current
-	since   time.Time  // since when it counts as such
-	listed  map[string]*Key
+	mu      sync.Mutex           // guards the fields below
+	since   map[string]time.Time // by version id: since when it counts as known, of those that were current
+	listed  map[string]*Key      // by version id: those that had a label
 	retired map[string]retired
 	asked   time.Time // for unknown keys
 }
@@ -76,7 +75,7 @@ type retired struct {
 // request. o may be nil. The client must outlive the keys; after its Close they
 // return [secrets.ErrClosed].
 func New(client *secrets.Client, secretID string, o *Options) *Keys {
-	k := &Keys{id: secretID, client: client, asking: make(chan struct{}, 1), retired: map[string]retired{}}
+	k := &Keys{id: secretID, client: client, asking: make(chan struct{}, 1), since: map[string]time.Time{}, retired: map[string]retired{}}
 	if o != nil {
 		k.o = *o
 	}
@@ -128,20 +127,28 @@ func (k *Keys) Signer(ctx context.Context) (*Key, error) {
 	return previous.Value, nil
 }
 
+// maxSince bounds how many versions that were current are remembered.
+const maxSince = 64
+
 // hasLead reports whether the current version has been known for long enough.
+// The first that the process sees counts as known since it was made, others from
+// when they are seen; one that was current before is known already.
 func (k *Keys) hasLead(current *Key) bool {
 	now := time.Now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case k.current == current.id:
-	case k.current == "":
-		k.since = current.created // it may have been current for long
-	default:
-		k.since = now
+	since, known := k.since[current.id]
+	if !known {
+		since = now
+		if len(k.since) == 0 {
+			since = current.created
+		}
+		if len(k.since) >= maxSince {
+			clear(k.since)
+		}
+		k.since[current.id] = since
 	}
-	k.current = current.id
-	return k.o.Lead < 0 || now.Sub(k.since) >= k.o.Lead
+	return k.o.Lead < 0 || now.Sub(since) >= k.o.Lead
 }
 
 // Key returns the key with an id, to verify with. A key that is not known has
