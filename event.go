@@ -21,6 +21,11 @@ const (
 	// at a check, for as long as that stands; Attempt counts.
 	EventRefused
 
+	// EventLeftOut: Version, which a read asked for by a label or its id, did not
+	// decode as a Type, at Field where that is known. [Ref.GetVersion] returns the
+	// error and [Ref.Versions] leaves it out. Stage is one of its labels.
+	EventLeftOut
+
 	// EventFailed: a refresh failed. Attempt counts the failures in a row, Since is
 	// the first of them and Next is when the secret is tried again; Class and Err
 	// say why. The cached version stays in service.
@@ -102,6 +107,7 @@ const (
 var kindNames = [...]string{
 	EventAdopted:       "adopted",
 	EventRefused:       "refused",
+	EventLeftOut:       "left out",
 	EventFailed:        "failed",
 	EventStale:         "stale",
 	EventRecovered:     "recovered",

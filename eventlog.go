@@ -12,6 +12,7 @@ const (
 	msgAdopted      = "secrets: new current version"
 	msgRefused      = "secrets: new version failed to decode"
 	msgStillRefused = "secrets: current version still fails to decode"
+	msgLeftOut      = "secrets: a version failed to decode and is not used"
 	msgFailed       = "secrets: refresh failed; cached value stays in service"
 	msgStale        = "secrets: version expired; served on until the service answers"
 	msgRecovered    = "secrets: refreshed again"
@@ -44,6 +45,8 @@ func (e *Event) line() (slog.Level, string) {
 			return slog.LevelError, msgStillRefused
 		}
 		return slog.LevelError, msgRefused
+	case EventLeftOut:
+		return slog.LevelError, msgLeftOut
 	case EventFailed:
 		if e.Attempt == 1 {
 			return slog.LevelWarn, msgFailed

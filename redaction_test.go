@@ -236,7 +236,8 @@ func exposure(t *testing.T) map[string]any {
 		"DecodeError": de, "DecodeError value": *de, "DecodeError wrapped": decode,
 		"PrefetchError": &secrets.PrefetchError{Errors: map[string]error{"weak": decode}}, "PrefetchError value": secrets.PrefetchError{Errors: map[string]error{"weak": de}},
 		"RejectedError": rejected, "RejectedError value": *rejected, "Attempt": attempt,
-		"Offer": secrets.Offer[*secrets.Secret]{Value: one, VersionID: "v", Stage: secrets.Current}, // of a value that does not redact itself: see TestOfferRedaction
+		"Version": secrets.Version[*secrets.Secret]{Value: one, ID: "v", Stages: []string{secrets.Current}}, // likewise: see TestVersionIsRedacted
+		"Offer":   secrets.Offer[*secrets.Secret]{Value: one, VersionID: "v", Stage: secrets.Current},       // of a value that does not redact itself: see TestOfferRedaction
 	}
 }
 

@@ -71,7 +71,7 @@ type Attempt struct {
 
 // A RejectedError says that no version of a secret was accepted. errors.Is and
 // errors.As find the whole error that the use returned at the last rejection,
-// the error of the context that ended and, if the service could not be asked for
+// the error of the context that ended, if one did, and, if the service could not be asked for
 // other versions, why. The first is not part of the message, which holds no
 // value.
 type RejectedError struct {
@@ -110,8 +110,8 @@ func (e *RejectedError) Unwrap() []error {
 func (e *RejectedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
 // rejectedError makes the error of the versions that were rejected, the last
-// one with err, and of what ended the waiting and why the service could not be
-// asked.
+// one with err, and of what ended the waiting, nil for a call that does not
+// wait, and why the service could not be asked.
 func rejectedError(id string, all []rotation.Attempt, last, end, asking error) error {
 	e := &RejectedError{SecretID: id}
 	for _, a := range all {
@@ -121,7 +121,9 @@ func rejectedError(id string, all []rotation.Attempt, last, end, asking error) e
 	if last != nil {
 		causes = append(causes, last)
 	}
-	causes = append(causes, end)
+	if end != nil {
+		causes = append(causes, end)
+	}
 	if asking != nil && !isContextError(asking) {
 		e.asking = asking.Error()
 		causes = append(causes, asking)

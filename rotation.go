@@ -16,9 +16,20 @@ type TryOptions struct {
 	Stages []string
 
 	// Wait is for how long Try waits for another version when all were
-	// rejected, requests to the service included. The default, and a negative
-	// value, is for as long as the context lasts.
+	// rejected, requests to the service included. The default is for as long as
+	// the context lasts. Negative means that Try does not wait for a version to
+	// come: the service is asked once, what it has is offered, and if that is
+	// rejected too Try returns. A call that finds another one doing so waits
+	// for it to end, and no longer.
 	Wait time.Duration
+
+	// Pause is for how long a version that was rejected is not offered again,
+	// unless something speaks for it: see [TryOffer]. It doubles with each
+	// further rejection, up to 15 times itself. The default is a minute, which
+	// suits databases that lock accounts after some wrong passwords. Negative
+	// means none: a rejected version is offered again by every call, and at
+	// every round of one that waits.
+	Pause time.Duration
 }
 
 // WithTry returns a new handle of the same secret with other options for
@@ -27,7 +38,7 @@ func (r *Ref[T]) WithTry(o *TryOptions) *Ref[T] {
 	n := newRef(r.c, r.id, r.kind, r.bound)
 	if o != nil {
 		n.try.stages = slices.Clone(o.Stages)
-		n.try.wait = o.Wait
+		n.try.wait, n.try.pause = o.Wait, o.Pause
 	}
 	return n
 }
@@ -106,8 +117,8 @@ func ofOffer[T, R any](use func(context.Context, T) (R, error)) func(context.Con
 // version was rejected one caller, the prober, offers the others, each once,
 // while the callers that share the handle wait for what it finds. A rejected
 // version is not offered again until it has become current or pending, a
-// version that worked in its place is rejected, or, at the earliest, a minute
-// has passed. So a rotation costs one rejection, or as many as uses of the old
+// version that worked in its place is rejected, or, at the earliest,
+// TryOptions.Pause has passed, a minute by default. So a rotation costs one rejection, or as many as uses of the old
 // version were under way; TryOffer does not limit those.
 //
 // The previous version is offered only where the service was just asked, and
@@ -117,7 +128,7 @@ func ofOffer[T, R any](use func(context.Context, T) (R, error)) func(context.Con
 //
 // When every version was rejected TryOffer asks the service, not the resource,
 // until there is another; it ends with ctx, or after TryOptions.Wait, with a
-// [*RejectedError]. Close ends it with [ErrClosed], but for a use under way.
+// [*RejectedError]. Where that is negative it asks once. Close ends it with [ErrClosed], but for a use under way.
 //
 // use may be called several times, with different versions; never again with
 // one that it rejected a moment ago. It may call TryOffer for another handle.

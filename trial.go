@@ -13,7 +13,8 @@ import (
 // what the protocol must not know.
 type trial[T any] struct {
 	stages []string      // see TryOptions
-	wait   time.Duration // see TryOptions; 0 or less: no bound
+	wait   time.Duration // see TryOptions
+	pause  time.Duration // see TryOptions
 
 	busy atomic.Bool // there is a pin or a rejection; false lets uses pass without a lock
 
@@ -35,6 +36,9 @@ type decoding[T any] struct {
 	secret *Secret
 	held   *held[T] // nil: it does not decode
 }
+
+// pauseGrowth is how many times itself the pause of a rejected version grows to.
+const pauseGrowth = 15
 
 // maxDecoded bounds how many decoded versions a handle keeps while a rotation
 // is under way.
@@ -76,6 +80,11 @@ func (r *Ref[T]) apply(cur *held[T], fn func(view[T])) {
 func (t *trial[T]) config() rotation.Config {
 	c := rotation.Default()
 	c.Stages = t.stages
+	c.Once = t.wait < 0
+	if t.pause != 0 {
+		c.MinPause = min(max(t.pause, 1), longest/pauseGrowth)
+		c.MaxPause = pauseGrowth * c.MinPause
+	}
 	return c
 }
 

@@ -215,6 +215,8 @@ func (a *attempt[T, R]) probe(ctx context.Context) (res R, err error) {
 			}
 		case rotation.Pause:
 			a.pause(waiting, changed, wait)
+		case rotation.Stop:
+			return res, a.rejected(nil)
 		}
 	}
 }

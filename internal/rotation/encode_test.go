@@ -109,6 +109,9 @@ func (c *caller) key(b []byte, n *node) []byte {
 	case pausing:
 		b = append(b, byte(max(0, c.step.At-n.now)))
 	}
+	if n.p.cfg.Once {
+		b = append(b, bit(c.call.round > 0)|bit(n.p.ended >= c.call.round)<<1|bit(c.ended)<<2)
+	}
 	return keyOf(b, c.call.own, &n.p, n.now)
 }
 

@@ -65,6 +65,7 @@ type caller struct {
 	id     string // the version that the prober offers
 	call   Call
 	news   bool       // a version was rejected since the use began
+	ended  bool       // a round ended while it waited
 	own    [5]refusal // what its own uses rejected, by version
 }
 
@@ -226,6 +227,7 @@ func (m *model) begin(n *node, i int) {
 	c := &n.callers[i]
 	inRound := n.p.Phase().inRound()
 	c.turn = n.p.Begin(&c.call, n.cached, n.now, true)
+	n.o.begun(n, c)
 	pin, pinned := n.p.Pin()
 	if pinned && pin.ID == n.cached {
 		n.o.fail("the pinned version %s is current", pin.ID)
@@ -242,6 +244,8 @@ func (m *model) begin(n *node, i int) {
 	case Probe:
 		c.prober = true
 		m.startRound(n, i)
+	case GiveUp:
+		m.end(n, i)
 	}
 }
 
@@ -259,11 +263,15 @@ func (m *model) next(n *node, i int) {
 	switch c.step.Do {
 	case Ask:
 		c.at = asking
-	case Pause:
+	case Pause, Stop:
+		n.o.roundEnded(n, c)
 		c.at = pausing
 		n.wake(i)
 		if slices.ContainsFunc(n.callers, func(c caller) bool { return c.at == waiting }) {
 			n.o.fail("R6: the round ended, and a call waits on")
+		}
+		if c.step.Do == Stop {
+			m.end(n, i)
 		}
 	case Fetch:
 		c.at = fetching

@@ -51,6 +51,28 @@ func (o *oracle) startRound() {
 	o.informed, o.current, o.pending, o.shown = false, true, unknown, ""
 }
 
+// begun checks what a call does that begins or looks again (R8).
+func (o *oracle) begun(n *node, c *caller) {
+	switch do := c.turn.Do; {
+	case do == GiveUp && !n.p.cfg.Once:
+		o.fail("R8: a call gives up that may go on")
+	case do == GiveUp && !c.ended:
+		o.fail("R8: a call gives up that no round has ended for")
+	case (do == Wait || do == Probe) && n.p.cfg.Once && c.ended:
+		o.fail("R8: a call waits for a second round")
+	}
+}
+
+// roundEnded notes that the round of a prober ended, for those who waited.
+func (o *oracle) roundEnded(n *node, prober *caller) {
+	if prober.step.Do == Stop != n.p.cfg.Once {
+		o.fail("R8: after its round the prober does %v", prober.step.Do)
+	}
+	for i := range n.callers {
+		n.callers[i].ended = n.callers[i].ended || n.callers[i].at == waiting
+	}
+}
+
 func (o *oracle) uninformed() { o.informed = false }
 
 // told notes what the service says. again: it was asked before in this round.
@@ -121,7 +143,7 @@ func (o *oracle) use(n *node, c *caller) {
 	if r := o.refusals[index(v.ID)]; r.standing && n.now < r.at.add(n.p.cfg.MinPause) {
 		o.fail("R4: %s is offered %d after its rejection", v.ID, n.now-r.at)
 	}
-	if r := c.own[index(v.ID)]; r.known && r.under == setOf(v.Stage) && n.now < r.at.add(n.p.cfg.MinPause) {
+	if r := c.own[index(v.ID)]; r.known && r.under == setOf(v.Stage) && (n.p.cfg.Once || n.now < r.at.add(n.p.cfg.MinPause)) {
 		o.fail("R4: %s is offered again to the call that rejected it %d before", v.ID, n.now-r.at)
 	}
 	if c.prober && v.Stage == Pending && !o.informed {

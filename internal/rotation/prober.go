@@ -64,6 +64,7 @@ const (
 	Ask   Action = iota // ask the service for the labels: Informed or Uninformed
 	Fetch               // get a version: Fetched or Missed
 	Pause               // wait until At, or until TakeWake has reported true: StartRound
+	Stop                // give up: Leave
 )
 
 // StartRound begins a round of the prober. The service is asked if a version
@@ -156,6 +157,10 @@ func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 		}
 	}
 	p.phase, p.first, p.wake = Polling, false, true
+	p.ended++
+	if p.cfg.Once {
+		return Step{Do: Stop}
+	}
 	return Step{Do: Pause, At: p.next}
 }
 

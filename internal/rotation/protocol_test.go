@@ -182,6 +182,49 @@ func TestPauseGrows(t *testing.T) {
 	}
 }
 
+// The bounds of the pause are the configuration's.
+func TestPauseIsConfigured(t *testing.T) {
+	r := newRun()
+	r.cfg.MinPause, r.cfg.MaxPause = time.Second, 3*time.Second
+	for _, want := range []time.Duration{1, 2, 3, 3} {
+		r.Rejected(&Call{}, Version{"1", Current}, r.now)
+		if r.mayOffer("1", r.now.add(want*time.Second-1)) || !r.mayOffer("1", r.now.add(want*time.Second)) {
+			t.Errorf("rejection at %v: the pause is not %d seconds", time.Duration(r.now), want)
+		}
+		r.after(want * time.Second)
+	}
+}
+
+// With Once a call that waits gives up at the end of the round, and goes on
+// where the prober left in its middle.
+func TestOnce(t *testing.T) {
+	for _, ended := range []bool{false, true} {
+		r := newRun()
+		r.cfg.Stages, r.cfg.Once = nil, true
+		r.rejectCurrent(t)
+		var waiter Call
+		if turn := r.Begin(&waiter, "1", r.now, true); turn.Do != Wait {
+			t.Fatalf("Begin = %+v, want to wait for the prober", turn)
+		}
+		want := Probe
+		if ended {
+			want = GiveUp
+			for range 10 {
+				s := r.Next(&r.call, r.now, "1")
+				if s.Do == Stop {
+					break
+				} else if s.Do == Ask {
+					r.Informed(r.now, Labels{Current: "1"}, "1")
+				}
+			}
+		}
+		r.Leave()
+		if turn := r.Begin(&waiter, "1", r.now, true); turn.Do != want {
+			t.Errorf("round ended %v: Begin = %+v, want %v", ended, turn, want)
+		}
+	}
+}
+
 // When the pin is rejected, what was rejected before it may be offered again;
 // when a version becomes current or pending it may, and when it becomes
 // previous it may not.

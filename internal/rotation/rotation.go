@@ -42,6 +42,11 @@ type Config struct {
 	// Stages are the labels that may be offered. AWSCURRENT always may. Nil
 	// means AWSCURRENT, AWSPENDING and AWSPREVIOUS; empty, AWSCURRENT alone.
 	Stages []string
+
+	// Once ends a call when a round has ended and nothing was accepted: its own
+	// round as the prober, or the first that it waited for. Such a call is never
+	// offered a version again that it rejected under the same label.
+	Once bool
 }
 
 // Default returns the intervals of a handle without options.
@@ -112,6 +117,9 @@ func (p Phase) inRound() bool { return p == Asking || p == Probing }
 //	R6  Those who wait look again when a round ends, when the prober leaves,
 //	    when a version is pinned and when the handle settles.
 //	R7  A settled handle remembers nothing.
+//	R8  With Config.Once a call gives up when the first round has ended that it
+//	    was the prober of or waited for from its beginning or its middle, and
+//	    not before.
 //
 // AWSPREVIOUS and custom labels are offered only in a round whose labels come
 // from the service, when its AWSCURRENT was offered or has a standing
@@ -124,6 +132,7 @@ type Protocol struct {
 	phase Phase
 	pin   Version
 	gen   uint64 // counts rejections
+	ended uint64 // counts rounds that ended without an acceptance
 	wake  bool   // those who wait should look again
 
 	rejections []rejection // oldest first
@@ -187,6 +196,7 @@ func (p *Protocol) settle() {
 		cfg:   p.cfg,
 		phase: p.phase,
 		gen:   p.gen,
+		ended: p.ended,
 		first: p.first,
 		round: round{outcomes: p.round.outcomes},
 		wake:  true,

@@ -105,7 +105,10 @@ func (p *Protocol) mayOffer(id string, now Instant) bool {
 // A Call is what one call of the handle remembers: the versions that its own
 // uses rejected, which it is not offered again within their pauses even where
 // others found them to work. The zero Call is one that begins.
-type Call struct{ own []rejection }
+type Call struct {
+	own   []rejection
+	round uint64 // the number of the round that it waited for first; 0: it did not wait
+}
 
 // Rejections returns the versions that the call's own uses rejected.
 func (c *Call) Rejections() []Attempt { return attempts(c.own) }
@@ -146,7 +149,7 @@ func (c *Call) forget(id string) {
 // mayUse reports whether the call may be offered a version by a label.
 func (p *Protocol) mayUse(c *Call, id, stage string, now Instant) bool {
 	i := c.indexOf(id)
-	if i < 0 || p.over(&c.own[i], now) {
+	if i < 0 || !p.cfg.Once && p.over(&c.own[i], now) {
 		return true
 	}
 	if r := p.rejectionOf(id); r != nil {
@@ -170,7 +173,7 @@ const (
 	Use    Move = iota // use the version
 	Wait               // wait until TakeWake has reported true
 	Probe              // the call is the prober: StartRound, Next …, and Leave at the end
-	GiveUp             // the call would have to wait, and may not
+	GiveUp             // the call would have to wait, and may not or did so once
 )
 
 // Begin says what a call does next, given the version that the client serves as
@@ -189,9 +192,12 @@ func (p *Protocol) Begin(c *Call, current string, now Instant, stays bool) Turn 
 	switch {
 	case usable && p.mayUse(c, v.ID, v.Stage, now):
 		return Turn{Do: Use, Version: v, Gen: p.gen}
-	case !stays:
+	case !stays || p.cfg.Once && c.round > 0 && p.ended >= c.round:
 		return Turn{Do: GiveUp}
 	case p.phase.HasProber():
+		if c.round == 0 {
+			c.round = p.ended + 1
+		}
 		return Turn{Do: Wait}
 	}
 	p.phase, p.first = Polling, true

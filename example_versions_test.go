@@ -1,0 +1,52 @@
+package secrets_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+func ExampleGetVersion() {
+	srv, opts := exampleServer()
+	defer srv.Close()
+	client, err := secrets.New(srv.Client(), opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	srv.Put("prod/api-key", "k-456")
+	old, err := secrets.GetVersion[string](context.Background(), client, "prod/api-key", secrets.Stage(secrets.Previous))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(old)
+	// Output: k-123
+}
+
+// What decrypts must know every key that something may be encrypted with; the
+// version id tells which.
+func ExampleRef_Versions() {
+	srv, opts := exampleServer()
+	defer srv.Close()
+	client, err := secrets.New(srv.Client(), opts)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	srv.Put("prod/api-key", "k-456")
+	keys := secrets.Bind[string](client, "prod/api-key")
+	all, err := keys.Versions(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, v := range all {
+		fmt.Println(v.Stages, v.Value, v.ID != "")
+	}
+	// Output:
+	// [AWSCURRENT] k-456 true
+	// [AWSPREVIOUS] k-123 true
+}

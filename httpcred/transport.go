@@ -1,0 +1,136 @@
+package httpcred
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+// A Transport is an [http.RoundTripper] that sends requests with a credential.
+// It is safe for concurrent use by multiple goroutines. Make one with [New].
+type Transport struct {
+	id    string
+	base  http.RoundTripper
+	round func(*http.Request) (*http.Response, error)
+}
+
+// New returns a transport that puts the secret which ref reads into requests.
+// set does so: [Bearer], [Basic], what [Header] returns, or a function of the
+// program's own that signs the request. It gets a copy of the request, which it
+// may change but for the body, once for each time that one is sent; its error is
+// returned to the caller and nothing is sent. o may be nil.
+//
+// The client that ref belongs to must outlive the transport. After its Close
+// requests fail with [secrets.ErrClosed].
+func New[T any](ref *secrets.Ref[T], set func(*http.Request, T) error, o *Options) *Transport {
+	s := &source[T]{Options: o.withDefaults(), set: set}
+	s.ref.Store(ref.WithTry(s.try()))
+	return &Transport{id: ref.ID(), base: s.Base, round: s.round}
+}
+
+// RoundTrip sends a request with the credential. It blocks as the base
+// transport does, and for the time that it takes to read the secret if that is
+// not cached. An error from reading the secret is that of [secrets.Ref.Get];
+// those of the base transport are returned as they are.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.round(r) }
+
+// CloseIdleConnections closes those of the base transport.
+func (t *Transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// String returns the secret's id.
+func (t *Transport) String() string { return fmt.Sprintf("httpcred.Transport(%q)", t.id) }
+
+// Format writes what [Transport.String] returns, whatever the verb.
+func (t *Transport) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
+
+const (
+	// patience is how long a request waits for another one that offers versions.
+	patience = 10 * time.Second
+
+	// recheck is for how long the previous version is used in place of a
+	// rejected current one before that is offered again.
+	recheck = time.Minute
+)
+
+// source is what a Transport is made of, for one type.
+type source[T any] struct {
+	Options
+	set func(*http.Request, T) error
+	ref atomic.Pointer[secrets.Ref[T]]
+
+	// fellBack is when the previous version began to be used, or the current
+	// one was last offered in spite of that, in nanoseconds since 1970. 0: the
+	// previous version is not in use.
+	fellBack atomic.Int64
+}
+
+var (
+	errNoReplay  = errors.New("httpcred: the request may not be sent again")
+	errNoVerdict = errors.New("httpcred: the response says nothing of the credential")
+)
+
+func (s *source[T]) round(r *http.Request) (*http.Response, error) {
+	if !stayed(r) {
+		return s.Base.RoundTrip(r)
+	}
+	ref, fresh := s.handle(r)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	x := &exchange[T]{s: s, r: r, leave: cancel}
+	defer x.close()
+	if err := s.permit(ref.ID(), r.URL); err != nil {
+		return nil, err
+	}
+	x.startWaiting()
+	resp, err := secrets.TryOffer(ctx, ref, x.offer)
+	if fresh {
+		s.ref.Store(ref)
+	}
+	switch {
+	case err == nil:
+		return resp, nil
+	case r.Context().Err() != nil:
+		return nil, err
+	case x.answer != nil && !x.failed:
+		return x.take(), nil
+	case x.sent || errors.Is(err, secrets.ErrClosed):
+		return nil, err
+	case ctx.Err() != nil || errors.As(err, new(*secrets.RejectedError)):
+		return x.direct(ref)
+	}
+	return nil, err
+}
+
+// handle returns the handle to use. Now and then, where the previous version is
+// in use, that is a fresh one, which knows nothing of it.
+func (s *source[T]) handle(r *http.Request) (ref *secrets.Ref[T], fresh bool) {
+	ref = s.ref.Load()
+	since := s.fellBack.Load()
+	now := time.Now().UnixNano()
+	if since == 0 || now-since < int64(recheck) || !replayable(r) || !s.fellBack.CompareAndSwap(since, now) {
+		return ref, false
+	}
+	return ref.WithTry(s.try()), true
+}
+
+// accepted notes the label of a version that the server accepted.
+func (s *source[T]) accepted(stage string) {
+	switch {
+	case stage != secrets.Previous:
+		if s.fellBack.Load() != 0 {
+			s.fellBack.Store(0)
+		}
+	case s.fellBack.Load() == 0:
+		s.fellBack.CompareAndSwap(0, time.Now().UnixNano())
+	}
+}

@@ -1,0 +1,255 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+// The defaults of [Options].
+const (
+	DefaultLead   = 15 * time.Minute
+	DefaultMaxAge = 5 * time.Minute
+)
+
+// askEvery is how often the service is asked for keys that are not known, at
+// most: their ids come from whoever sends a signature.
+const askEvery = 10 * time.Second
+
+var (
+	// ErrUnknownKey says that no version of the secret that verifies has the id.
+	ErrUnknownKey = errors.New("signing: the key is unknown")
+
+	// ErrSignature says that a signature was not made with the key that it
+	// names.
+	ErrSignature = errors.New("signing: the signature does not match")
+)
+
+// Options are the settings of [Keys]. A nil *Options and zero fields mean the
+// defaults. [New] copies them.
+type Options struct {
+	// Lead is for how long a new version is known before something is signed
+	// with it. It has to be longer than it takes verifiers to learn of it: the
+	// TTL of their clients and, where they read the JWKS document, MaxAge. The
+	// default is [DefaultLead]; negative means none.
+	Lead time.Duration
+
+	// Grace is for how long a key goes on to verify when its version has lost
+	// its last staging label, in a process that saw it before. The default is
+	// not at all.
+	Grace time.Duration
+
+	// MaxAge is for how long those who read the JWKS document may keep it. The
+	// default is [DefaultMaxAge].
+	MaxAge time.Duration
+}
+
+// Keys are the versions of a secret as keys. They are safe for concurrent use by
+// multiple goroutines and need no closing. Make them with [New].
+type Keys struct {
+	id     string
+	client *secrets.Client
+	ref    *secrets.Ref[*Key]
+	o      Options
+	asking chan struct{} // holds a value while somebody asks for unknown keys
+
+	mu      sync.Mutex           // guards the fields below
+	since   map[string]time.Time // by version id: since when it counts as known, of those that were current
+	listed  map[string]*Key      // by version id: those that had a label
+	retired map[string]retired
+	asked   time.Time // for unknown keys
+}
+
+// retired is a key whose version has no label any more.
+type retired struct {
+	key *Key
+	at  time.Time
+}
+
+// New returns the keys in the secret of the given name or ARN. It makes no
+// request. o may be nil. The client must outlive the keys; after its Close they
+// return [secrets.ErrClosed].
+func New(client *secrets.Client, secretID string, o *Options) *Keys {
+	k := &Keys{id: secretID, client: client, asking: make(chan struct{}, 1), since: map[string]time.Time{}, retired: map[string]retired{}}
+	if o != nil {
+		k.o = *o
+	}
+	if k.o.Lead == 0 {
+		k.o.Lead = DefaultLead
+	}
+	if k.o.MaxAge <= 0 {
+		k.o.MaxAge = DefaultMaxAge
+	}
+	k.ref = secrets.BindFunc(client, secretID, decode)
+	return k
+}
+
+// Sign signs a message with the key that [Keys.Signer] returns, and returns the
+// key's id beside the signature.
+func (k *Keys) Sign(ctx context.Context, message []byte) (keyID string, signature []byte, err error) {
+	key, err := k.Signer(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return key.id, key.Sign(message), nil
+}
+
+// Verify verifies the signature of a message by the key of the given id. It
+// returns [ErrUnknownKey], [ErrSignature], or why the secret cannot be read.
+func (k *Keys) Verify(ctx context.Context, keyID string, message, signature []byte) error {
+	key, err := k.Key(ctx, keyID)
+	switch {
+	case err != nil:
+		return err
+	case !key.Verify(message, signature):
+		return ErrSignature
+	}
+	return nil
+}
+
+// Signer returns the key to sign with now: that of the current version, or of
+// the previous one where the current one is too new for every verifier to know
+// it. It blocks and fails as [secrets.Ref.Get] does.
+func (k *Keys) Signer(ctx context.Context) (*Key, error) {
+	current, err := k.ref.Get(ctx)
+	if err != nil || k.hasLead(current) {
+		return current, err
+	}
+	previous, err := k.ref.Version(ctx, secrets.Stage(secrets.Previous))
+	if err != nil {
+		return current, nil // there is none, or it is of no use
+	}
+	return previous.Value, nil
+}
+
+// maxSince bounds how many versions that were current are remembered.
+const maxSince = 64
+
+// hasLead reports whether the current version has been known for long enough.
+// The first that the process sees counts as known since it was made, others from
+// when they are seen; one that was current before is known already.
+func (k *Keys) hasLead(current *Key) bool {
+	now := time.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	since, known := k.since[current.id]
+	if !known {
+		since = now
+		if len(k.since) == 0 {
+			since = current.created
+		}
+		if len(k.since) >= maxSince {
+			clear(k.since)
+		}
+		k.since[current.id] = since
+	}
+	return k.o.Lead < 0 || now.Sub(since) >= k.o.Lead
+}
+
+// Key returns the key with an id, to verify with. A key that is not known has
+// the service asked, once in ten seconds at most; then it blocks until the
+// answer is there or ctx ends. Where there is no such key it returns
+// [ErrUnknownKey].
+func (k *Keys) Key(ctx context.Context, id string) (*Key, error) {
+	all, err := k.all(ctx)
+	if key := all[id]; key != nil || err != nil {
+		return key, err
+	}
+	if !isVersionID(id) {
+		return nil, ErrUnknownKey
+	}
+	return k.ask(ctx, id)
+}
+
+// all returns every key that verifies, by its id.
+func (k *Keys) all(ctx context.Context) (map[string]*Key, error) {
+	versions, err := k.ref.Versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]*Key, len(versions)+1)
+	for _, v := range versions {
+		all[v.ID] = v.Value
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := time.Now()
+	for id, key := range k.listed {
+		if all[id] == nil {
+			k.retired[id] = retired{key, now}
+		}
+	}
+	k.listed = make(map[string]*Key, len(all))
+	for id, key := range all {
+		k.listed[id] = key
+		delete(k.retired, id)
+	}
+	for id, r := range k.retired {
+		if now.Sub(r.at) >= k.o.Grace {
+			delete(k.retired, id)
+			continue
+		}
+		all[id] = r.key
+	}
+	return all, nil
+}
+
+// ask asks the service for a key that is not known. One call at a time does,
+// and those that waited for it look whether it found theirs.
+func (k *Keys) ask(ctx context.Context, id string) (*Key, error) {
+	select {
+	case k.asking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-k.asking }()
+	may := k.mayAsk()
+	if may {
+		if err := k.client.Refresh(ctx, k.id); err != nil {
+			return nil, fmt.Errorf("%w, and others cannot be asked for: %w", ErrUnknownKey, err)
+		}
+	}
+	all, err := k.all(ctx)
+	if key := all[id]; key != nil || err != nil {
+		return key, err
+	}
+	if may { // a list that could not be brought up to date may lack it
+		if v, err := k.ref.Version(ctx, secrets.VersionID(id)); err == nil && len(v.Stages) > 0 {
+			return v.Value, nil
+		}
+	}
+	return nil, ErrUnknownKey
+}
+
+func (k *Keys) mayAsk() bool {
+	now := time.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.asked.IsZero() && now.Sub(k.asked) < askEvery {
+		return false
+	}
+	k.asked = now
+	return true
+}
+
+// isVersionID reports whether id can be that of a version, so that no request
+// is made for another.
+func isVersionID(id string) bool {
+	for _, c := range []byte(id) {
+		if c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return len(id) >= 32 && len(id) <= 64
+}
+
+// String returns the secret's id.
+func (k *Keys) String() string { return fmt.Sprintf("signing.Keys(%q)", k.id) }
+
+// Format writes what [Keys.String] returns, whatever the verb.
+func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
