@@ -30,6 +30,8 @@ const (
 	msgRegionFailed = "secrets: region does not answer; others are asked until it does"
 	msgRegionBack   = "secrets: region answers again"
 	msgNoBatch      = "secrets: BatchGetSecretValue unavailable; secrets are fetched one by one"
+	msgLost         = "secrets: events were dropped; the logger or OnEvent is too slow"
+	msgPanicked     = "secrets: OnEvent panicked"
 )
 
 // line returns the level and the message of an event's log record, "" if it has
