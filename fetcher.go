@@ -244,6 +244,8 @@ func call[T any](ctx context.Context, f *fetcher, n *atomic.Uint64, limit time.D
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
+	tr := &trace{}
+	ctx = context.WithValue(ctx, traceKey{}, tr)
 	n.Add(1)
 	type result struct {
 		v   T
@@ -273,20 +275,20 @@ func call[T any](ctx context.Context, f *fetcher, n *atomic.Uint64, limit time.D
 		}
 	}
 	if r.err != nil {
-		return zero, f.failed(ctx, r.err)
+		return zero, f.failed(ctx, tr, r.err)
 	}
 	return r.v, nil
 }
 
 // failed counts a failed call and makes its error fit to be shown.
-func (f *fetcher) failed(ctx context.Context, err error) error {
+func (f *fetcher) failed(ctx context.Context, tr *trace, err error) error {
 	f.counts.errors.Add(1)
 	if classOf(err) == throttledError {
 		f.counts.throttles.Add(1)
 	}
 	switch cause := context.Cause(ctx); {
 	case cause == errFetchTimeout || cause == errRegionTimeout:
-		return cause
+		return tr.late(cause)
 	case ctx.Err() == nil && isContextError(err):
 		err = &lostError{err}
 	}
