@@ -205,6 +205,9 @@ func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*descrip
 	return d, nil
 }
 
+// batches reports whether an endpoint's BatchGetSecretValue is worth a try.
+func (f *fetcher) batches(e *endpoint) bool { return e.batches(f.now()) }
+
 // A batch is one page of an answer of BatchGetSecretValue, and who gave it.
 type batch struct {
 	*secretsmanager.BatchGetSecretValueOutput
@@ -215,7 +218,7 @@ type batch struct {
 // batch asks for the current versions of up to 20 secrets, all of one target. A
 // further page comes from the region that gave the one before, at.
 func (f *fetcher) batch(ctx context.Context, t *target, at *endpoint, ids []string, token *string) (batch, error) {
-	out, e, err := ask(ctx, f, t, &f.counts.batch, calling{only: at, has: (*endpoint).batches}, func(ctx context.Context, e *endpoint) (*secretsmanager.BatchGetSecretValueOutput, error) {
+	out, e, err := ask(ctx, f, t, &f.counts.batch, calling{only: at, has: f.batches}, func(ctx context.Context, e *endpoint) (*secretsmanager.BatchGetSecretValueOutput, error) {
 		in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: make([]string, len(ids)), NextToken: token}
 		for i, id := range ids {
 			in.SecretIdList[i] = e.id(id)
