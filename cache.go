@@ -27,7 +27,7 @@ type cache struct {
 
 	rules     lease.Rules
 	staleWait time.Duration
-	start     time.Time
+	clock     clock
 
 	base context.Context // ends at Close
 	stop context.CancelFunc
@@ -49,9 +49,9 @@ type instant = lease.Time
 
 func (c *cache) now() instant {
 	if c.rules.OnRead {
-		return instant(time.Now().UnixNano())
+		return instant(c.clock.now().UnixNano())
 	}
-	return instant(time.Since(c.start)) + 1
+	return instant(c.clock.since()) + 1
 }
 
 func (c *cache) draw() float64 { return rand.Float64() }

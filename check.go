@@ -202,10 +202,10 @@ func (ck *checked) askHome() (done bool, err error) {
 func (c *cache) describedLocked(d *description) lease.Description {
 	ld := lease.Description{Current: d.labels[Current], Pending: d.labels.outstanding(), Replica: d.replica}
 	if d.rotation.planned() {
-		now := c.now()
+		now, today := c.now(), c.clock.now()
 		ld.Windowed = true
-		ld.Opens = now.Add(time.Until(d.rotation.opens()))
-		ld.Closes = now.Add(time.Until(d.rotation.next))
+		ld.Opens = now.Add(d.rotation.opens().Sub(today))
+		ld.Closes = now.Add(d.rotation.next.Sub(today))
 	}
 	return ld
 }

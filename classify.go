@@ -92,6 +92,10 @@ func classOf(err error) class {
 	if errors.As(err, &several) {
 		return classOf(several.failed[0].err) // a replica's no is none
 	}
+	var late *lateError
+	if errors.As(err, &late) {
+		return late.class()
+	}
 	api, from := originOf(err, fromService)
 	var lost *lostError
 	switch {
@@ -270,6 +274,23 @@ type lostError struct{ err error }
 
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
+
+// A lateError is a call that ended by a timeout of the options, after an attempt of
+// the SDK's that had failed.
+type lateError struct{ cause, last error }
+
+func (e *lateError) Error() string   { return e.cause.Error() + "; the last attempt: " + e.last.Error() }
+func (e *lateError) Unwrap() []error { return []error{e.cause, e.last} }
+
+// class returns the class of what made the call late, if it was more than the
+// time that it took.
+func (e *lateError) class() class {
+	switch c := classOf(e.last); c {
+	case credentialsError, throttledError, serverError, networkError:
+		return c
+	}
+	return classOf(e.cause)
+}
 
 func isContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)

@@ -110,6 +110,13 @@ func TestClassOf(t *testing.T) {
 		"FetchTimeout":       {errFetchTimeout, timeoutError},
 		"the transport's":    {get(&lostError{context.DeadlineExceeded}), networkError},
 
+		"late by credentials": {&lateError{errFetchTimeout, &identityError{context.DeadlineExceeded}}, credentialsError},
+		"late by throttling":  {&lateError{errFetchTimeout, get(responded(400, code("ThrottlingException")))}, throttledError},
+		"late, no cause":      {&lateError{errFetchTimeout, get(responded(400, code("NovelException")))}, timeoutError},
+		"a region is late":    {errRegionTimeout, networkError},
+		"a no of a replica": {&regionsError{[]regionFailure{{&endpoint{}, get(&smithyhttp.RequestSendError{Err: refused})},
+			{&endpoint{at: 1}, get(responded(400, code("AccessDeniedException")))}}}, networkError},
+
 		// This package's own.
 		"empty answer": {errEmptyAnswer, serverError},
 		"unreadable":   {clean(get(responded(200, &smithy.DeserializationError{Err: errors.New("value")}))), serverError},

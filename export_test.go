@@ -2,6 +2,8 @@ package secrets
 
 import (
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
@@ -49,4 +51,20 @@ func disagreement(c *cache, e *entry) string {
 		return "a list of versions is shown and the lease is not"
 	}
 	return ""
+}
+
+// A TestClock disagrees with package time as the clocks of a process do that was
+// suspended, or restored from a snapshot, or whose clock was set.
+type TestClock struct{ wall, ran atomic.Int64 }
+
+// Jump moves what time it is, and for how long the client has run.
+func (k *TestClock) Jump(wall, ran time.Duration) {
+	k.wall.Add(int64(wall))
+	k.ran.Add(int64(ran))
+}
+
+// UseClock makes a client that was just made measure time by k.
+func (c *Client) UseClock(k *TestClock) {
+	c.clock.wall = func() time.Time { return time.Now().Add(time.Duration(k.wall.Load())) }
+	c.clock.ran = func() time.Duration { return time.Since(c.clock.start) + time.Duration(k.ran.Load()) }
 }

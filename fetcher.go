@@ -206,6 +206,9 @@ func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*descrip
 	return d, nil
 }
 
+// batches reports whether an endpoint's BatchGetSecretValue is worth a try.
+func (f *fetcher) batches(e *endpoint) bool { return e.batches(f.now()) }
+
 // A batch is one page of an answer of BatchGetSecretValue, and who gave it.
 type batch struct {
 	*secretsmanager.BatchGetSecretValueOutput
@@ -217,7 +220,7 @@ type batch struct {
 // further page comes from the region that gave the one before, at.
 func (f *fetcher) batch(ctx context.Context, t *target, at *endpoint, ids []string, token *string) (batch, error) {
 	q := request{op: opBatch, n: &f.counts.batch, ids: ids}
-	out, e, err := ask(ctx, f, t, q, calling{only: at, has: (*endpoint).batches}, func(ctx context.Context, e *endpoint) (*secretsmanager.BatchGetSecretValueOutput, error) {
+	out, e, err := ask(ctx, f, t, q, calling{only: at, has: f.batches}, func(ctx context.Context, e *endpoint) (*secretsmanager.BatchGetSecretValueOutput, error) {
 		in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: make([]string, len(ids)), NextToken: token}
 		for i, id := range ids {
 			in.SecretIdList[i] = e.id(id)
@@ -247,6 +250,8 @@ func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration
 	whole := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
+	tr := &trace{}
+	ctx = context.WithValue(ctx, traceKey{}, tr)
 	q.begin(whole, f)
 	type result struct {
 		v   T
@@ -276,17 +281,17 @@ func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration
 		}
 	}
 	if r.err != nil {
-		r.v, r.err = zero, shown(ctx, r.err)
+		r.v, r.err = zero, shown(ctx, tr, r.err)
 	}
 	q.ended(whole, f, r.err)
 	return r.v, r.err
 }
 
 // shown makes the error of a failed call fit to be shown.
-func shown(ctx context.Context, err error) error {
+func shown(ctx context.Context, tr *trace, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == errFetchTimeout || cause == errRegionTimeout:
-		return cause
+		return tr.late(cause)
 	case ctx.Err() == nil && isContextError(err):
 		err = &lostError{err}
 	}

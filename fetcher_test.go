@@ -245,3 +245,23 @@ func TestLongestDurations(t *testing.T) {
 		})
 	}
 }
+
+// Where the SDK goes on trying until the time is over, the error tells what it
+// was that failed.
+func TestLateErrorTellsTheLastAttempt(t *testing.T) {
+	for code, negative := range map[string]uint64{"ThrottlingException": 1, "InternalServiceError": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := secretstest.New(t, secretstest.Secrets{"a": "one"})
+			srv.Fail(secretstest.Fault{Times: secretstest.Always, Code: code, Latency: time.Second})
+			c := newClient(t, srv.Client(), &secrets.Options{FetchTimeout: 1500 * time.Millisecond})
+			for range 2 {
+				if _, err := c.Get(ctx, "a"); errorCode(err) != code || !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Get = %v, want a timeout and %s", err, code)
+				}
+			}
+			if got := c.Stats().Negative; got != negative {
+				t.Errorf("%d reads were answered by the remembered %s, want %d", got, code, negative)
+			}
+		})
+	}
+}

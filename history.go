@@ -86,7 +86,7 @@ func (c *cache) wall(t instant) time.Time {
 	case c.rules.OnRead:
 		return time.Unix(0, int64(t))
 	}
-	return c.start.Add(time.Duration(t - 1))
+	return c.clock.start.Add(time.Duration(t - 1))
 }
 
 // aboutLocked returns an event that says which secret it is about.

@@ -150,7 +150,7 @@ func (p *prefetch) batches(ctx context.Context, ids []string) []string {
 	var chunks []chunk
 	for _, all := range p.byTarget(ids) {
 		for part := range slices.Chunk(all.ids, batchSize) {
-			if len(part) == 1 || !all.t.regions[0].batches() {
+			if len(part) == 1 || !p.c.fetcher.batches(all.t.regions[0]) {
 				p.leave(part...) // one alone needs no permission for batches
 			} else {
 				chunks = append(chunks, chunk{all.t, part})
@@ -181,7 +181,7 @@ func (p *prefetch) byTarget(ids []string) []chunk {
 
 // batch fetches up to 20 secrets.
 func (p *prefetch) batch(ctx context.Context, part chunk) {
-	if !part.t.regions[0].batches() {
+	if !p.c.fetcher.batches(part.t.regions[0]) {
 		p.leave(part.ids...)
 		return
 	}
@@ -238,7 +238,7 @@ func (p *prefetch) release(claims map[string]*claim) {
 // batchFailed sees to the secrets of a request that failed as a whole.
 func (p *prefetch) batchFailed(ctx context.Context, t *target, open map[string]bool, err error) {
 	if a := answerOf(err); a == denied || a == missing {
-		if t.regions[0].noBatches() {
+		if t.regions[0].noBatches(p.c.now()) {
 			first := slices.Min(slices.Collect(maps.Keys(open)))
 			p.c.events.add(Event{Kind: EventUnavailable, Secret: first, Operation: opBatch, Class: ClassOf(err), Err: err})
 		}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -38,17 +37,19 @@ type endpoint struct {
 	batcher    batcher
 	describing availability
 	batching   availability
-	batchAgain atomic.Int64 // when a batch may be tried again, in nanoseconds since 1970
+	batchesEnd atomic.Int64 // when batches were last found not to be had, an instant
 }
 
-// batches reports whether BatchGetSecretValue is worth a try.
-func (e *endpoint) batches() bool {
-	return e.batcher != nil && (e.batching.has() || time.Now().UnixNano() >= e.batchAgain.Load())
+// batches reports whether BatchGetSecretValue is worth a try. A clock that was set
+// back keeps nobody from it.
+func (e *endpoint) batches(now instant) bool {
+	end := instant(e.batchesEnd.Load())
+	return e.batcher != nil && (e.batching.has() || now < end || now.Sub(end) >= batchAgain)
 }
 
 // noBatches notes that it is not, for an hour. It reports true the first time.
-func (e *endpoint) noBatches() bool {
-	e.batchAgain.Store(time.Now().Add(batchAgain).UnixNano())
+func (e *endpoint) noBatches(now instant) bool {
+	e.batchesEnd.Store(int64(now))
 	return e.batching.lose()
 }
 

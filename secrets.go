@@ -31,7 +31,7 @@ func New(api API, opts *Options) (*Client, error) {
 	c := &Client{cache{
 		rules:     leaseRules(opts),
 		staleWait: opts.staleWait(),
-		start:     time.Now(),
+		clock:     clock{start: time.Now()},
 		failing:   map[*entry]struct{}{},
 	}}
 	c.events.log, c.events.hook = opts.logger(), opts.onEvent()

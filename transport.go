@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -84,6 +85,9 @@ func (w *identityBegins) HandleFinalize(ctx context.Context, in middleware.Final
 	if err != nil && !w.found {
 		err = &identityError{err}
 	}
+	if tr, ok := ctx.Value(traceKey{}).(*trace); ok {
+		tr.attempted(err, w.found)
+	}
 	return out, metadata, err
 }
 
@@ -92,6 +96,34 @@ func (w *identityEnds) ID() string { return "secrets:IdentityEnds" }
 func (w *identityEnds) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	w.found = true
 	return next.HandleFinalize(ctx, in)
+}
+
+// A trace is what became of the last attempt of a call, which the SDK does not
+// tell where the call's time ends before the next.
+type trace struct{ last atomic.Pointer[error] }
+
+// traceKey is the key of a call's trace in its context.
+type traceKey struct{}
+
+// attempted notes what became of an attempt. That its time ended is worth telling
+// only where there were no credentials yet, and nothing is known of why.
+func (tr *trace) attempted(err error, identified bool) {
+	switch {
+	case err == nil || identified && isContextError(err):
+	case isContextError(err):
+		tr.last.CompareAndSwap(nil, &err)
+	default:
+		tr.last.Store(&err)
+	}
+}
+
+// late returns the error of a call that ended by cause: with that of its last
+// attempt, if one had failed.
+func (tr *trace) late(cause error) error {
+	if last := tr.last.Load(); last != nil {
+		return &lateError{cause, clean(*last)}
+	}
+	return cause
 }
 
 // refusePlainHTTP ends a request that would carry a secret in the clear. It
