@@ -267,6 +267,7 @@ func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
 		return false
 	}
 	c.negative.addNo(question{id: id}, ck.N, err, c.now())
+	c.snapshot.refuseLocked(c, id, key)
 	c.refuseLocked(ck.N, &no{err, id, key}, names...)
 	c.counts.denials.Add(1)
 	c.log.add(slog.LevelError, "secrets: secret deleted or access denied; removed from cache", "secret", id, "error", err)
@@ -284,6 +285,7 @@ func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error)
 	}
 	e, placed := c.placeLocked(q, s)
 	c.negative.remove(question{id: q.id})
+	c.snapshot.allowLocked(q.id, s)
 	switch {
 	case !placed && e != nil:
 		return e, c.servedLocked(e, s), nil
@@ -382,6 +384,7 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		}
 		c.labelsLocked(e, ck)
 		c.projectLocked(e)
+		c.snapshot.changedLocked(c)
 	}
 	if rep.Recovered > 0 {
 		c.log.add(slog.LevelInfo, "secrets: refreshed again", "secret", e.id, "failures", rep.Recovered)
@@ -396,6 +399,7 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		}
 	}
 	c.lastSuccess = now
+	c.snapshot.reachedLocked()
 }
 
 // tooOld reports a value that is served no longer.

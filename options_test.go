@@ -65,7 +65,7 @@ func TestOptionsAreAllTested(t *testing.T) {
 	tested := map[string]bool{
 		"TTL": true, "MaxStale": true, "StaleWait": true, "Size": true, "FetchTimeout": true,
 		"MinBackoff": true, "MaxBackoff": true, "Refresh": true, "AllowHTTP": true, "Logger": true,
-		"EventJitter": true,
+		"EventJitter": true, "Snapshot": true,
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[secrets.Options]()) {
 		if !tested[f.Name] {

@@ -224,6 +224,9 @@ func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err er
 		err = ctx.Err()
 	}
 	for id := range open {
+		if p.c.restoreAfter(ctx, id, err, p.keepLocked) {
+			continue
+		}
 		p.fail(id, opError("prefetch", id, err))
 	}
 }
@@ -276,7 +279,7 @@ func (p *prefetch) singles(ctx context.Context, ids []string) {
 			p.fail(id, opError("prefetch", id, ctx.Err()))
 			return
 		}
-		_, _, err := p.c.readCold(ctx, id, p.keepLocked)
+		_, _, _, err := p.c.readOrRestore(ctx, id, p.keepLocked)
 		if err != nil && !errors.Is(err, ErrClosed) {
 			err = opError("prefetch", id, err)
 		}

@@ -45,6 +45,7 @@ func New(api API, opts *Options) (*Client, error) {
 	c.scheduler.refreshes = map[*entry]chan struct{}{}
 	c.scheduler.timer = time.AfterFunc(time.Hour, c.tick)
 	c.scheduler.timer.Stop()
+	c.snapshot = newKeeper(c, api, opts)
 	return c, nil
 }
 
