@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/seed-74dc7b3e/secrets/internal/fresh"
 	"github.com/seed-74dc7b3e/secrets/internal/identity"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
@@ -90,6 +91,9 @@ func (c *cache) checkCurrent(ctx context.Context, e *entry, id string, begin beg
 		return ck, ErrClosed
 	case gone:
 		return ck, errGone
+	}
+	if ck.Urgent {
+		ctx = fresh.With(ctx)
 	}
 	return ck, c.ask(ctx, ck)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"github.com/seed-74dc7b3e/secrets/internal/fresh"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
@@ -156,6 +157,7 @@ func (c *cache) refreshNow(ctx context.Context, id string) error {
 	if id == "" {
 		return errNoID
 	}
+	ctx = fresh.With(ctx)
 	if v, ok := c.index.Load(id); ok && !c.isEmpty(v.(*entry)) {
 		if _, err := c.check(ctx, v.(*entry), id, (*lease.Lease).Begin, false); err != errGone {
 			return err

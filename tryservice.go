@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 
+	"github.com/seed-74dc7b3e/secrets/internal/fresh"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
@@ -68,7 +69,7 @@ func (c *cache) sight(ctx context.Context, id string) (k sighting) {
 				return err
 			}
 		}
-		ck, err := c.check(ctx, e, id, (*lease.Lease).Begin, true)
+		ck, err := c.check(fresh.With(ctx), e, id, (*lease.Lease).Begin, true)
 		if seen := ck.labels(); seen != nil && (err == nil || answerOf(err) == transient) {
 			k.informed, k.labels = true, rotation.Labels(seen)
 		}
@@ -94,7 +95,7 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 	if memory {
 		return nil, errNotInMemory
 	}
-	err = c.attend(ctx, func(ctx context.Context) error {
+	err = c.attend(fresh.With(ctx), func(ctx context.Context) error {
 		if stage == Current {
 			s, err = c.adoptNow(ctx, id)
 			return err
