@@ -87,8 +87,9 @@ func TestClientTry(t *testing.T) {
 		}
 		for i, password := range []string{"two", "three"} {
 			srv.PutPending("s", password)
-			if err := login(password); err != nil {
-				t.Errorf("rotation %d: Try behind an agent: %v", i, err)
+			began := time.Now()
+			if err := login(password); err != nil || time.Since(began) > 10*time.Second {
+				t.Errorf("rotation %d: Try behind an agent: %v after %v", i, err, time.Since(began))
 			}
 			srv.Put("s", password)
 			if err := login(password); err != nil {
