@@ -38,6 +38,7 @@ type cache struct {
 	checks                   uint64 // counts checks, in the order in which they began
 	scheduler                scheduler
 	negative                 negativeCache
+	snapshot                 *keeper             // nil: there is none
 	failing                  map[*entry]struct{} // those whose last check failed
 	pinned                   int                 // handles that use another version than the current one
 	lastSuccess, lastFailure instant             // of any check; lastFailure: the first in a row
@@ -392,10 +393,12 @@ func (c *cache) join(ctx context.Context, name string, fn func(context.Context) 
 // close ends everything. It waits for what runs.
 func (c *cache) close() {
 	c.mu.Lock()
+	last := func() {}
 	if !c.closed {
 		c.closed = true
 		c.stop()
 		c.scheduler.timer.Stop()
+		last = c.snapshot.lastLocked(c)
 		for _, e := range c.lru.Values() {
 			c.removeLocked(e)
 		}
@@ -404,6 +407,7 @@ func (c *cache) close() {
 	}
 	c.mu.Unlock()
 	c.wg.Wait()
+	last()
 	c.fetcher.running.Wait()
 	c.events.drain()
 }

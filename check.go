@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/seed-74dc7b3e/secrets/internal/fresh"
 	"github.com/seed-74dc7b3e/secrets/internal/identity"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
@@ -92,6 +93,9 @@ func (c *cache) checkCurrent(ctx context.Context, e *entry, id, how string, begi
 		return ck, ErrClosed
 	case gone:
 		return ck, errGone
+	}
+	if ck.Urgent {
+		ctx = fresh.With(ctx)
 	}
 	return ck, c.ask(ctx, ck)
 }
@@ -303,6 +307,7 @@ func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
 		return false
 	}
 	c.negative.addNo(question{id: id}, ck.N, err, c.now())
+	c.snapshot.refuseLocked(c, id, key)
 	c.refuseLocked(ck.N, &no{err, id, key}, names...)
 	c.counts.denials.Add(1)
 	told.Kind, told.Secret, told.Class, told.Err = EventDropped, id, ClassOf(err), err
@@ -321,6 +326,7 @@ func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error)
 	}
 	e, placed := c.placeLocked(q, s)
 	c.negative.remove(question{id: q.id})
+	c.snapshot.allowLocked(q.id, s)
 	switch {
 	case !placed && e != nil:
 		return e, c.servedLocked(e, s), nil
@@ -422,6 +428,7 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		c.labelsLocked(e, ck)
 		c.remindLocked(e)
 		c.projectLocked(e)
+		c.snapshot.changedLocked(c)
 	}
 	if rep.Recovered > 0 {
 		c.tellLocked(e, Event{Kind: EventRecovered, Version: e.lease.Version(), Attempt: rep.Recovered, Since: c.wall(rep.Since)})
@@ -436,4 +443,5 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		}
 	}
 	c.lastSuccess = now
+	c.snapshot.reachedLocked()
 }

@@ -63,6 +63,7 @@ func (c *cache) coldFailed(q *claim, err error) error {
 		}
 		c.refuseLocked(q.n, &no{err: err, id: q.id})
 		c.negative.addNo(question{id: q.id}, q.n, err, c.now())
+		c.snapshot.refuseLocked(c, q.id, "")
 		return err
 	}
 	c.negative.add(question{id: q.id}, err, c.now())

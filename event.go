@@ -84,6 +84,14 @@ const (
 	// every secret.
 	EventUnavailable
 
+	// EventRestored: nothing could be asked, and Version came from Options.Snapshot.
+	// The service confirmed it last at Since.
+	EventRestored
+
+	// EventSnapshotFailed: the snapshot could not be used, for the reason Err;
+	// Operation is "read", "write" or "write at Close". Secret is empty.
+	EventSnapshotFailed
+
 	// EventRegionFailed: Region did not answer, with Class and Err; the others of
 	// Options.Replicas are asked until it does. Secret is empty.
 	EventRegionFailed
@@ -105,27 +113,29 @@ const (
 
 // kindNames are the kinds in words, in their order.
 var kindNames = [...]string{
-	EventAdopted:       "adopted",
-	EventRefused:       "refused",
-	EventLeftOut:       "left out",
-	EventFailed:        "failed",
-	EventStale:         "stale",
-	EventRecovered:     "recovered",
-	EventDropped:       "dropped",
-	EventTooOld:        "too old",
-	EventRecreated:     "recreated",
-	EventEvicted:       "evicted",
-	EventRejected:      "rejected",
-	EventPinned:        "pinned",
-	EventUnpinned:      "unpinned",
-	EventRotating:      "rotating",
-	EventRotated:       "rotated",
-	EventRotationStuck: "rotation stuck",
-	EventUnavailable:   "unavailable",
-	EventRegionFailed:  "region failed",
-	EventRegionBack:    "region back",
-	EventCall:          "call",
-	EventWait:          "wait",
+	EventAdopted:        "adopted",
+	EventRefused:        "refused",
+	EventLeftOut:        "left out",
+	EventFailed:         "failed",
+	EventStale:          "stale",
+	EventRecovered:      "recovered",
+	EventDropped:        "dropped",
+	EventTooOld:         "too old",
+	EventRecreated:      "recreated",
+	EventEvicted:        "evicted",
+	EventRejected:       "rejected",
+	EventPinned:         "pinned",
+	EventUnpinned:       "unpinned",
+	EventRotating:       "rotating",
+	EventRotated:        "rotated",
+	EventRotationStuck:  "rotation stuck",
+	EventUnavailable:    "unavailable",
+	EventRestored:       "restored",
+	EventSnapshotFailed: "snapshot failed",
+	EventRegionFailed:   "region failed",
+	EventRegionBack:     "region back",
+	EventCall:           "call",
+	EventWait:           "wait",
 }
 
 // String returns the kind in words: "adopted", "rotation stuck".

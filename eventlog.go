@@ -27,6 +27,9 @@ const (
 	msgStuck        = "secrets: rotation outstanding for more than an hour; its function may have failed"
 	msgDescribe     = "secrets: DescribeSecret denied; every refresh calls GetSecretValue"
 	msgNoDescribe   = "secrets: DescribeSecret unavailable; every refresh calls GetSecretValue"
+	msgRestored     = "secrets: service unreachable; value restored from snapshot"
+	msgNotWritten   = "secrets: snapshot not written; a process that starts while the service is unreachable has older values, or none"
+	msgNotRead      = "secrets: snapshot ignored; while the service is unreachable cold reads fail"
 	msgRegionFailed = "secrets: region does not answer; others are asked until it does"
 	msgRegionBack   = "secrets: region answers again"
 	msgNoBatch      = "secrets: BatchGetSecretValue unavailable; secrets are fetched one by one"
@@ -77,6 +80,13 @@ func (e *Event) line() (slog.Level, string) {
 		return slog.LevelWarn, msgStuck
 	case EventUnavailable:
 		return slog.LevelWarn, e.unavailable()
+	case EventRestored:
+		return slog.LevelWarn, msgRestored
+	case EventSnapshotFailed:
+		if e.Operation == "read" {
+			return slog.LevelWarn, msgNotRead
+		}
+		return slog.LevelWarn, msgNotWritten
 	case EventRegionFailed:
 		return slog.LevelWarn, msgRegionFailed
 	case EventRegionBack:

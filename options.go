@@ -133,6 +133,11 @@ type Options struct {
 	// secret that all of them read changes.
 	EventJitter time.Duration
 
+	// Snapshot keeps the last confirmed versions sealed in a store, so that a
+	// process that starts while the service cannot be asked has values to
+	// serve. The default is none. See [Snapshot] for what it costs in safety.
+	Snapshot *Snapshot
+
 	// AllowHTTP allows requests over plain http to hosts other than this one.
 	// By default they are refused before anything is sent, because the answer
 	// would carry secrets in the clear. Loopback addresses are always allowed.
@@ -254,7 +259,7 @@ func (o *Options) check() error {
 	case o.Refresh < RefreshAuto || o.Refresh > RefreshOnRead:
 		return fmt.Errorf("secrets: Options.Refresh is unknown: %d", o.Refresh)
 	}
-	return nil
+	return o.Snapshot.check(o.maxStale())
 }
 
 // checkRegions is check for what depends on the client's own region, which is ""

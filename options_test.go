@@ -73,6 +73,7 @@ func TestOptionsAreAllTested(t *testing.T) {
 		"TTL": true, "MaxStale": true, "StaleWait": true, "Size": true, "FetchTimeout": true,
 		"MinBackoff": true, "MaxBackoff": true, "Refresh": true, "AllowHTTP": true, "Logger": true, "OnEvent": true,
 		"Replicas": true, "RegionTimeout": true, "HedgeDelay": true, "Regions": true, "APIFor": true, "EventJitter": true,
+		"Snapshot": true,
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[secrets.Options]()) {
 		if !tested[f.Name] {

@@ -249,6 +249,9 @@ func (p *prefetch) batchFailed(ctx context.Context, t *target, open map[string]b
 		err = ctx.Err()
 	}
 	for id := range open {
+		if p.c.restoreAfter(ctx, id, err, p.keepLocked) {
+			continue
+		}
 		p.fail(id, opError("prefetch", id, err))
 	}
 }
@@ -306,7 +309,7 @@ func (p *prefetch) singles(ctx context.Context, ids []string) {
 			p.fail(id, opError("prefetch", id, ctx.Err()))
 			return
 		}
-		_, _, err := p.c.readCold(ctx, id, byPrefetch, p.keepLocked)
+		_, _, _, err := p.c.readOrRestore(ctx, id, byPrefetch, p.keepLocked)
 		if err != nil && !errors.Is(err, ErrClosed) {
 			err = opError("prefetch", id, err)
 		}

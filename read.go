@@ -55,7 +55,7 @@ func (c *cache) read(ctx context.Context, id string, t *tally) (*entry, *Secret,
 		}
 	}
 	t.waited, t.stale = true, false
-	return c.fetchCold(ctx, id)
+	return c.fetchCold(ctx, id, t)
 }
 
 // serve answers from memory if it can, with a version or an error. A refresh is
@@ -66,6 +66,7 @@ func (c *cache) serve(id string, t *tally) (*entry, *Secret, <-chan struct{}, er
 	if c.closed {
 		return nil, nil, nil, ErrClosed
 	}
+	c.snapshot.onReadLocked(c)
 	e := c.knownLocked(id)
 	if e == nil {
 		return nil, nil, nil, c.rememberedLocked(question{id: id})
@@ -179,24 +180,26 @@ func (c *cache) rememberedLocked(q question) error {
 
 // fetchCold reads a secret that is not cached: one request for any number of
 // callers, each of which leaves when its context ends.
-func (c *cache) fetchCold(ctx context.Context, id string) (*entry, *Secret, error) {
+func (c *cache) fetchCold(ctx context.Context, id string, t *tally) (*entry, *Secret, error) {
 	type found struct {
-		e *entry
-		s *Secret
+		e        *entry
+		s        *Secret
+		restored bool
 	}
 	v, err := c.join(ctx, "current\x00"+id, func(ctx context.Context) (any, error) {
 		if e, s := c.lookup(id); s != nil {
-			return found{e, s}, nil // it came while this flight was being begun
+			return found{e: e, s: s}, nil // it came while this flight was being begun
 		}
 		if e, s, ok := c.fresh(id); ok {
-			return found{e, s}, nil
+			return found{e: e, s: s}, nil
 		}
-		e, s, err := c.readCold(ctx, id, byRead, nil)
-		return found{e, s}, err
+		e, s, restored, err := c.readOrRestore(ctx, id, byRead, nil)
+		return found{e, s, restored}, err
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	f := v.(found)
+	t.stale = f.restored
 	return f.e, f.s, nil
 }

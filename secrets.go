@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
+	"github.com/seed-74dc7b3e/secrets/internal/fresh"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
@@ -49,6 +50,7 @@ func New(api API, opts *Options) (*Client, error) {
 	c.scheduler.refreshes = map[*entry]chan struct{}{}
 	c.scheduler.timer = time.AfterFunc(time.Hour, c.tick)
 	c.scheduler.timer.Stop()
+	c.snapshot = newKeeper(c, api, opts)
 	return c, nil
 }
 
@@ -165,6 +167,7 @@ func (c *cache) refreshNow(ctx context.Context, id string) error {
 	if id == "" {
 		return errNoID
 	}
+	ctx = fresh.With(ctx)
 	if v, ok := c.index.Load(id); ok && !c.isEmpty(v.(*entry)) {
 		if _, err := c.check(ctx, v.(*entry), id, byRefresh, (*lease.Lease).Begin, false); err != errGone {
 			return err

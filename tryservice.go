@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/seed-74dc7b3e/secrets/internal/fresh"
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
@@ -69,7 +70,7 @@ func (c *cache) sight(ctx context.Context, id string) (k sighting) {
 				return err
 			}
 		}
-		ck, err := c.check(ctx, e, id, byTry, (*lease.Lease).Begin, true)
+		ck, err := c.check(fresh.With(ctx), e, id, byTry, (*lease.Lease).Begin, true)
 		if seen := ck.labels(); seen != nil && (err == nil || answerOf(err) == transient) {
 			k.informed, k.labels = true, rotation.Labels(seen)
 		}
@@ -95,7 +96,7 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 	if memory {
 		return nil, errNotInMemory
 	}
-	err = c.attend(ctx, func(ctx context.Context) error {
+	err = c.attend(fresh.With(ctx), func(ctx context.Context) error {
 		if stage == Current {
 			s, err = c.adoptNow(ctx, id)
 			return err

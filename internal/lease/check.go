@@ -8,6 +8,7 @@ type Check struct {
 	N        uint64 // its number; later checks have greater ones
 	Describe bool   // DescribeSecret may be called
 	Fetch    bool   // the value is to be fetched even if the version is the same
+	Urgent   bool   // what a cache on the way to the service has kept will not do
 
 	own       bool
 	cold      bool
@@ -62,11 +63,19 @@ func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 		N:         n,
 		Describe:  now >= m.describeAfter && !m.skipDescribe,
 		Fetch:     !l.has || now < l.fetched || now.Sub(l.fetched) >= r.FetchAtLeast,
+		Urgent:    l.urgent(),
 		suspect:   m.suspect,
 		suspected: m.suspected,
 		doubts:    m.doubts,
 		hints:     m.told.hints,
 	}
+}
+
+// urgent reports whether something says that the present version may not be the
+// current one.
+func (l *Lease) urgent() bool {
+	m := l.rare()
+	return m.suspected || l.doubtful() || l.hinted() || m.told.version != "" || m.rotation.pending != ""
 }
 
 // BeginRefresh begins the lease's own refresh.

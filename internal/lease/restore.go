@@ -4,7 +4,7 @@ package lease
 // earlier moment, by another process perhaps: the service cannot be asked. It
 // reports whether the value may be served. It is served as one whose checks
 // fail: as expired, until MaxStale after its confirmation, and checked after a
-// backoff, read or not. A value confirmed in the future is none.
+// backoff, read or not, by fetching it. A value confirmed in the future is none.
 //
 // The caller sees to it that no check was answered no since: a lease knows of
 // none that came before it.
@@ -13,7 +13,8 @@ func (l *Lease) Restore(r *Rules, m Moment, version string, confirmed Time) bool
 		return false
 	}
 	l.version, l.has = version, true
-	l.confirmed, l.fetched, l.expires = confirmed, confirmed, confirmed
+	l.confirmed, l.expires = confirmed, confirmed
+	l.fetched = confirmed.Add(-r.FetchAtLeast) // this process may not be permitted to fetch it
 	more := l.grow()
 	if more.failures == 0 {
 		more.failures, more.since = 1, m.Now
