@@ -41,6 +41,7 @@ type cache struct {
 	snapshot                 *keeper             // nil: there is none
 	failing                  map[*entry]struct{} // those whose last check failed
 	lastSuccess, lastFailure instant             // of any check; lastFailure: the first in a row
+	lastDescribed            instant             // the last success in which DescribeSecret answered
 }
 
 // An instant is a moment in nanoseconds: since the client was made by the
