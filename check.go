@@ -21,7 +21,7 @@ func leaseRules(o *Options) lease.Rules {
 		SecondCheck:   2 * time.Second,
 		RotationCheck: 2 * time.Second,
 		RotationKept:  time.Minute,
-		Recovered:     time.Minute,
+		Recovered:     lease.Recovery(o.ttl()),
 		HintJitter:    o.eventJitter(),
 		HintGap:       4 * time.Second,
 		OnRead:        o.onRead(),
@@ -433,15 +433,22 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 	if rep.Recovered > 0 {
 		c.tellLocked(e, Event{Kind: EventRecovered, Version: e.lease.Version(), Attempt: rep.Recovered, Since: c.wall(rep.Since)})
 	}
-	now := c.now()
-	if c.lastFailure > c.lastSuccess {
+	now, described := c.now(), ck.desc != nil
+	last := c.lastSuccess
+	if described {
+		last = c.lastDescribed
+	}
+	if c.lastFailure > last {
 		for f := range c.failing {
 			c.applyLocked(f, func(l *lease.Lease) lease.Report {
-				l.Answering(&c.rules, c.moment(), c.lastSuccess)
+				l.Answering(&c.rules, c.moment(), last, described)
 				return lease.Report{}
 			})
 		}
 	}
 	c.lastSuccess = now
+	if described {
+		c.lastDescribed = now
+	}
 	c.snapshot.reachedLocked()
 }

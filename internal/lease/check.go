@@ -59,10 +59,11 @@ type Report struct {
 // Begin begins a check that a caller wants, number n.
 func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 	m := l.rare()
+	describe := now >= m.describeAfter && !m.skipDescribe
 	return Check{
 		N:         n,
-		Describe:  now >= m.describeAfter && !m.skipDescribe,
-		Fetch:     !l.has || now < l.fetched || now.Sub(l.fetched) >= r.FetchAtLeast,
+		Describe:  describe,
+		Fetch:     !l.has || l.fetchDue(r, now) && !(describe && l.recovering()),
 		Urgent:    l.urgent(),
 		suspect:   m.suspect,
 		suspected: m.suspected,
@@ -134,6 +135,7 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 	case ck.Fetch || !l.has:
 		return Report{Step: Fetch}
 	case d.Current == l.version:
+		l.spreadFetch(r, m)
 		return l.confirm(r, m, ck, m.Now)
 	case d.Replica && l.wasBefore(d.Current, false):
 		return l.behind(ck, d.Current)

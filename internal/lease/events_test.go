@@ -154,6 +154,9 @@ func (m *model) callers(s *state, do, drawn func(event)) {
 	}
 	if s.alive && s.failures > 0 && m.answering {
 		drawn(event{kind: answers})
+		if m.describe {
+			drawn(event{kind: answers, variant: 1})
+		}
 	}
 	if s.alive && m.removes {
 		do(event{kind: remove})
@@ -338,7 +341,7 @@ func (t *try) onLease() {
 	case restore:
 		t.onRestore()
 	case answers:
-		l.Answering(r, m, epoch-1)
+		l.Answering(r, m, epoch-1, t.e.variant == 1)
 	case remove:
 		l.Remove()
 	}

@@ -60,6 +60,8 @@ func TestExplore(t *testing.T) {
 		{name: "replicas", model: model{rules: least, versions: 2, checks: 2, manual: true, replica: true, failures: true}},
 		{short: true, name: "replicas, described", model: model{rules: least, versions: 3, checks: 1, manual: true, replica: true, describe: true,
 			failures: true, dies: true}},
+		{short: true, name: "recovery", model: model{rules: with(func(r *Rules) { r.FetchAtLeast = 4 * tick }),
+			versions: 2, checks: 1, describe: true, hourly: true, failures: true, answering: true, slow: true}},
 		{name: "no", model: model{rules: least, versions: 2, checks: 2, holders: 1, manual: true, unknown: true, noes: true,
 			dies: true, removes: true}},
 		{name: "without ids", model: model{rules: least, versions: 2, checks: 2, manual: true, noIDs: true, undated: true, slow: true}},

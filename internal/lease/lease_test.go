@@ -163,14 +163,14 @@ func TestRecovery(t *testing.T) {
 	soon := cached(t, &rules)
 	fail(soon, &rules, after(0), 2)
 	due := soon.Due(&rules)
-	if soon.Answering(&rules, late(after(0)), start-1); soon.Due(&rules) != due {
+	if soon.Answering(&rules, late(after(0)), start-1, false); soon.Due(&rules) != due {
 		t.Errorf("the recovery put a check off by %v", soon.Due(&rules).Sub(due))
 	}
-	l.Answering(&rules, late(after(time.Hour)), start.Add(2*time.Hour))
+	l.Answering(&rules, late(after(time.Hour)), start.Add(2*time.Hour), true)
 	if got := l.Due(&rules).Sub(start); got < time.Hour+14*time.Minute {
 		t.Errorf("due after %v, though the service answered since the first failure", got)
 	}
-	l.Answering(&rules, late(after(time.Hour)), start)
+	l.Answering(&rules, late(after(time.Hour)), start, true)
 	if got := l.Due(&rules).Sub(start); got > time.Hour+rules.Recovered {
 		t.Errorf("due after %v, want within %v of the recovery", got, rules.Recovered)
 	}

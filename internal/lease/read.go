@@ -167,10 +167,14 @@ func (l *Lease) CheckSoon(r *Rules, m Moment) {
 
 // Answering is the news that the service answers again, last seen to answer at
 // lastSuccess: a lease that has failed only since then is checked within
-// Rules.Recovered.
-func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time) {
+// Rules.Recovered. described says that it was DescribeSecret that answered: then
+// it is asked first, though it failed before.
+func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time, described bool) {
 	if l.gone || l.rare().failures == 0 || l.more.since <= lastSuccess || !l.planned {
 		return
+	}
+	if described {
+		l.more.skipDescribe = false
 	}
 	l.next = min(l.next, m.Now.Add(m.upTo(r.Recovered)))
 }
