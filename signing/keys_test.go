@@ -294,6 +294,15 @@ func TestUnknownKeys(t *testing.T) {
 			t.Errorf("a minute of forged ids cost %d calls", calls)
 		}
 		time.Sleep(time.Minute)
+		before = client.Stats()
+		for _, no := range []string{"", "short", strings.Repeat("/", 40), strings.Repeat("x", 65)} {
+			if err := verify(verifier, token{key: no}); err != signing.ErrUnknownKey {
+				t.Errorf("key %q: %v", no, err)
+			}
+		}
+		if calls := client.Stats().Sub(before).Calls(); calls > 0 {
+			t.Errorf("ids that no version has cost %d calls", calls)
+		}
 		srv.Fail(secretstest.Outage())
 		forged := tok
 		forged.key = strings.Repeat("f", 36)
