@@ -75,7 +75,7 @@ func Bind[T any](client *secrets.Client, o *Options) (*Config[T], error) {
 }
 
 // Get returns the T of the current versions. It is shared by all callers and must
-// not be changed. From memory it takes a few nanoseconds for each secret. The
+// not be changed. From memory it takes some tens of nanoseconds for each secret. The
 // first call fetches all secrets; it blocks, and so does one that finds a secret
 // expired, as [secrets.Client.Get] does.
 //
