@@ -34,7 +34,9 @@
 //		return c, secrets.RejectedIf(err, isAuthError)
 //	})
 //
-// Package sqlcred does that for database/sql.
+// Package sqlcred does that for database/sql, package httpcred for HTTP. What
+// verifies or decrypts must know every key that is in use instead: see
+// [Ref.Versions], and packages signing and tlscred.
 //
 // # Identity
 //

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets"
@@ -56,7 +58,8 @@ type Keys struct {
 	client *secrets.Client
 	ref    *secrets.Ref[*Key]
 	o      Options
-	asking chan struct{} // holds a value while somebody asks for unknown keys
+	last   atomic.Pointer[Key] // the one that signed last
+	asking chan struct{}       // holds a value while somebody asks for unknown keys
 
 	mu      sync.Mutex           // guards the fields below
 	since   map[string]time.Time // by version id: since when it counts as known, of those that were current
@@ -112,19 +115,36 @@ func (k *Keys) Verify(ctx context.Context, keyID string, message, signature []by
 	return nil
 }
 
-// Signer returns the key to sign with now: that of the current version, or of
-// the previous one where the current one is too new for every verifier to know
-// it. It blocks and fails as [secrets.Ref.Get] does.
+// Signer returns the key to sign with now: that of the current version or, where
+// that is too new for every verifier to know it, the one that signed before. It
+// blocks and fails as [secrets.Ref.Get] does.
 func (k *Keys) Signer(ctx context.Context) (*Key, error) {
-	current, err := k.ref.Get(ctx)
-	if err != nil || k.hasLead(current) {
-		return current, err
+	key, err := k.ref.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !k.hasLead(key) {
+		key = k.before(ctx, key)
+	}
+	k.last.Store(key)
+	return key, nil
+}
+
+// before returns the key that signs until current does: the one that signed last
+// if its version still has a label, else that of the previous version, and
+// current if there is none.
+func (k *Keys) before(ctx context.Context, current *Key) *Key {
+	if last := k.last.Load(); last != nil && last.id != current.id {
+		versions, err := k.ref.Versions(ctx)
+		if err != nil || slices.ContainsFunc(versions, func(v secrets.Version[*Key]) bool { return v.ID == last.id }) {
+			return last
+		}
 	}
 	previous, err := k.ref.Version(ctx, secrets.Stage(secrets.Previous))
 	if err != nil {
-		return current, nil // there is none, or it is of no use
+		return current
 	}
-	return previous.Value, nil
+	return previous.Value
 }
 
 // maxSince bounds how many versions that were current are remembered.

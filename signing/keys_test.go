@@ -294,6 +294,15 @@ func TestUnknownKeys(t *testing.T) {
 			t.Errorf("a minute of forged ids cost %d calls", calls)
 		}
 		time.Sleep(time.Minute)
+		before = client.Stats()
+		for _, no := range []string{"", "short", strings.Repeat("/", 40), strings.Repeat("x", 65)} {
+			if err := verify(verifier, token{key: no}); err != signing.ErrUnknownKey {
+				t.Errorf("key %q: %v", no, err)
+			}
+		}
+		if calls := client.Stats().Sub(before).Calls(); calls > 0 {
+			t.Errorf("ids that no version has cost %d calls", calls)
+		}
 		srv.Fail(secretstest.Outage())
 		forged := tok
 		forged.key = strings.Repeat("f", 36)
@@ -401,4 +410,36 @@ func TestKeyIsRedacted(t *testing.T) {
 	if err := verify(k, token{key: key.ID()}); err != secrets.ErrClosed {
 		t.Errorf("Verify after Close = %v", err)
 	}
+}
+
+// The key of a secret that was just made is rotated at once: that there was no
+// previous version a moment ago does not make the new one sign before its time.
+func TestLeadOfANewSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{id: hmacKey("one")})
+		client := open(t, srv)
+		k := signing.New(client, id, nil)
+		one := signed(t, k, "x").key
+		var two string
+		for i := range 5 {
+			time.Sleep(100 * time.Millisecond)
+			if i == 0 {
+				two = srv.Put(id, hmacKey("two"))
+				if err := client.Refresh(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := signed(t, k, "x").key; got != one {
+				t.Fatalf("%d00 ms after the rotation: signed with %s, want %s", i, got, one)
+			}
+		}
+		// Its version loses its label: the new key signs at once.
+		srv.MoveStage(id, secrets.Previous, two)
+		if err := client.Refresh(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if got := signed(t, k, "x").key; got != two {
+			t.Errorf("signed with %s, which has no label, want %s", got, two)
+		}
+	})
 }

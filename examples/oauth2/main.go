@@ -1,0 +1,210 @@
+// Command oauth2 asks an API with access tokens that it gets by OAuth 2.0 client
+// credentials, while the client's secret, which is in Secrets Manager, rotates:
+// from one moment on the authorization server takes the pending secret only,
+// and the tokens that it gave out for the old one are revoked. No request fails.
+//
+// Both servers and Secrets Manager run in the process, on loopback. Every number
+// printed was measured in that run; the exit status is 1 if a request failed.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/httpcred"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+)
+
+const name = "prod/oauth-client"
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := run(ctx, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "oauth2:", err)
+		os.Exit(1)
+	}
+}
+
+// source gets access tokens and keeps the one in use. The client's id and secret
+// go to the token endpoint as basic authentication, by httpcred: it is that
+// which lives through their rotation.
+type source struct {
+	http *http.Client
+	url  string
+
+	mu      sync.Mutex // guards the fields below; held by the one who gets a token
+	token   string
+	expires time.Time
+}
+
+func newSource(client *secrets.Client, tokenURL string) *source {
+	// A request for a token has no effect that sending it twice would double.
+	login := secrets.Bind[httpcred.Login](client, name)
+	return &source{url: tokenURL, http: &http.Client{Transport: httpcred.New(login, httpcred.Basic, nil)}}
+}
+
+// get returns the token in use, and another than the one that was rejected.
+func (s *source) get(ctx context.Context, rejected string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.token != "" && s.token != rejected && time.Until(s.expires) > 10*time.Second {
+		return s.token, nil
+	}
+	form := url.Values{"grant_type": {"client_credentials"}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header["Idempotency-Key"] = nil // says that it may be sent again, and is not sent
+	resp, err := s.http.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Token   string `json:"access_token"`
+		Seconds int    `json:"expires_in"`
+	}
+	if resp.StatusCode != http.StatusOK || json.NewDecoder(resp.Body).Decode(&answer) != nil {
+		return "", fmt.Errorf("the token endpoint answered %s", resp.Status)
+	}
+	s.token, s.expires = answer.Token, time.Now().Add(time.Duration(answer.Seconds)*time.Second)
+	return s.token, nil
+}
+
+// RoundTrip sends a request with a token, once more with another if that is
+// rejected.
+func (s *source) RoundTrip(r *http.Request) (*http.Response, error) {
+	var rejected string
+	for again := range 2 {
+		token, err := s.get(r.Context(), rejected)
+		if err != nil {
+			return nil, err
+		}
+		out := r.Clone(r.Context())
+		out.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultTransport.RoundTrip(out)
+		if err != nil || resp.StatusCode != http.StatusUnauthorized || again == 1 || r.Method != http.MethodGet {
+			return resp, err
+		}
+		resp.Body.Close()
+		rejected = token
+	}
+	panic("unreachable")
+}
+
+// world is the two servers.
+type world struct {
+	mu     sync.Mutex // guards the fields below
+	secret string     // the client secret that is taken
+	valid  map[string]bool
+	issued int
+	logins struct{ taken, refused int }
+}
+
+func (w *world) rotate(secret string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.secret, w.valid = secret, map[string]bool{}
+}
+
+func (w *world) tokenEndpoint(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	id, secret, _ := r.BasicAuth()
+	if id != "app" || secret != w.secret || r.FormValue("grant_type") != "client_credentials" {
+		w.logins.refused++
+		rw.WriteHeader(http.StatusUnauthorized)
+		io.WriteString(rw, `{"error":"invalid_client"}`)
+		return
+	}
+	w.logins.taken++
+	w.issued++
+	token := fmt.Sprint("token-", w.issued)
+	w.valid[token] = true
+	fmt.Fprintf(rw, `{"access_token":%q,"token_type":"Bearer","expires_in":3600}`, token)
+}
+
+func (w *world) api(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.valid[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")] {
+		rw.WriteHeader(http.StatusUnauthorized)
+	}
+}
+
+func login(secret string) string { return fmt.Sprintf(`{"username":"app","password":%q}`, secret) }
+
+func run(ctx context.Context, out io.Writer) error {
+	const rotations, workers = 5, 4
+	w := &world{}
+	w.rotate("secret-0")
+	tokens, api := httptest.NewServer(http.HandlerFunc(w.tokenEndpoint)), httptest.NewServer(http.HandlerFunc(w.api))
+	defer tokens.Close()
+	defer api.Close()
+	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{name: login("secret-0")}})
+	defer srv.Close()
+	client, err := secrets.New(srv.Client(), &secrets.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	caller := &http.Client{Transport: newSource(client, tokens.URL)}
+	var requests, failed atomic.Int64
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				resp, err := caller.Get(api.URL)
+				requests.Add(1)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					failed.Add(1)
+				}
+				if err == nil {
+					resp.Body.Close()
+				}
+			}
+		})
+	}
+	for i := range rotations {
+		secret := fmt.Sprint("secret-", i+1)
+		srv.PutPending(name, login(secret)) // createSecret
+		w.rotate(secret)                    // setSecret
+		for begun := requests.Load(); requests.Load() < begun+50 && ctx.Err() == nil; {
+			time.Sleep(time.Millisecond)
+		}
+		srv.MoveStage(name, secrets.Current, srv.VersionID(name, secrets.Pending)) // finishSecret
+	}
+	stop()
+	running.Wait()
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fmt.Fprintf(out, "rotations            %d, each with a window in which only the pending secret is taken\n", rotations)
+	fmt.Fprintf(out, "requests             %d\n", requests.Load())
+	fmt.Fprintf(out, "tokens               %d\n", w.issued)
+	fmt.Fprintf(out, "refused logins       %d\n", w.logins.refused)
+	fmt.Fprintf(out, "failed requests: %d\n", failed.Load())
+	if failed.Load() > 0 || w.issued < rotations {
+		return errors.New("a request failed, or a rotation did not take place")
+	}
+	return nil
+}

@@ -1,0 +1,281 @@
+package secretconf
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+// Options are the settings of a [Config]. A nil *Options and zero fields mean
+// the defaults.
+type Options struct {
+	// Getenv allows names of secrets in tags to hold environment variables, as
+	// $NAME or ${NAME}, and looks them up: [os.LookupEnv], usually. One that is
+	// not set, or is empty, is an error of Bind. The default is to refuse them.
+	Getenv func(name string) (value string, ok bool)
+}
+
+// A Config is a T filled from secrets. It is safe for concurrent use by multiple
+// goroutines and needs no closing. Make one with [Bind].
+type Config[T any] struct {
+	client *secrets.Client
+	ids    []string
+	refs   []*secrets.Ref[*secrets.Secret] // by the index in ids
+	fields []field
+
+	shown atomic.Pointer[snapshot[T]]
+
+	turn chan struct{} // holds a value while somebody fills a struct
+
+	err atomic.Pointer[error] // why the newest versions are not in use
+}
+
+// snapshot is a T and the versions that it was filled from; nil stands for a
+// secret that there is none of.
+type snapshot[T any] struct {
+	value    *T
+	versions []*secrets.Secret
+	newer    []*secrets.Secret // versions that no T could be filled from; nil: there are none
+	read     time.Time
+}
+
+// missingFor is how long a secret that there is none of is not asked for again.
+const missingFor = time.Minute
+
+// Bind returns a Config of the secrets that the tags of T, a struct, name. It
+// makes no request. An error names every tag that makes no sense. The client
+// must outlive the Config; after its Close Get returns [secrets.ErrClosed].
+func Bind[T any](client *secrets.Client, o *Options) (*Config[T], error) {
+	var getenv func(string) (string, bool)
+	if o != nil {
+		getenv = o.Getenv
+	}
+	p := &parser{getenv: getenv}
+	p.structure(reflect.TypeFor[T](), nil, "")
+	if len(p.wrong) > 0 {
+		return nil, &Error{Fields: p.wrong}
+	}
+	c := &Config[T]{client: client, ids: p.ids, fields: p.fields, turn: make(chan struct{}, 1)}
+	for _, id := range c.ids {
+		c.refs = append(c.refs, secrets.Bind[*secrets.Secret](client, id))
+	}
+	return c, nil
+}
+
+// Get returns the T of the current versions. It is shared by all callers and must
+// not be changed. From memory it takes some tens of nanoseconds for each secret. The
+// first call fetches all secrets; it blocks, and so does one that finds a secret
+// expired, as [secrets.Client.Get] does.
+//
+// The error is an [*Error] with every field that cannot be filled. It is
+// returned where there is nothing yet to return, and where the service said no
+// to a secret that is not optional. After the client's Close it is
+// [secrets.ErrClosed].
+func (c *Config[T]) Get(ctx context.Context) (*T, error) {
+	if s := c.shown.Load(); s != nil && (c.inMemory(s, s.versions) || s.newer != nil && c.inMemory(s, s.newer)) {
+		return s.value, nil
+	}
+	return c.slow(ctx)
+}
+
+// Err returns why the newest versions of the secrets are not in use, nil if they
+// are, as the last Get found it. It does not block.
+func (c *Config[T]) Err() error {
+	if err := c.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// inMemory reports whether memory holds these versions.
+func (c *Config[T]) inMemory(of *snapshot[T], versions []*secrets.Secret) bool {
+	for i, ref := range c.refs {
+		s, ok := ref.Peek()
+		if s != versions[i] || !ok && time.Since(of.read) >= missingFor {
+			return false
+		}
+	}
+	return true
+}
+
+// slow reads every secret and fills a T if any has changed.
+func (c *Config[T]) slow(ctx context.Context) (*T, error) {
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("secretconf: get: %w", ctx.Err())
+	}
+	defer func() { <-c.turn }()
+	old := c.shown.Load()
+	versions, err := c.read(ctx, old)
+	if err != nil {
+		return nil, err
+	}
+	now := &snapshot[T]{versions: versions, read: time.Now()}
+	switch {
+	case old != nil && same(old.versions, versions):
+		now.value = old.value
+		c.err.Store(nil)
+	case old != nil && old.newer != nil && same(old.newer, versions):
+		now.value, now.versions, now.newer = old.value, old.versions, versions
+	default:
+		if now.value, err = c.fill(versions); err == nil {
+			c.err.Store(nil)
+			break
+		}
+		c.err.Store(&err)
+		if old == nil || lost(old.versions, versions) {
+			return nil, err
+		}
+		now.value, now.versions, now.newer = old.value, old.versions, versions
+	}
+	c.shown.Store(now)
+	return now.value, nil
+}
+
+// same reports whether two lists have the same versions.
+func same(a, b []*secrets.Secret) bool {
+	return slices.EqualFunc(a, b, func(a, b *secrets.Secret) bool {
+		return a == b || a != nil && b != nil && a.ARN() == b.ARN() && a.VersionID() == b.VersionID() && bytes.Equal(a.Bytes(), b.Bytes())
+	})
+}
+
+// lost reports whether a secret that was there is there no more.
+func lost(old, now []*secrets.Secret) bool {
+	for i := range old {
+		if old[i] != nil && now[i] == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// read returns the current version of every secret, nil where there is none.
+func (c *Config[T]) read(ctx context.Context, old *snapshot[T]) ([]*secrets.Secret, error) {
+	if old == nil {
+		// A secret that failed is read again below, from what is remembered.
+		if err := c.client.Prefetch(ctx, c.ids...); err != nil && !errors.As(err, new(*secrets.PrefetchError)) {
+			return nil, err
+		}
+	}
+	versions := make([]*secrets.Secret, len(c.ids))
+	var e Error
+	for i, ref := range c.refs {
+		s, err := ref.Get(ctx)
+		if err == secrets.ErrClosed {
+			return nil, err
+		}
+		// Where one was missing before, that nobody can be asked is no news.
+		missing := errors.As(err, new(*types.ResourceNotFoundException)) || old != nil && old.versions[i] == nil && ctx.Err() == nil
+		for _, f := range c.fields {
+			if f.secret == i && err != nil && !(f.optional && missing) {
+				e.Fields = append(e.Fields, FieldError{Field: f.name, SecretID: c.ids[i], Err: err})
+			}
+		}
+		versions[i] = s
+	}
+	if e.Fields != nil {
+		return nil, &e
+	}
+	return versions, nil
+}
+
+// fill makes a T of versions.
+func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
+	defer func() {
+		if p := recover(); p != nil { // what it panicked with may hold a value
+			value, err = nil, &Error{Fields: []FieldError{{Err: fmt.Errorf("filling or validating it panicked (with a %T)", p)}}}
+		}
+	}()
+	value = new(T)
+	var e Error
+	root := reflect.ValueOf(value).Elem()
+	for _, f := range c.fields {
+		s := versions[f.secret]
+		if s == nil {
+			continue
+		}
+		if why := f.set(root, s); why != nil {
+			e.Fields = append(e.Fields, FieldError{Field: f.name, SecretID: c.ids[f.secret], VersionID: s.VersionID(), Err: why})
+		}
+	}
+	if e.Fields != nil {
+		return nil, &e
+	}
+	if v, ok := any(value).(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return nil, &Error{invalid: func(target error) bool { return errors.Is(err, target) }}
+		}
+	}
+	return value, nil
+}
+
+// Watch returns a T as it is now, and another whenever a secret has changed.
+// Between two it blocks. A failure to fill a T is yielded as an error, once, and
+// the loop goes on with the next change. It ends when ctx ends, silently, and
+// when the client is closed, with [secrets.ErrClosed].
+func (c *Config[T]) Watch(ctx context.Context) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var watching sync.WaitGroup
+		defer watching.Wait()
+		defer cancel()
+		changed := make(chan struct{}, 1)
+		for _, ref := range c.refs {
+			watching.Go(func() {
+				for range ref.Watch(ctx) {
+					select {
+					case changed <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		var last *T
+		var said string
+		for {
+			value, err := c.Get(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				err = c.Err()
+			}
+			switch {
+			case value != nil && value != last:
+				if last, said = value, ""; !yield(value, nil) {
+					return
+				}
+			case err != nil && err.Error() != said:
+				if said = err.Error(); !yield(nil, err) || err == secrets.ErrClosed {
+					return
+				}
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// String returns the ids of the secrets.
+func (c *Config[T]) String() string {
+	return fmt.Sprintf("secretconf.Config[%v](%q)", reflect.TypeFor[T](), c.ids)
+}
+
+// Format writes what [Config.String] returns, whatever the verb.
+func (c *Config[T]) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }

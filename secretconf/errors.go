@@ -1,0 +1,72 @@
+package secretconf
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// An Error names every field that cannot be filled, or says that Validate
+// refused the whole. It holds no value. errors.As finds the errors of the
+// service, errors.Is also the one that Validate returned.
+type Error struct {
+	Fields []FieldError
+
+	invalid func(target error) bool // what Validate returned is never shown
+}
+
+// A FieldError says why one field cannot be filled.
+type FieldError struct {
+	Field     string // as "DB.Password"; empty: the struct as a whole
+	SecretID  string // as the tag has it, environment variables filled in
+	VersionID string // of the version that does not fit; empty: it cannot be read
+	Err       error
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.invalid != nil {
+		return "secretconf: the struct's Validate method refused it"
+	}
+	for i, f := range e.Fields {
+		if i > 0 {
+			b.WriteString("; ")
+		} else {
+			fmt.Fprintf(&b, "secretconf: %d to mend: ", len(e.Fields))
+		}
+		b.WriteString(f.text())
+	}
+	return b.String()
+}
+
+func (f *FieldError) text() string {
+	var b strings.Builder
+	if f.Field != "" {
+		fmt.Fprintf(&b, "field %s: ", f.Field)
+	}
+	if f.SecretID != "" {
+		fmt.Fprintf(&b, "secret %q", f.SecretID)
+		if f.VersionID != "" {
+			fmt.Fprintf(&b, " version %s", f.VersionID)
+		}
+		b.WriteString(": ")
+	}
+	fmt.Fprint(&b, f.Err)
+	return b.String()
+}
+
+// Is reports whether target is the error that Validate returned, or wrapped in
+// it.
+func (e *Error) Is(target error) bool { return e.invalid != nil && e.invalid(target) }
+
+// Unwrap returns the errors of the fields.
+func (e *Error) Unwrap() []error {
+	var all []error
+	for _, f := range e.Fields {
+		all = append(all, f.Err)
+	}
+	return all
+}
+
+// Format writes the error's message, whatever the verb.
+func (e *Error) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
