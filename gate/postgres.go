@@ -85,10 +85,9 @@ func (c *postgresConn) follow(b []byte) {
 		c.head = append(c.head, b[:n]...)
 		b = b[n:]
 		if c.missing() > 0 {
-			return
+			continue
 		}
-		c.message()
-		if c.over.Load() {
+		if c.message(); c.over.Load() {
 			return
 		}
 	}
