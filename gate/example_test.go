@@ -17,7 +17,7 @@ import (
 // A client of a server that asks for a password in its first line. The rotation
 // has set the new password and not yet moved the label AWSCURRENT.
 func ExampleTry() {
-	srv := secretstest.NewServer(secretstest.Secrets{"prod/queue": "old"})
+	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/queue": "old"}})
 	defer srv.Close()
 	srv.PutPending("prod/queue", "new")
 	client, err := secrets.New(srv.Client(), nil)
