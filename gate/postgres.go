@@ -11,12 +11,15 @@ import (
 // Postgres returns a connection for a login in PostgreSQL's protocol, which
 // calls [Hold] just before it sends the message that holds the password or what
 // stands for it, and [Accepted] when the server has accepted that. All before,
-// the first half of SCRAM included, several logins do at a time. conn is secured by
-// TLS already, if that is used, and nothing of the protocol has been sent. With
-// the context of no login it is conn itself.
+// the first half of SCRAM included, several logins do at a time. Nothing of the
+// protocol has been sent on conn. With the context of no login it is conn itself.
+//
+// Where conn is not secured by TLS yet and the login asks the server for that,
+// the password will be out of sight: then Hold is called before the request, and
+// the login alone is what ends it.
 //
 // It fits the hook AfterNetConnect of pgx, where package sqlcred puts it by
-// itself. A method NetConn() net.Conn returns conn.
+// itself, and the dialer of lib/pq. A method NetConn() net.Conn returns conn.
 func Postgres(ctx context.Context, conn net.Conn) net.Conn {
 	p := passOf(ctx)
 	if p == nil || conn == nil {
@@ -37,24 +40,37 @@ const (
 type postgresConn struct {
 	net.Conn
 	ctx  context.Context
-	over atomic.Bool // the server has accepted the login
+	over atomic.Bool // the server has accepted the login, or it cannot be followed
 
-	asks uint32 // what the server asked for last
-	head []byte // of the message that is being read, as far as it matters
-	skip int    // bytes of a message that do not matter
+	begun bool   // something was sent
+	asks  uint32 // what the server asked for last
+	head  []byte // of the message that is being read, as far as it matters
+	skip  int    // bytes of a message that do not matter
 }
 
 // NetConn returns the connection below.
 func (c *postgresConn) NetConn() net.Conn { return c.Conn }
 
 func (c *postgresConn) Write(b []byte) (int, error) {
-	if !c.over.Load() && c.sendsPassword(b) {
+	if c.over.Load() {
+		return c.Conn.Write(b)
+	}
+	secures := !c.begun && !isStartup(b)
+	c.begun = true
+	if secures || c.sendsPassword(b) {
 		if err := Hold(c.ctx); err != nil {
 			return 0, err
 		}
 	}
+	if secures {
+		c.over.Store(true)
+	}
 	return c.Conn.Write(b)
 }
+
+// isStartup reports whether b begins as the message does with which a login
+// begins. What else comes first asks for TLS or another protocol below.
+func isStartup(b []byte) bool { return len(b) >= 8 && b[4] == 0 && b[5] == 3 }
 
 // sendsPassword reports whether the server can refuse a password by b.
 func (c *postgresConn) sendsPassword(b []byte) bool {

@@ -105,3 +105,30 @@ func TestPostgresSendsNothingWhenStopped(t *testing.T) {
 		t.Error("outside a login: got another connection")
 	}
 }
+
+// Where the client asks for TLS the password will be out of sight, and is held
+// before that, until the login is over.
+func TestPostgresHoldsBeforeTLS(t *testing.T) {
+	g := New(nil)
+	_, err := Run(t.Context(), g, Login[net.Conn]{Version: "v1", Stage: secrets.Current, Connect: func(ctx context.Context) (net.Conn, error) {
+		client, server := net.Pipe()
+		conn := Postgres(ctx, client)
+		go io.Copy(io.Discard, server)
+		for _, sent := range []string{"\x00\x00\x00\x08\x04\xd2\x16\x2f", "\x16\x03\x01client hello", "\x17\x03\x03secret"} {
+			if _, err := conn.Write([]byte(sent)); err != nil {
+				return nil, err
+			}
+			go server.Write([]byte(request(authenticated, "")))
+			if err := readIn(conn, 9, 9); err != nil {
+				return nil, err
+			}
+			if g.sender == nil {
+				t.Errorf("after %q: not the sender", sent)
+			}
+		}
+		return conn, nil
+	}})
+	if err != nil || g.sender != nil {
+		t.Errorf("got %v, sender %v", err, g.sender)
+	}
+}

@@ -30,14 +30,17 @@ func (h holding) context(ctx context.Context) context.Context {
 // holdingOf returns the connector to use in place of c, and how it is held.
 //
 // Drivers are told apart by the package that their connector's type belongs to,
-// and none is imported. Those of pgx get a hook; they and go-sql-driver/mysql
-// send nothing when the context of a login has ended.
+// and none is imported. Those of pgx and lib/pq get a hook; pgx without one and
+// go-sql-driver/mysql send nothing when the context of a login has ended.
 func holdingOf(c driver.Connector) (driver.Connector, holding) {
 	if h, ok := c.(interface{ HoldsPassword() bool }); ok && h.HoldsPassword() {
 		return c, holdItself
 	}
 	if hooked, ok := hookPgx(c); ok {
 		return hooked, holdItself
+	}
+	if hookPq(c) {
+		return c, holdItself
 	}
 	t := reflect.TypeOf(c)
 	if t.Kind() == reflect.Pointer {

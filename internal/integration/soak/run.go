@@ -158,7 +158,7 @@ func (r *run) soak(ctx context.Context) error {
 
 func (r *run) startLoad(ctx context.Context, connector driver.Connector) *load {
 	if r.scene.isolated {
-		return startEvenLoad(ctx, connector)
+		return startEvenLoad(ctx, connector, r.scene.rate())
 	}
 	return startLoad(ctx, connector, r.workers)
 }

@@ -33,7 +33,18 @@ var scenes = []scene{
 const (
 	isolatedGap  = 2500 * time.Millisecond
 	isolatedRate = 120 // connects a second
+
+	// farRate is what four logins at a time can do at twice the time.
+	farRate = 20
 )
+
+// rate is how many connects there are a second.
+func (s *scene) rate() time.Duration {
+	if s.delay > 0 {
+		return farRate
+	}
+	return isolatedRate
+}
 
 // suffix is what the title says of the scene.
 func (s *scene) suffix() string {
@@ -48,14 +59,14 @@ func (s *scene) suffix() string {
 
 // startEvenLoad is like startLoad, with a query on a connection of its own at
 // an even rate.
-func startEvenLoad(ctx context.Context, connector driver.Connector) *load {
+func startEvenLoad(ctx context.Context, connector driver.Connector, rate time.Duration) *load {
 	l := newLoad(connector)
 	l.db.SetMaxIdleConns(-1)
 	ctx, l.stop = context.WithCancel(ctx)
 	l.wait.Go(func() {
 		for ctx.Err() == nil {
 			l.wait.Go(l.query)
-			_ = sleep(ctx, mrand.N(2*time.Second/isolatedRate))
+			_ = sleep(ctx, mrand.N(2*time.Second/rate))
 		}
 	})
 	return l
