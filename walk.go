@@ -285,7 +285,7 @@ func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *hel
 	a.r.apply(a.current, func(v view[T]) {
 		if h == nil {
 			v.Missed(step, miss)
-			if miss == rotation.Unreachable && !step.Memory {
+			if (miss == rotation.Unreachable || miss == rotation.Denied) && !step.Memory {
 				a.r.try.failed = err
 			}
 		} else if !v.Fetched(&a.call, step, versionIDOf(h.secret), v.now) {

@@ -22,6 +22,7 @@ type refusal struct {
 	at     time.Time // when it was refused, or last admitted to be tried again
 	stages []string  // the labels by which it was offered when it was refused
 	n      int       // times that it was refused
+	wanted time.Time // when a prober last asked to offer it again
 
 	unheard bool // its caller had left: the next prober is told in place of a login
 }
@@ -92,9 +93,8 @@ func (g *Gate) enter(ctx context.Context, ticket uint64, version, stage string, 
 	return p, nil
 }
 
-// awaitRetry waits until the server may be offered a version again that it has
-// refused. Where that takes longer than the caller stays, the error is the
-// refusal.
+// awaitRetry bars a version that the server has refused, until it may be
+// offered again. Where that is a moment, it waits.
 func (g *Gate) awaitRetry(ctx context.Context, version, stage string) error {
 	for {
 		at, r := g.retryAt(version, stage)
@@ -102,15 +102,15 @@ func (g *Gate) awaitRetry(ctx context.Context, version, stage string) error {
 		switch {
 		case r == nil || r.unheard || !at.IsZero() && wait <= 0:
 			return nil
-		case at.IsZero():
-			return barred(r.err)
+		case at.IsZero() || wait > retryWait:
+			return &RefusedError{Err: r.err, Barred: true, Next: at, paced: true}
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return barred(r.err)
+			return &RefusedError{Err: r.err, Barred: true, Next: at, paced: true}
 		case <-g.closing.Done():
 			timer.Stop()
 			return errClosed
@@ -133,13 +133,26 @@ func (g *Gate) retryAt(version, stage string) (time.Time, *refusal) {
 		return time.Time{}, new(*r)
 	}
 	at, ok := g.retries.at(now)
-	switch {
-	case !ok:
+	if !ok {
 		return time.Time{}, new(*r)
-	case !at.After(now):
-		at = now
 	}
-	return at, new(*r)
+	at = later(at, r.at.Add(retryPace))
+	r.wanted = now
+	if g.goesFirstLocked(r, now) {
+		at = later(at, now).Add(retryPace)
+	}
+	return later(at, now), new(*r)
+}
+
+// goesFirstLocked reports whether another version has waited longer than r's to
+// be offered again.
+func (g *Gate) goesFirstLocked(r *refusal, now time.Time) bool {
+	for _, o := range g.refused {
+		if o.at.Before(r.at) && now.Sub(o.wanted) < 2*retryPace {
+			return true
+		}
+	}
+	return false
 }
 
 // awaited reports whether versions with a label are likely to be accepted in

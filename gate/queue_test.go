@@ -296,6 +296,7 @@ func TestGateTellsAProberWhatNobodyHeard(t *testing.T) {
 		if _, err := g.enter(t.Context(), uint64(g.Ticket()), "v1", secrets.Current, true); !errors.As(err, &barred) {
 			t.Errorf("the first prober: got %v, want it barred", err)
 		}
+		time.Sleep(retryPace)
 		end(g, mustEnter(t, g, "v1", true), refused)
 	})
 }
