@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"time"
@@ -286,7 +287,7 @@ func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *hel
 		if h == nil {
 			v.Missed(step, miss)
 			if (miss == rotation.Unreachable || miss == rotation.Denied) && !step.Memory {
-				a.r.try.failed = err
+				a.r.try.failed = fmt.Errorf("version with %s: %w", step.Stage, err)
 			}
 		} else if !v.Fetched(&a.call, step, versionIDOf(h.secret), v.now) {
 			h = nil

@@ -22,6 +22,7 @@ type attempt struct {
 	began     time.Time
 	passwords []string              // of the versions that were offered
 	tried     atomic.Pointer[Login] // the last of them
+	underWay  atomic.Bool           // the driver logs in
 }
 
 // An end says why a Connect was ended that would have gone on.
@@ -74,30 +75,26 @@ func (a *attempt) try(ctx context.Context, background bool) (_ driver.Conn, err 
 	})
 	defer hung.Stop()
 	if background {
-		defer a.c.watch(a.began, func() { stop(noVersion) })()
+		defer a.watch(func() { stop(noVersion) })()
 	}
 	conn, err := secrets.TryOffer(ctx, a.c.ref, a.offer)
 	return conn, err, end(why.Load())
 }
 
 // watch calls stop when every version has been refused for rejectedWait, and
-// the Connect that began at that time has waited as long. The function it
-// returns ends that.
-func (c *Connector) watch(began time.Time, stop func()) (end func() bool) {
+// the call has waited for rejectedLeast and has no login under way. The function
+// it returns ends that.
+func (a *attempt) watch(stop func()) (end func() bool) {
 	var timer *time.Timer
 	var mu sync.Mutex // guards timer until it is set
 	mu.Lock()
 	defer mu.Unlock()
-	timer = time.AfterFunc(rejectedWait, func() {
+	timer = time.AfterFunc(rejectedLeast, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		since, ok := c.state.refusing()
-		wait := rejectedWait
-		if ok {
-			if since.Before(began) {
-				since = began
-			}
-			if wait = rejectedWait - time.Since(since); wait <= 0 {
+		wait := rejectedLeast
+		if since, ok := a.c.state.refusing(); ok && !a.underWay.Load() {
+			if wait = max(rejectedWait-time.Since(since), rejectedLeast-time.Since(a.began)); wait <= 0 {
 				stop()
 				return
 			}
@@ -119,7 +116,11 @@ func (a *attempt) offer(ctx context.Context, o secrets.Offer[*version]) (driver.
 	l := &login{c: a.c, version: v, made: m, scrub: a.scrubber()}
 	conn, err := gate.Run(ctx, a.c.gate, gate.Login[driver.Conn]{
 		Ticket: a.ticket, Version: v.id, Stage: o.Stage, Fallback: o.Fallback,
-		Connect: l.connect,
+		Connect: func(ctx context.Context) (driver.Conn, error) {
+			a.underWay.Store(true)
+			defer a.underWay.Store(false)
+			return l.connect(ctx)
+		},
 		Final:   func(err error) bool { return errors.As(err, new(*AccountError)) },
 		Alive:   alive,
 		Release: func() { a.c.made.release(m) },

@@ -18,9 +18,11 @@ const (
 	// retryPause is how soon Try may offer a version again. The gate sets the pace.
 	retryPause = 100 * time.Millisecond
 
-	// rejectedWait is how long a Connect without a deadline waits when the server
-	// has refused every version.
-	rejectedWait = 3 * time.Second
+	// rejectedWait is how long Connects without a deadline wait from the moment
+	// on that the server has refused every version, and rejectedLeast how long
+	// one of them waits at least.
+	rejectedWait  = 3 * time.Second
+	rejectedLeast = 250 * time.Millisecond
 )
 
 // A Connector connects to a database with the user name and password of a

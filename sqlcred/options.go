@@ -45,8 +45,9 @@ type Options struct {
 	// opens connections in the background with such a context, and those of
 	// many HTTP servers have none either. Zero means one minute. Negative
 	// means no bound. Once the server has refused every version that could be
-	// offered, such a Connect ends after 3 seconds, unless there is no bound:
-	// queries wait behind it in database/sql, and learn by it why.
+	// offered, such a Connect ends after 3 seconds, and one that begins later
+	// after a quarter of one, unless there is no bound: queries wait behind it in
+	// database/sql, and learn by it why.
 	MaxWait time.Duration
 
 	// RetriesPerHour bounds the logins in any hour that offer the server a
