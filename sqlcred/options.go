@@ -61,7 +61,7 @@ type Options struct {
 	RetriesPerHour int
 
 	// Logger gets a warning when the server has refused every version that
-	// could be offered, and a note when it accepts one again. Nil means
+	// could be offered for a second, and a note when it accepts one again. Nil means
 	// [slog.Default].
 	Logger *slog.Logger
 
