@@ -21,7 +21,7 @@ while read -r flags; do
 done <<EOT
 
 $single -servers pgbouncer,pgbouncer-pq-file-md5 -rotations 100
-$single -servers postgres,postgres-pq,mariadb -scenes isolated,isolated-far -rotations 20
+$single -servers postgres,postgres-pq,mariadb,postgres-plain -scenes isolated,isolated-far -rotations 20
 -policies fleet -ways hand -strategies single-user -servers postgres -scenes isolated -rotations 20
 $single -maxlogins 2 -rotations 100
 $single -maxlogins 1 -rotations 100 -max-password-errors 3

@@ -49,7 +49,7 @@ type wrongLimits struct{ mean, most float64 }
 
 // noFailure is what package sqlcred promises.
 func noFailure(o *settings, s *strategy, r *report) error {
-	return promise(o, r, wrongLoginLimits(o, s))
+	return promise(o, r, wrongLoginLimits(o, s, r))
 }
 
 // promise holds a report to limits, and to no failure.
@@ -79,15 +79,23 @@ func promise(o *settings, r *report, wrong wrongLimits) error {
 // all the logins that may be under way at a time are, in every rotation.
 const fewRotations = 20
 
-// wrongLoginLimits are those of package sqlcred. The drivers of all backends hold
-// their passwords back, so that one login at a time offers its own. A second one
-// in a rotation is a retry, after a moment in which no version was accepted.
-func wrongLoginLimits(o *settings, s *strategy) wrongLimits {
+// wrongLoginLimits are those of package sqlcred. Most drivers hold their passwords
+// back, so that one login at a time offers its own; a second one in a rotation is a
+// retry, after a moment in which no version was accepted. With a driver that does
+// not, one or two logins are under way with a server that is near, and as many as
+// may be with one that is far.
+func wrongLoginLimits(o *settings, s *strategy, r *report) wrongLimits {
 	switch {
 	case s.overlaps:
 		return wrongLimits{}
 	case o.maxLogins < 0:
 		return wrongLimits{math.Inf(1), math.Inf(1)}
+	case r.plain && r.scene.delay > 0:
+		return wrongLimits{mean: 4, most: 4}
+	case r.plain && r.scene.isolated:
+		return wrongLimits{mean: 1.5, most: 2}
+	case r.plain:
+		return wrongLimits{mean: 2, most: 2}
 	}
 	return wrongLimits{mean: 1.05, most: 2}
 }

@@ -23,7 +23,7 @@ var (
 // tested are the backends of the short runs: PgBouncer once for each driver, with
 // what differs most.
 var tested = slices.DeleteFunc(slices.Clone(backends), func(b backend) bool {
-	return b.bouncer != nil && b.name != "pgbouncer" && b.name != "pgbouncer-pq-file-md5"
+	return b.plain || b.bouncer != nil && b.name != "pgbouncer" && b.name != "pgbouncer-pq-file-md5"
 })
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
@@ -36,7 +36,7 @@ func short(rotations int) *settings {
 	}
 }
 
-var form = regexp.MustCompile(`^soak (rotate )?(postgres|postgres-pq|mariadb|pgbouncer[a-z0-9-]*) (single-user|alternating-users)( [a-z0-9 ]+)?: ` +
+var form = regexp.MustCompile(`^soak (rotate )?(postgres|postgres-pq|postgres-plain|mariadb|pgbouncer[a-z0-9-]*) (single-user|alternating-users)( [a-z0-9 ]+)?: ` +
 	`rotations \d+, queries \d+, failed queries \d+, failed connects \d+, wrong logins \d+, ` +
 	`api calls per rotation \d+\.\d, slowest connect \d+ms$`)
 
@@ -144,7 +144,7 @@ func runShort(t *testing.T, run *run) *report {
 
 func TestNoFailure(t *testing.T) {
 	single, alternating := &strategies[0], &strategies[1]
-	good := report{rotations: 20, queries: 1000, wrongLogins: 20, mostWrong: 1, slowestConnect: time.Second}
+	good := report{scene: &scenes[0], rotations: 20, queries: 1000, wrongLogins: 20, mostWrong: 1, slowestConnect: time.Second}
 	for _, test := range []struct {
 		name     string
 		strategy *strategy
@@ -161,6 +161,9 @@ func TestNoFailure(t *testing.T) {
 		{"three wrong logins once", single, 0, func(r *report) { r.mostWrong = 3 }, true},
 		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 22 }, true},
 		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 25 }, false},
+		{"a driver that is not held", single, 0, func(r *report) { r.plain, r.wrongLogins, r.mostWrong = true, 40, 2 }, false},
+		{"too many of it, far apart", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins = true, &scenes[1], 31 }, true},
+		{"many of it, far away", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins, r.mostWrong = true, &scenes[2], 70, 4 }, false},
 		{"no bound", single, -1, func(r *report) { r.wrongLogins, r.mostWrong = 500, 50 }, false},
 		{"a wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 1, 1 }, true},
 		{"no wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 0, 0 }, false},
