@@ -15,7 +15,7 @@ type Status struct {
 
 	UnderWay    int    // logins under way
 	Waiting     int    // Connects that wait until one of them is over
-	WrongLogins uint64 // times that the server refused a password that this connector sent, since New
+	WrongLogins uint64 // refusals of a password by the server, since New; a login that was stopped before the answer has none
 }
 
 // Status tells how the connector stands, from memory: it makes no request, begins
@@ -23,7 +23,7 @@ type Status struct {
 // those who log in leave.
 func (c *Connector) Status() Status {
 	s := Status{Rotating: c.ref.Rotating(), WrongLogins: c.wrong.Load()}
-	s.UnderWay, s.Waiting = c.gate.counts()
+	s.UnderWay, s.Waiting = c.gate.Counts()
 	s.Secret, _ = c.ref.Status()
 	if pins := s.Secret.Pins; len(pins) > 0 {
 		s.Version, s.Stage = pins[0].Version, pins[0].Stage
@@ -31,11 +31,4 @@ func (c *Connector) Status() Status {
 		s.Stage = secrets.Current
 	}
 	return s
-}
-
-// counts returns how many logins are under way and how many wait.
-func (g *gate) counts() (underWay, waiting int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.underWay), len(g.waiting)
 }

@@ -93,7 +93,9 @@ func TestWrongLoginsAreTheServers(t *testing.T) {
 			time.Sleep(time.Minute)
 			c.Close()
 			wrong := uint64(db.wrongLogins())
-			if got := c.Status().WrongLogins; got != wrong || wrong == 0 {
+			got := c.Status().WrongLogins
+			stopped := logins == 4 // several were under way: those that the first refusal stopped got no answer
+			if got == 0 || got > wrong || got < wrong && !stopped {
 				t.Errorf("MaxLogins %d: %d wrong logins, the server logged %d", logins, got, wrong)
 			}
 			if got := client.Stats().Rejections; got > wrong {
