@@ -91,9 +91,9 @@ func TestRotationUnderLoad(t *testing.T) {
 			logins = 4
 		}
 		pool := r.pool(&pgxcred.Options{MaxLogins: logins}, once)
-		l := r.load(pool, 20)
+		l := r.load(pool, 10)
 		l.turn()
-		const rotations = 6
+		const rotations = 4
 		for i := range rotations {
 			before := r.wrongLogins()
 			finish := r.setSecret()
@@ -118,8 +118,8 @@ func TestAlternatingUsers(t *testing.T) {
 	r.addUser(users[1])
 	pool := r.pool(nil, once)
 	defer pool.Close()
-	for i := range 6 {
-		l := r.load(pool, 20)
+	for i := range 4 {
+		l := r.load(pool, 10)
 		next, password := users[(i+1)%2], fmt.Sprint("p", i+1)
 		pending := r.fake.PutPending(secretID, r.secret(next, password))
 		exec(t, r.admin, "ALTER ROLE %s PASSWORD '%s'", next, password)
@@ -142,7 +142,7 @@ func TestRetireAfterRotation(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		pool := r.pool(&pgxcred.Options{RetireAfterRotation: true}, func(c *pgxpool.Config) { c.MaxConns = 10 })
 		defer pool.Close()
-		l := r.load(pool, 20)
+		l := r.load(pool, 10)
 		l.turn()
 		r.setSecret()()
 		if err := r.client.Refresh(t.Context(), secretID); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver/dbtest"
+	"github.com/seed-74dc7b3e/secrets/internal/integration/pgtls"
 	"github.com/seed-74dc7b3e/secrets/pgxcred"
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
@@ -67,12 +68,10 @@ type way struct {
 var ways = []way{
 	{"plain", func(s *dbserver.Server) string { return fmt.Sprintf("host=%s port=%d sslmode=disable", s.Host, s.Port) }},
 	{"tls", func(s *dbserver.Server) string {
-		return fmt.Sprintf("host=localhost port=%d sslmode=verify-full sslrootcert=%s channel_binding=require", s.Port, rootPath(s))
+		return fmt.Sprintf("host=%s port=%d sslmode=verify-full sslrootcert=%s channel_binding=require", pgtls.Name, s.Port, pgtls.Root(s))
 	}},
 	{"unix", func(s *dbserver.Server) string { return fmt.Sprintf("host=%s port=%d", sockets, s.Port) }},
 }
-
-func rootPath(s *dbserver.Server) string { return filepath.Join(s.Dir, "data", "root.crt") }
 
 // each runs a test with every way, at the same time.
 func each(t *testing.T, test func(t *testing.T, r *rig)) {
@@ -93,18 +92,9 @@ func shared(t *testing.T) *dbserver.Server {
 	t.Helper()
 	s := postgres.Server(t)
 	prepared.Do(func() {
-		data := filepath.Join(s.Dir, "data")
-		err := errors.Join(writeCertificates(data), appendTo(filepath.Join(data, "pg_hba.conf"), "local all all scram-sha-256\n"))
-		if err != nil {
+		err := appendTo(filepath.Join(s.Dir, "data", "pg_hba.conf"), "local all all scram-sha-256\n")
+		if err = errors.Join(err, pgtls.Enable(t.Context(), s)); err != nil { // and so reads the other file
 			t.Fatal(err)
-		}
-		admin := openAdmin(t, s)
-		exec(t, admin, "ALTER SYSTEM SET ssl = on")
-		exec(t, admin, "SELECT pg_reload_conf()")
-		for on := ""; on != "on"; time.Sleep(10 * time.Millisecond) {
-			if err := openAdmin(t, s).QueryRow(t.Context(), "SHOW ssl").Scan(&on); err != nil {
-				t.Fatal(err)
-			}
 		}
 	})
 	return s

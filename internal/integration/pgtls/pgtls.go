@@ -1,6 +1,8 @@
-package pgxcredtest_test
+// Package pgtls makes a running PostgreSQL of package dbserver speak TLS.
+package pgtls
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -8,22 +10,68 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
 )
 
-// writeCertificates puts the certificate of a server called localhost into its
-// data folder, under the names that PostgreSQL looks for, and that of the
-// authority that signed it, root.crt.
+// Name is the name in the certificate of the server.
+const Name = "localhost"
+
+// Root is the path of the certificate of the authority that signed the
+// server's.
+func Root(s *dbserver.Server) string { return filepath.Join(s.Dir, "data", "root.crt") }
+
+// Enable makes s accept TLS from now on, beside plain connections.
+func Enable(ctx context.Context, s *dbserver.Server) error {
+	if err := writeCertificates(filepath.Join(s.Dir, "data")); err != nil {
+		return fmt.Errorf("pgtls: %w", err)
+	}
+	for _, statement := range []string{"ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"} {
+		if _, err := ask(ctx, s, statement); err != nil {
+			return fmt.Errorf("pgtls: %w", err)
+		}
+	}
+	for { // the server reloads in its own time
+		on, err := ask(ctx, s, "SHOW ssl")
+		if err != nil || on == "on" {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// ask has a new session of the administrator run a statement, and returns the
+// first value, if there is one.
+func ask(ctx context.Context, s *dbserver.Server, statement string) (string, error) {
+	conn, err := pgx.Connect(ctx, fmt.Sprintf("host=%s port=%d dbname=%s user=%s password=%s sslmode=disable",
+		s.Host, s.Port, s.Database, s.AdminUser, s.AdminPassword))
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	results, err := conn.PgConn().Exec(ctx, statement).ReadAll()
+	if err != nil || len(results[0].Rows) == 0 {
+		return "", err
+	}
+	return string(results[0].Rows[0][0]), nil
+}
+
+// writeCertificates puts the server's certificate and key into its data folder,
+// under the names that PostgreSQL looks for.
 func writeCertificates(data string) error {
 	root, rootKey, err := certificate("root", nil, nil)
 	if err != nil {
 		return err
 	}
-	cert, key, err := certificate("localhost", root, rootKey)
+	cert, key, err := certificate(Name, root, rootKey)
 	if err != nil {
 		return err
 	}
