@@ -22,5 +22,7 @@ done <<EOT
 $single -maxlogins 2
 $single -maxlogins 1 -max-password-errors 3
 -policies sqlcred -ways hand -faults
+-servers pgxpool,pgxpool-tls -ways hand
+-servers pgxpool -ways overlapping -policies sqlcred
 EOT
 exit $status

@@ -20,13 +20,15 @@ import (
 // backend is a kind of server and the driver it is reached by.
 type backend struct {
 	name  string
+	title string // in place of the name, in the lines that are printed
 	start func(context.Context, *settings) (*dbserver.Server, error)
 	open  func(s *dbserver.Server, user, password string) (driver.Connector, error)
 
 	createUser, setPassword string // statements, of user and password
 	grant                   string // statement, of user, if one is needed
 	refused                 func(error) bool
-	countsErrors            bool // has max_password_errors
+	countsErrors            bool                          // has max_password_errors
+	at                      func(*dbserver.Server) string // connection string, of a backend with pgxpool
 	rotator                 func(rotate.OpenFunc, *rotate.SQLOptions) *rotate.SQL
 }
 

@@ -21,6 +21,7 @@ type way struct {
 var ways = []way{
 	{name: "hand", new: newByHand},
 	{name: "rotate", prefix: "rotate ", new: newByFunction},
+	{name: "overlapping", prefix: "overlapping ", new: newOverlapping},
 }
 
 // run is one way to rotate, one server, one strategy and one policy.
@@ -40,7 +41,7 @@ type run struct {
 }
 
 func newRun(o *settings, w *way, b *backend, s *strategy, p *policy) *run {
-	title := w.prefix + b.name + " " + s.name
+	title := w.prefix + b.shown() + " " + s.name
 	if p.suffix != "" {
 		title += " " + p.suffix
 	}
@@ -115,7 +116,10 @@ func (r *run) soak(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	load := startLoad(ctx, connector, r.workers)
+	load, err := startLoad(ctx, connector, r.workers)
+	if err != nil {
+		return errors.Join(err, closeClient())
+	}
 	err = r.rotateAll(ctx, load)
 	r.report.elapsed = time.Since(start)
 	err = errors.Join(err, load.close(), closeClient())
