@@ -35,9 +35,9 @@ type plan struct {
 // Configure makes a pool log in with the connector's secret. It changes config
 // and does no I/O. It must come after everything that sets TLSConfig, Fallbacks,
 // ValidateConnect, DialFunc, LookupFunc or AfterNetConnect, and after
-// BeforeConnect, PrepareConn, BeforeAcquire and AfterRelease: those hooks go on
-// to be called, and BeforeConnect may change what it is given as ever. The rest
-// may be set later.
+// BeforeConnect, PrepareConn and BeforeAcquire: those hooks go on to be called,
+// and BeforeConnect may change what it is given as ever. The rest may be set
+// later.
 func (c *Connector) Configure(config *pgxpool.Config) error {
 	p, err := c.plan(&config.ConnConfig.Config)
 	if err != nil {
@@ -154,9 +154,11 @@ func (p *plan) beforeConnect(users func(context.Context, *pgx.ConnConfig) error)
 	}
 }
 
-// retire sets the hooks by which connections leave a pool.
+// retire sets the hook by which connections leave a pool. (AfterRelease would do
+// it earlier, but a pool with that hook takes connections back in goroutines,
+// and so too late for the next Acquire.)
 func (c *Connector) retire(config *pgxpool.Config) {
-	prepare, acquire, release := config.PrepareConn, config.BeforeAcquire, config.AfterRelease
+	prepare, acquire := config.PrepareConn, config.BeforeAcquire
 	config.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
 		switch {
 		case c.Retired(conn):
@@ -167,8 +169,5 @@ func (c *Connector) retire(config *pgxpool.Config) {
 			return acquire(ctx, conn), nil
 		}
 		return true, nil
-	}
-	config.AfterRelease = func(conn *pgx.Conn) bool {
-		return !c.Retired(conn) && (release == nil || release(conn))
 	}
 }

@@ -35,8 +35,8 @@
 //
 // Open connections survive a rotation: the server checks a password when a
 // connection begins. With Options.RetireAfterRotation those that were opened
-// with an old version leave the pool when they are released or would next be
-// acquired, without a failed query.
+// with an old version leave the pool when they would next be acquired, without a
+// failed query.
 //
 // # Errors
 //

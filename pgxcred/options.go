@@ -46,10 +46,9 @@ type Options struct {
 
 	// RetireAfterRotation makes connections leave the pool when they were
 	// opened with a version of the secret that is no longer the current
-	// one: when they are released, or the next time they would be acquired.
-	// No query fails by it. Without it connections live on, as the server
-	// allows. It has no effect on single connections: see
-	// [Connector.Retired].
+	// one, the next time they would be acquired. No query fails by it.
+	// Without it connections live on, as the server allows. It has no
+	// effect on single connections: see [Connector.Retired].
 	RetireAfterRotation bool
 
 	// IsRefused reports whether a login failed because of the user name or

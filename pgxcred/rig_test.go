@@ -55,7 +55,7 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{server: newServer(t, "app", password(0)), t: t}
+	r := &rig{server: newServer(t.Errorf, "app", password(0)), t: t}
 	r.fake = secretstest.New(t, secretstest.Secrets{secretID: value(0)})
 	var err error
 	r.client, err = secrets.New(r.fake.Client(), &secrets.Options{Logger: slog.New(slog.DiscardHandler)})

@@ -8,7 +8,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -17,7 +16,7 @@ import (
 // and a cancel request take. It is reached through its dial, without a socket,
 // so that it can live in a bubble of package synctest.
 type server struct {
-	t *testing.T
+	errorf func(format string, args ...any)
 
 	mu        sync.Mutex // guards the fields below
 	passwords map[string]string
@@ -34,8 +33,8 @@ type server struct {
 	pid  atomic.Uint32
 }
 
-func newServer(t *testing.T, user, password string) *server {
-	return &server{t: t, passwords: map[string]string{user: password}}
+func newServer(errorf func(string, ...any), user, password string) *server {
+	return &server{errorf: errorf, passwords: map[string]string{user: password}}
 }
 
 // dial is a pgconn.DialFunc.
@@ -106,7 +105,7 @@ func (s *server) serve(b *pgproto3.Backend) {
 			s.queries(b)
 		}
 	default:
-		s.t.Errorf("startup: got %T", m)
+		s.errorf("startup: got %T", m)
 	}
 }
 
@@ -166,7 +165,7 @@ func (s *server) queries(b *pgproto3.Backend) {
 		m, err := b.Receive()
 		if err != nil {
 			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.ErrClosedPipe) {
-				s.t.Errorf("server: %v", err)
+				s.errorf("server: %v", err)
 			}
 			return
 		}
@@ -183,7 +182,7 @@ func (s *server) queries(b *pgproto3.Backend) {
 			b.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
 			b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 		default:
-			s.t.Errorf("server: got %T", m)
+			s.errorf("server: got %T", m)
 			return
 		}
 		if b.Flush() != nil {
