@@ -93,7 +93,7 @@ func TestErrorsHoldNoPassword(t *testing.T) {
 		secret := password(0)
 		r.refusal = &pgproto3.ErrorResponse{Severity: "FATAL", Code: "XX000", Message: "no " + secret}
 		_, said := pgx.ConnectConfig(t.Context(), r.configured(nil))
-		r.refusal = nil
+		r.set(func() { r.refusal = nil })
 		config := r.connConfig("")
 		config.DialFunc = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
 		if err := pgxcred.ConfigureConn(config, r.client, secretID, nil); err != nil {
