@@ -158,7 +158,8 @@ func (p *plan) beforeConnect(users func(context.Context, *pgx.ConnConfig) error)
 // it earlier, but a pool with that hook takes connections back in goroutines,
 // and so too late for the next Acquire.)
 func (c *Connector) retire(config *pgxpool.Config) {
-	prepare, acquire := config.PrepareConn, config.BeforeAcquire
+	prepare := config.PrepareConn
+	acquire := config.BeforeAcquire //lint:ignore SA1019 for pools that use it still
 	config.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
 		switch {
 		case c.Retired(conn):

@@ -96,6 +96,7 @@ func TestPoolHooks(t *testing.T) {
 			var asked, released int
 			pool := r.pool(&pgxcred.Options{RetireAfterRotation: true}, func(c *pgxpool.Config) {
 				if deprecated {
+					//lint:ignore SA1019 for pools that use it still
 					c.BeforeAcquire = func(context.Context, *pgx.Conn) bool { asked++; return asked != 2 }
 				} else {
 					c.PrepareConn = func(context.Context, *pgx.Conn) (bool, error) { asked++; return asked != 2, nil }

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 // that user.
 type rig struct {
 	*server
-	t      *testing.T
+	t      testing.TB
 	fake   *secretstest.Server
 	client *secrets.Client
 	n      int // of the last password
@@ -53,7 +53,7 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 	})
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{server: newServer(t.Errorf, "app", password(0)), t: t}
 	r.fake = secretstest.New(t, secretstest.Secrets{secretID: value(0)})
@@ -117,7 +117,7 @@ func (r *rig) connect(config *pgx.ConnConfig) *pgx.Conn {
 }
 
 // ask queries the server.
-func ask(t *testing.T, q interface {
+func ask(t testing.TB, q interface {
 	QueryRow(context.Context, string, ...any) pgx.Row
 }) {
 	t.Helper()
