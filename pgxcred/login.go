@@ -5,13 +5,17 @@ import (
 	"crypto/tls"
 	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/seed-74dc7b3e/secrets/gate"
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
@@ -45,6 +49,7 @@ func (t *target) Connect(ctx context.Context) (driver.Conn, error) {
 	s := &session{target: t, config: r.config}
 	t.fill(&s.config)
 	r.user.Store(&s.config.User)
+	s.config.BuildFrontend = holding(ctx, s.config.BuildFrontend)
 	if s.config.OnNotice != nil {
 		s.config.OnNotice = s.note
 	}
@@ -56,6 +61,31 @@ func (t *target) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	return s, nil
 }
+
+// HoldsPassword tells package sqlcred that the login waits for its turn by
+// itself, when it is about to send the password.
+func (t *target) HoldsPassword() bool { return true }
+
+// holding makes a frontend hold the password back. The connection stays what it
+// is: wrapped in AfterNetConnect, a *tls.Conn would be none to pgx, and channel
+// binding lost.
+func holding(ctx context.Context, build pgconn.BuildFrontendFunc) pgconn.BuildFrontendFunc {
+	return func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		held := gate.Postgres(ctx, &readWriter{Reader: r, Writer: w})
+		return build(held, held)
+	}
+}
+
+// A readWriter is what a frontend reads and writes, in the form that package
+// gate takes.
+type readWriter struct {
+	net.Conn // nil: nothing but the other two is used
+	io.Reader
+	io.Writer
+}
+
+func (c *readWriter) Read(p []byte) (int, error)  { return c.Reader.Read(p) }
+func (c *readWriter) Write(p []byte) (int, error) { return c.Writer.Write(p) }
 
 // fill puts what the secret says into a configuration.
 func (t *target) fill(config *pgconn.Config) {

@@ -8,57 +8,50 @@ import (
 	"slices"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/gate"
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // An attempt is one call of Connect. It is used by one goroutine.
 type attempt struct {
 	c         *Connector
-	ticket    uint64
+	ticket    gate.Ticket
 	passwords []string // of the versions that were offered
+	tried     Login    // the last of them
 }
 
 // offer is a use for secrets.TryOffer: it offers one version to the server.
 func (a *attempt) offer(ctx context.Context, o secrets.Offer[*version]) (driver.Conn, error) {
 	v := o.Value
+	a.tried = v.login
 	a.passwords = append(a.passwords, v.login.Password())
 	m, err := a.c.acquire(v)
 	if err != nil {
 		return nil, a.scrub(err)
 	}
-	p, err := a.c.gate.enter(ctx, a.ticket, v.id, o.Fallback)
+	l := &login{c: a.c, version: v, made: m, scrub: a.scrubber()}
+	conn, err := gate.Run(ctx, a.c.gate, gate.Login[driver.Conn]{
+		Ticket: a.ticket, Version: v.id, Stage: o.Stage, Fallback: o.Fallback,
+		Connect: l.connect,
+		Final:   func(err error) bool { return errors.As(err, new(*AccountError)) },
+		Alive:   alive,
+		Release: func() { a.c.made.release(m) },
+		Target:  v.login.target(),
+	})
 	if err != nil {
-		a.c.made.release(m)
-		return nil, a.rejectedIf(v, err)
+		a.note(v, o.Stage, err)
+		return nil, err
 	}
-	l := &login{
-		c:       a.c,
-		version: v,
-		made:    m,
-		place:   p,
-		current: a.c.currentVersion(),
-		scrub:   a.scrubber(),
-	}
-	conn, err := l.run(ctx)
-	if err != nil {
-		return nil, a.rejectedIf(v, err)
-	}
-	return conn, nil
+	a.c.state.accepted()
+	return a.c.wrap(conn, v.id, l.current), nil
 }
 
-// rejectedIf marks a refusal for secrets.Try, and notes it for [attempt.explain].
-func (a *attempt) rejectedIf(v *version, err error) error {
-	var refusal *refusedError
-	var barred *barredError
-	switch {
-	case errors.As(err, &refusal):
-		err = refusal.err
-	case !errors.As(err, &barred):
-		return err
+// note keeps a refusal for [attempt.explain].
+func (a *attempt) note(v *version, stage string, err error) {
+	var refusal *gate.RefusedError
+	if errors.As(err, &refusal) {
+		a.c.state.refused(v, stage, refusal.Err)
 	}
-	answer := fmt.Sprintf("the server's last answer to user %q at %s: %v", v.login.Username, v.login.plain().Address(), err)
-	a.c.answer.Store(&answer)
-	return secrets.Rejected(err)
 }
 
 // scrub removes the passwords that this call offered, and those of all
@@ -73,8 +66,8 @@ func (a *attempt) scrubber() func(error) error {
 // explain adds to the error that Try ended with what the connector knows.
 func (a *attempt) explain(err error) error {
 	if errors.As(err, new(*secrets.RejectedError)) {
-		if answer := a.c.answer.Load(); answer != nil {
-			return fmt.Errorf("%w; %s", err, *answer)
+		if answer := a.c.state.answer(); answer != "" {
+			return fmt.Errorf("%w; %s", err, answer)
 		}
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/gate"
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
@@ -20,11 +21,11 @@ type Connector struct {
 	open    func(Login) (driver.Connector, error)
 	options Options
 	ref     *secrets.Ref[*version]
-	gate    gate
+	gate    *gate.Gate
 	made    connectors
+	state   state
 	driver  atomic.Pointer[driver.Driver] // of the last connector that open made
 	misread atomic.Pointer[misread]       // the last version that does not decode
-	answer  atomic.Pointer[string]        // the last with which the server refused a login, and whose
 	closing context.Context               // ends with Close
 	close   context.CancelFunc            // ends closing
 }
@@ -48,8 +49,7 @@ func New(client *secrets.Client, secretID string, open func(Login) (driver.Conne
 	c := &Connector{id: secretID, open: open, options: o.orDefault()}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.ref = secrets.BindFunc(client, secretID, c.decode).WithTry(&secrets.TryOptions{Stages: c.options.Stages})
-	c.gate.max = c.options.maxLogins()
-	c.gate.rotating = c.ref.Rotating
+	c.gate = gate.New(&gate.Options{MaxLogins: c.options.MaxLogins, Rotating: c.ref.Rotating})
 	return c
 }
 
@@ -83,7 +83,7 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	bounded, cancel := c.bound(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.closing, cancel)()
-	a := &attempt{c: c, ticket: c.gate.ticket()}
+	a := &attempt{c: c, ticket: c.gate.Ticket()}
 	conn, err := secrets.TryOffer(bounded, c.ref, a.offer)
 	switch {
 	case c.closing.Err() != nil:
@@ -124,8 +124,8 @@ func (c *Connector) Driver() driver.Driver {
 // open stay so. Close may be called more than once; [database/sql.DB.Close]
 // calls it.
 func (c *Connector) Close() error {
-	c.gate.close()
 	c.close()
+	c.gate.Close()
 	passwords := c.made.passwords()
 	return dblogin.Scrub(c.made.close(), passwords...)
 }

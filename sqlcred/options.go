@@ -78,13 +78,6 @@ func (o *Options) orDefault() Options {
 	return copied
 }
 
-func (o *Options) maxLogins() int {
-	if o.MaxLogins == 0 {
-		return 4
-	}
-	return max(o.MaxLogins, 0)
-}
-
 func (o *Options) maxWait() time.Duration {
 	if o.MaxWait == 0 {
 		return time.Minute

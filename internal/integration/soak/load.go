@@ -37,14 +37,20 @@ const (
 	patience = 30 * time.Second
 )
 
-// startLoad has workers goroutines query through the connector until close.
-func startLoad(ctx context.Context, connector driver.Connector, workers int) (*load, error) {
-	l := &load{connector: connector, underway: new(sync.WaitGroup)}
-	l.pool = &sqlPool{}
+// newLoad opens the client's pool, which uses a connection for as long as keep;
+// zero means for one query.
+func newLoad(ctx context.Context, connector driver.Connector, keep time.Duration) (*load, error) {
+	l := &load{connector: connector, pool: new(sqlPool), underway: new(sync.WaitGroup)}
 	if p, ok := connector.(queryPool); ok {
 		l.pool = p
 	}
-	if err := l.pool.open(ctx, l); err != nil {
+	return l, l.pool.open(ctx, l, keep)
+}
+
+// startLoad has workers goroutines query through the connector until close.
+func startLoad(ctx context.Context, connector driver.Connector, workers int) (*load, error) {
+	l, err := newLoad(ctx, connector, lifetime)
+	if err != nil {
 		return nil, err
 	}
 	ctx, l.stop = context.WithCancel(ctx)
@@ -81,10 +87,14 @@ func (l *load) close() error {
 // sqlPool is database/sql.
 type sqlPool struct{ db *sql.DB }
 
-func (p *sqlPool) open(_ context.Context, l *load) error {
+func (p *sqlPool) open(_ context.Context, l *load, keep time.Duration) error {
 	p.db = sql.OpenDB(l)
+	if keep == 0 {
+		p.db.SetMaxIdleConns(-1)
+		return nil
+	}
 	p.db.SetMaxIdleConns(50)
-	p.db.SetConnMaxLifetime(lifetime)
+	p.db.SetConnMaxLifetime(keep)
 	return nil
 }
 

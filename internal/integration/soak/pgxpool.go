@@ -22,8 +22,7 @@ import (
 )
 
 // pools are the backends that are reached through pgxpool, and not through
-// database/sql. A server behind a proxy takes an entry of its own here, with
-// the proxy's address.
+// database/sql.
 var pools = []backend{
 	pool("pgxpool", "postgres pgxpool", startPostgres, func(s *dbserver.Server) string {
 		return fmt.Sprintf("host=%s port=%d sslmode=disable", s.Host, s.Port)
@@ -31,6 +30,17 @@ var pools = []backend{
 	pool("pgxpool-tls", "postgres pgxpool tls", startPostgresTLS, func(s *dbserver.Server) string {
 		return fmt.Sprintf("host=%s port=%d sslmode=verify-full channel_binding=require sslrootcert=%s", pgtls.Name, s.Port, pgtls.Root(s))
 	}),
+	bounced("pgbouncer-pgxpool", "pgbouncer pgxpool", dbserver.BouncerOptions{AuthQuery: true}),
+	bounced("pgbouncer-pgxpool-file", "pgbouncer pgxpool file", dbserver.BouncerOptions{}),
+}
+
+// bounced is a PostgreSQL behind a PgBouncer, which pools by transactions.
+func bounced(name, title string, o dbserver.BouncerOptions) backend {
+	b := pool(name, title, startPostgres, func(s *dbserver.Server) string {
+		return fmt.Sprintf("host=%s port=%d sslmode=disable default_query_exec_mode=exec", s.Host, s.Port)
+	})
+	b.refused, b.bouncer = refusedBehindBouncer, &o
+	return b
 }
 
 // pool returns the backend for PostgreSQL with pgx, but for how it is reached.
@@ -56,8 +66,9 @@ func startPostgresTLS(ctx context.Context, o *settings) (*dbserver.Server, error
 
 // queryPool is a client with a pool of its own.
 type queryPool interface {
-	// open begins: the load is told of each connect.
-	open(context.Context, *load) error
+	// open begins: the load is told of each connect, and a connection is used for
+	// as long as keep, for one query if that is zero.
+	open(ctx context.Context, l *load, keep time.Duration) error
 	ask(context.Context) error
 	close() error
 }
@@ -69,12 +80,11 @@ type pgxPool struct {
 }
 
 func (r *run) newPgxPool() (*pgxPool, error) {
-	config, err := pgxpool.ParseConfig(r.backend.at(r.server) + " dbname=" + r.server.Database)
+	config, err := pgxpool.ParseConfig(r.backend.at(r.seen) + " dbname=" + r.server.Database)
 	if err != nil {
 		return nil, err
 	}
 	config.MaxConns = int32(r.workers)
-	config.MaxConnLifetime = lifetime
 	config.HealthCheckPeriod = time.Hour // Acquire looks for itself
 	return &pgxPool{config: config}, nil
 }
@@ -126,7 +136,10 @@ var errNoConnector = errors.New("soak: a pool is no connector")
 func (p *pgxPool) Connect(context.Context) (driver.Conn, error) { return nil, errNoConnector }
 func (p *pgxPool) Driver() driver.Driver                        { return nil }
 
-func (p *pgxPool) open(ctx context.Context, l *load) (err error) {
+func (p *pgxPool) open(ctx context.Context, l *load, keep time.Duration) (err error) {
+	if p.config.MaxConnLifetime = keep; keep == 0 {
+		p.config.AfterRelease = func(*pgx.Conn) bool { return false }
+	}
 	p.config.ConnConfig.Tracer = poolTracer{l}
 	p.pool, err = pgxpool.NewWithConfig(ctx, p.config)
 	return err

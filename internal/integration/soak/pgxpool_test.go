@@ -18,7 +18,7 @@ func TestPool(t *testing.T) {
 			t.Run(w.name+" "+strategies[i].name, func(t *testing.T) {
 				t.Parallel()
 				o := short(4)
-				r := runShort(t, newRun(o, &w, &pools[0], &strategies[i], &policies[0]))
+				r := runShort(t, newRun(o, &w, &pools[0], &strategies[i], &policies[0], &scenes[0]))
 				if err := policies[0].check(o, &strategies[i], r); err != nil {
 					t.Error(err)
 				}
@@ -39,7 +39,7 @@ func TestNaivePoolFails(t *testing.T) {
 	t.Parallel()
 	var r *report
 	for range 6 { // a slow machine may connect too seldom to meet a window
-		r = runShort(t, newRun(short(3), &ways[0], &pools[0], &strategies[0], naivePolicy(t)))
+		r = runShort(t, newRun(short(3), &ways[0], &pools[0], &strategies[0], naivePolicy(t), &scenes[0]))
 		if r.failedQueries > 0 && r.failedConnects > 0 && r.wrongLogins > 0 {
 			return
 		}
