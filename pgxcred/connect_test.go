@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/seed-74dc7b3e/secrets"
 	"github.com/seed-74dc7b3e/secrets/pgxcred"
@@ -246,6 +247,33 @@ func TestServerFromSecret(t *testing.T) {
 		r.connect(config).Close(t.Context())
 		if got, want := r.hosts[len(r.hosts)-1], "moved.example:7777"; got != want {
 			t.Errorf("dialed: got %q, want %q", got, want)
+		}
+	})
+}
+
+// Package stdlib and pgconn connect with a configuration too, pgconn with a copy
+// for each connection.
+func TestOtherPackages(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		config := r.configured(nil)
+		db := stdlib.OpenDB(*config)
+		var got string
+		if err := db.QueryRowContext(t.Context(), "hello").Scan(&got); err != nil || got != "hello" {
+			t.Errorf("stdlib: got %q, error %v", got, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		used := config.Config.Copy()
+		for _, c := range []*pgconn.Config{config.Config.Copy(), used} {
+			conn, err := pgconn.ConnectConfig(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close(t.Context())
+		}
+		if _, err := pgconn.ConnectConfig(t.Context(), used); err == nil || !strings.Contains(err.Error(), "of an open connection") {
+			t.Errorf("without a copy: got %v", err)
 		}
 	})
 }

@@ -72,7 +72,7 @@ func TestStrip(t *testing.T) {
 	}
 	p.strip(&config.Config)
 	stripped := config.Config
-	p.restore(&config.Config)
+	restore(&config.Config, &p.full)
 	var changed []string
 	for i, want := range reflect.ValueOf(full).Fields() {
 		name := i.Name
