@@ -26,12 +26,11 @@ func (s *session) dial(ctx context.Context, network, address string) (net.Conn, 
 
 // cancels reports whether p is the cancel request of the session.
 func (s *session) cancels(p []byte) bool {
-	key := s.pgConn.SecretKey()
-	return len(p) == 12+len(key) &&
+	return len(p) >= 12 &&
 		binary.BigEndian.Uint32(p) == uint32(len(p)) &&
 		binary.BigEndian.Uint32(p[4:]) == cancelRequest &&
 		binary.BigEndian.Uint32(p[8:]) == s.pgConn.PID() &&
-		bytes.Equal(p[12:], key)
+		bytes.Equal(p[12:], s.pgConn.SecretKey())
 }
 
 // A stub is what pgx gets when it dials. Before a login there is nothing to

@@ -91,18 +91,17 @@ func (p *plan) strip(config *pgconn.Config) {
 	config.AfterNetConnect = p.login
 }
 
-// restore undoes strip.
-func (p *plan) restore(config *pgconn.Config) {
-	f := &p.full
-	config.User, config.Password = f.User, ""
-	config.TLSConfig, config.Fallbacks = f.TLSConfig, f.Fallbacks
-	config.ValidateConnect = f.ValidateConnect
-	config.ConnectTimeout = f.ConnectTimeout
-	config.SSLNegotiation, config.SSLCertMode = f.SSLNegotiation, f.SSLCertMode
-	config.ChannelBinding, config.RequireAuth = f.ChannelBinding, f.RequireAuth
-	config.LookupFunc = f.LookupFunc
-	config.DialFunc = f.DialFunc
-	config.AfterNetConnect = f.AfterNetConnect
+// restore undoes strip, with full for what was taken away.
+func restore(config, full *pgconn.Config) {
+	config.User, config.Password = full.User, ""
+	config.TLSConfig, config.Fallbacks = full.TLSConfig, full.Fallbacks
+	config.ValidateConnect = full.ValidateConnect
+	config.ConnectTimeout = full.ConnectTimeout
+	config.SSLNegotiation, config.SSLCertMode = full.SSLNegotiation, full.SSLCertMode
+	config.ChannelBinding, config.RequireAuth = full.ChannelBinding, full.RequireAuth
+	config.LookupFunc = full.LookupFunc
+	config.DialFunc = full.DialFunc
+	config.AfterNetConnect = full.AfterNetConnect
 }
 
 // noLookup leaves the look-up to the login.
@@ -125,7 +124,7 @@ func (p *plan) login(ctx context.Context, config *pgconn.Config, conn net.Conn) 
 		return conn, errUsed
 	}
 	r := &request{config: *config}
-	p.restore(&r.config)
+	restore(&r.config, &p.full)
 	r.config.AfterConnect = nil // pgx calls it, with the connection that it makes
 	n, err := p.c.connect(ctx, r)
 	if user := r.user.Load(); user != nil {
@@ -146,7 +145,7 @@ func (p *plan) beforeConnect(users func(context.Context, *pgx.ConnConfig) error)
 			config.User = p.c.display()
 			return nil
 		}
-		p.restore(&config.Config)
+		restore(&config.Config, p.full.Copy()) // the hook may change what pointers lead to
 		if err := users(ctx, config); err != nil {
 			return err
 		}

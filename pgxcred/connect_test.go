@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/seed-74dc7b3e/secrets"
 	"github.com/seed-74dc7b3e/secrets/pgxcred"
@@ -116,7 +117,15 @@ func TestCancelRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range [][]byte{nil, message, message[:7], []byte("Q\x00\x00\x00\x10SELECT 1;\x00")} {
+		own, err := (&pgproto3.CancelRequest{ProcessID: conn.PgConn().PID(), SecretKey: conn.PgConn().SecretKey()}).Encode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with := func(i int, b byte) []byte { m := bytes.Clone(own); m[i] ^= b; return m }
+		for _, m := range [][]byte{
+			nil, message, own[:7], own[:len(own)-1], append(bytes.Clone(own), 0), with(3, 1), with(7, 4), with(11, 1), with(12, 1),
+			with(len(own)-1, 1), []byte("Q\x00\x00\x00\x10SELECT 1;\x00"),
+		} {
 			if n, err := stub.Write(m); n != 0 || err == nil {
 				t.Errorf("write %q: got %d, error %v, want it refused", m, n, err)
 			}
@@ -156,6 +165,25 @@ func TestCallbacks(t *testing.T) {
 		}
 		if len(noticed) != 1 || noticed[0] != conn.PgConn() {
 			t.Errorf("OnNotice: got %d calls, want one, with the connection", len(noticed))
+		}
+	})
+}
+
+// What the server says after the login, in the same breath, is not lost.
+func TestLateNotice(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.notice, r.late = "early", "late"
+		config := r.connConfig("")
+		var noticed []string
+		config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { noticed = append(noticed, n.Message) }
+		if err := pgxcred.ConfigureConn(config, r.client, secretID, nil); err != nil {
+			t.Fatal(err)
+		}
+		conn := r.connect(config)
+		defer conn.Close(t.Context())
+		ask(t, conn)
+		if got, want := strings.Join(noticed, " "), "early late"; got != want {
+			t.Errorf("notices: got %q, want %q", got, want)
 		}
 	})
 }
@@ -219,6 +247,33 @@ func TestServerFromSecret(t *testing.T) {
 		r.connect(config).Close(t.Context())
 		if got, want := r.hosts[len(r.hosts)-1], "moved.example:7777"; got != want {
 			t.Errorf("dialed: got %q, want %q", got, want)
+		}
+	})
+}
+
+// Package stdlib and pgconn connect with a configuration too, pgconn with a copy
+// for each connection.
+func TestOtherPackages(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		config := r.configured(nil)
+		db := stdlib.OpenDB(*config)
+		var got string
+		if err := db.QueryRowContext(t.Context(), "hello").Scan(&got); err != nil || got != "hello" {
+			t.Errorf("stdlib: got %q, error %v", got, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		used := config.Config.Copy()
+		for _, c := range []*pgconn.Config{config.Config.Copy(), used} {
+			conn, err := pgconn.ConnectConfig(t.Context(), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close(t.Context())
+		}
+		if _, err := pgconn.ConnectConfig(t.Context(), used); err == nil || !strings.Contains(err.Error(), "of an open connection") {
+			t.Errorf("without a copy: got %v", err)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"reflect"
@@ -71,7 +72,7 @@ func TestStrip(t *testing.T) {
 	}
 	p.strip(&config.Config)
 	stripped := config.Config
-	p.restore(&config.Config)
+	restore(&config.Config, &p.full)
 	var changed []string
 	for i, want := range reflect.ValueOf(full).Fields() {
 		name := i.Name
@@ -171,6 +172,41 @@ func describe(c *pgconn.Config) string {
 		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
+}
+
+// What package sqlcred asks of a login that was told to stop, and connected all
+// the same.
+func TestSession(t *testing.T) {
+	client, server := net.Pipe()
+	defer server.Close()
+	config, err := pgconn.ParseConfig("host=db.example user=app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgconn.Construct(&pgconn.HijackedConn{Conn: client, Config: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{pgConn: conn}
+	if !s.IsValid() {
+		t.Error("open: got not valid")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Ping(ctx); err == nil {
+		t.Error("ping without an answer: got no error")
+	}
+	ended := make(chan error)
+	go func() {
+		_, err := io.Copy(io.Discard, server)
+		ended <- err
+	}()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil || s.IsValid() {
+		t.Errorf("closed: the network connection ended with %v, the session is valid: %t", err, s.IsValid())
+	}
 }
 
 // The version of pgx that the documentation names is the one that is tested.

@@ -130,6 +130,10 @@ func TestBeforeConnect(t *testing.T) {
 				if c.ConnectTimeout != 7*time.Second || len(c.Fallbacks) != 1 || c.Host != "db.example" {
 					t.Errorf("got %v, %d fallbacks, host %q", c.ConnectTimeout, len(c.Fallbacks), c.Host)
 				}
+				if c.Fallbacks[0].Host != "standby.example" {
+					t.Errorf("got the fallback %q, which another connection has changed", c.Fallbacks[0].Host)
+				}
+				c.Fallbacks[0].Host = "changed.example"
 				c.Host, c.Fallbacks = "other.example", nil
 				c.RuntimeParams["application_name"] = "shopd"
 				return nil
@@ -139,6 +143,8 @@ func TestBeforeConnect(t *testing.T) {
 		if _, err := pool.Acquire(t.Context()); err == nil || err.Error() != "not yet" {
 			t.Errorf("got %v, want the hook's error", err)
 		}
+		ask(t, pool)
+		pool.Reset()
 		ask(t, pool)
 		if got, want := r.hosts[0], "other.example:5432"; got != want || r.lastLogin()["application_name"] != "shopd" {
 			t.Errorf("dialed %q with %v, want %q and the application's name", got, r.lastLogin(), want)

@@ -23,6 +23,7 @@ type server struct {
 	refusal   *pgproto3.ErrorResponse // for every login with the right password, if any
 	silent    chan struct{}           // a login waits for it to be closed, if any
 	notice    string                  // sent with every login, if any
+	late      string                  // another, in one piece with the last message of the login
 	standby   bool                    // what in_hot_standby says
 	logins    []map[string]string     // the startup parameters of those that succeeded
 	hosts     []string                // the address of each dial
@@ -122,7 +123,8 @@ func (s *server) login(b *pgproto3.Backend, params map[string]string) bool {
 	user := params["user"]
 	s.mu.Lock()
 	silent := s.silent
-	right := s.passwords[user] == p.Password
+	want, known := s.passwords[user]
+	right := known && p.Password == want
 	s.mu.Unlock()
 	if silent != nil {
 		<-silent
@@ -157,6 +159,9 @@ func (s *server) welcome(b *pgproto3.Backend) {
 		b.Send(&pgproto3.NoticeResponse{Severity: "NOTICE", Code: "00000", Message: s.notice})
 	}
 	b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+	if s.late != "" {
+		b.Send(&pgproto3.NoticeResponse{Severity: "NOTICE", Code: "00000", Message: s.late})
+	}
 }
 
 // queries answers each with one row that repeats it.

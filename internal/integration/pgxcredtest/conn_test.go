@@ -46,6 +46,9 @@ func TestTransport(t *testing.T) {
 		}
 		if r.way.name == "tls" {
 			r.wrongHost(t)
+			if _, err := pgx.ConnectConfig(t.Context(), conn.Config()); err == nil || !strings.Contains(err.Error(), "of an open connection") {
+				t.Errorf("the configuration of a connection: got %v", err)
+			}
 		}
 	})
 }
