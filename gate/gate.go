@@ -115,7 +115,24 @@ type RefusedError struct {
 	// Barred reports that the server did not see this login: it has refused
 	// another one with the same version a moment ago.
 	Barred bool
+
+	// Transient says that the server may accept the same version in a moment,
+	// as a proxy does that passes on what was the matter with an earlier login.
+	// The version is offered again after one second, two, four, and then like others.
+	Transient bool
+
+	// Next is when the server may be offered the version again, if it was barred
+	// because it is too soon for that. Zero means that it was not, or that it is
+	// not offered again unless it comes to another label.
+	Next time.Time
+
+	paced bool // it was barred because it is too soon
 }
+
+// TooSoon reports whether the login did not take place because the server has
+// refused the version before and is asked again at a measured pace. For a prober,
+// see [secrets.Offer], it says that all that could be offered was refused.
+func (e *RefusedError) TooSoon() bool { return e.paced }
 
 // Refused marks err, the error of a login, as a refusal of the version that was
 // offered. A nil err stays nil.

@@ -22,6 +22,8 @@ type refusal struct {
 	at     time.Time // when it was refused, or last admitted to be tried again
 	stages []string  // the labels by which it was offered when it was refused
 	n      int       // times that it was refused
+	soon   bool      // it may be over in a moment: RefusedError.Transient
+	wanted time.Time // when a prober last asked to offer it again
 
 	unheard bool // its caller had left: the next prober is told in place of a login
 }
@@ -44,6 +46,7 @@ type pass struct {
 	left    bool          // its caller has left; set by whoever calls leave
 	cancel  func()        // ends the login's context; set before it begins
 
+	soon  bool          // RefusedError.Transient of its refusal; set before leave
 	asked bool          // it has asked before sending its password; gate.mu guards it
 	turn  chan struct{} // closed, with gate.mu held, when it becomes the sender; nil: it does not wait
 }
@@ -92,9 +95,8 @@ func (g *Gate) enter(ctx context.Context, ticket uint64, version, stage string, 
 	return p, nil
 }
 
-// awaitRetry waits until the server may be offered a version again that it has
-// refused. Where that takes longer than the caller stays, the error is the
-// refusal.
+// awaitRetry bars a version that the server has refused, until it may be
+// offered again. Where that is a moment, it waits.
 func (g *Gate) awaitRetry(ctx context.Context, version, stage string) error {
 	for {
 		at, r := g.retryAt(version, stage)
@@ -102,15 +104,15 @@ func (g *Gate) awaitRetry(ctx context.Context, version, stage string) error {
 		switch {
 		case r == nil || r.unheard || !at.IsZero() && wait <= 0:
 			return nil
-		case at.IsZero():
-			return barred(r.err)
+		case at.IsZero() || wait > retryWait:
+			return &RefusedError{Err: r.err, Barred: true, Next: at, paced: true}
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return barred(r.err)
+			return &RefusedError{Err: r.err, Barred: true, Next: at, paced: true}
 		case <-g.closing.Done():
 			timer.Stop()
 			return errClosed
@@ -129,17 +131,33 @@ func (g *Gate) retryAt(version, stage string) (time.Time, *refusal) {
 		return time.Time{}, nil
 	}
 	now := time.Now()
+	if r.soon && awaited(stage) {
+		return later(r.at.Add(r.transient()), now), new(*r)
+	}
 	if !awaited(stage) && now.Sub(r.at) < r.slow() {
 		return time.Time{}, new(*r)
 	}
 	at, ok := g.retries.at(now)
-	switch {
-	case !ok:
+	if !ok {
 		return time.Time{}, new(*r)
-	case !at.After(now):
-		at = now
 	}
-	return at, new(*r)
+	at = later(at, r.at.Add(retryPace))
+	r.wanted = now
+	if g.goesFirstLocked(r, now) {
+		at = later(at, now).Add(retryPace)
+	}
+	return later(at, now), new(*r)
+}
+
+// goesFirstLocked reports whether another version has waited longer than r's to
+// be offered again.
+func (g *Gate) goesFirstLocked(r *refusal, now time.Time) bool {
+	for _, o := range g.refused {
+		if o.at.Before(r.at) && now.Sub(o.wanted) < 2*retryPace {
+			return true
+		}
+	}
+	return false
 }
 
 // awaited reports whether versions with a label are likely to be accepted in
@@ -153,6 +171,10 @@ func (r *refusal) retry(stage string) bool {
 
 // slow returns for how long a version is not offered that is not awaited.
 func (r *refusal) slow() time.Duration { return min(slowestRetry, slowRetry<<min(r.n-1, 4)) }
+
+// transient returns for how long a version is not offered whose refusal may be
+// over in a moment.
+func (r *refusal) transient() time.Duration { return min(retryPace, time.Second<<min(r.n-1, 4)) }
 
 // queue puts p in its place, and admits whoever is next. It returns the
 // refusal if p's version is barred.
@@ -227,7 +249,7 @@ func (g *Gate) admitLocked(limit int) {
 func (g *Gate) admitOneLocked(p *pass, now time.Time) {
 	if r := g.refused[p.version]; r != nil {
 		p.trial = true
-		if r.retry(p.stage) {
+		if r.retry(p.stage) && !r.soon {
 			g.retries.begin(now)
 		}
 	}
@@ -332,7 +354,7 @@ func (g *Gate) noteLocked(p *pass, err error, unheard bool) {
 		r = new(refusal)
 		g.refused[p.version] = r
 	}
-	r.err, r.at, r.unheard = err, time.Now(), unheard
+	r.err, r.at, r.unheard, r.soon = err, time.Now(), unheard, p.soon
 	r.n++
 	if !slices.Contains(r.stages, p.stage) {
 		r.stages = append(r.stages, p.stage)

@@ -296,6 +296,7 @@ func TestGateTellsAProberWhatNobodyHeard(t *testing.T) {
 		if _, err := g.enter(t.Context(), uint64(g.Ticket()), "v1", secrets.Current, true); !errors.As(err, &barred) {
 			t.Errorf("the first prober: got %v, want it barred", err)
 		}
+		time.Sleep(retryPace)
 		end(g, mustEnter(t, g, "v1", true), refused)
 	})
 }
@@ -434,4 +435,28 @@ func testGateUnderLoad(t *testing.T) {
 	if len(g.underWay) != 0 || len(g.waiting) != 0 {
 		t.Errorf("left behind: %d under way, %d waiting", len(g.underWay), len(g.waiting))
 	}
+}
+
+// A refusal that may be over in a moment is found out after a second, and then
+// at growing intervals.
+func TestGateTransientRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGate(4)
+		first := mustEnter(t, g, "v1", false)
+		first.soon = true
+		end(g, first, refused)
+		barredAtOnce(t, g, "v1")
+		for _, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, retryPace, retryPace} {
+			if at, r := g.retryAt("v1", secrets.Current); r == nil || time.Until(at) != wait {
+				t.Fatalf("next retry: got %v after, want %v", time.Until(at), wait)
+			}
+			time.Sleep(wait)
+			again := mustEnter(t, g, "v1", true)
+			again.soon = true
+			end(g, again, refused)
+		}
+		time.Sleep(retryPace)
+		end(g, mustEnter(t, g, "v1", true), accepted)
+		end(g, mustEnter(t, g, "v1", false), accepted)
+	})
 }

@@ -9,6 +9,10 @@ const (
 	// retryPace is the time between two logins with refused versions.
 	retryPace = 5 * time.Second
 
+	// retryWait is how long a prober waits at the gate for a retry. It has other
+	// versions to offer, and the service to ask.
+	retryWait = time.Second
+
 	// slowRetry and slowestRetry are for how long a refused version is not
 	// offered again that is neither current nor pending. It doubles with
 	// each refusal.
