@@ -70,9 +70,11 @@ func (c *Connector) plan(config *pgconn.Config) (*plan, error) {
 	}
 	p := &plan{c: c, full: *config.Copy()}
 	p.full.Password = ""
-	if network, _ := pgconn.NetworkAddress(config.Host, config.Port); c.options.ServerFromSecret && network == "unix" {
+	network, address := pgconn.NetworkAddress(config.Host, config.Port)
+	if c.options.ServerFromSecret && network == "unix" {
 		return nil, errUnix
 	}
+	c.server.CompareAndSwap(nil, &address)
 	return p, nil
 }
 

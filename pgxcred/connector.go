@@ -39,6 +39,7 @@ type Connector struct {
 	options Options
 	sql     *sqlcred.Connector
 	user    atomic.Pointer[string] // of the last login that succeeded, for display
+	server  atomic.Pointer[string] // address in the first configuration, for display
 }
 
 var _ io.Closer = (*Connector)(nil)
@@ -48,7 +49,10 @@ var _ io.Closer = (*Connector)(nil)
 // with it.
 func New(client *secrets.Client, secretID string, o *Options) *Connector {
 	c := &Connector{id: secretID, options: o.orDefault()}
-	c.sql = sqlcred.New(client, secretID, c.open, c.options.forSQL())
+	o = &c.options
+	c.sql = sqlcred.New(client, secretID, c.open, &sqlcred.Options{
+		Keys: o.Keys, MaxLogins: o.MaxLogins, MaxWait: o.MaxWait, Stages: o.Stages, IsRefused: o.IsRefused, Edit: c.edit,
+	})
 	return c
 }
 
@@ -71,6 +75,14 @@ func (c *Connector) Close() error { return c.sql.Close() }
 // Format implements [fmt.Formatter]: every verb prints the secret's name.
 func (c *Connector) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, "pgxcred.Connector(%q)", c.id)
+}
+
+// edit puts the server that is logged in to in the place of the secret's, for the
+// messages of package sqlcred.
+func (c *Connector) edit(l *sqlcred.Login) {
+	if server := c.server.Load(); server != nil && !c.options.ServerFromSecret {
+		l.Host, l.Port = *server, 0
+	}
 }
 
 // display is the user name that a configuration shows before the login.

@@ -67,12 +67,5 @@ func (o *Options) orDefault() Options {
 	return copied
 }
 
-// forSQL returns what package sqlcred is told.
-func (o *Options) forSQL() *sqlcred.Options {
-	return &sqlcred.Options{
-		Keys: o.Keys, MaxLogins: o.MaxLogins, MaxWait: o.MaxWait, Stages: o.Stages, IsRefused: o.IsRefused,
-	}
-}
-
 // maxWait returns the bound of a connect, or 0 if there is none.
 func (o *Options) maxWait() time.Duration { return max(cmp.Or(o.MaxWait, time.Minute), 0) }

@@ -1,6 +1,7 @@
 package pgxcred_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -189,8 +190,8 @@ func (*connectTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.Tr
 }
 func (*connectTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// A pool whose password is nowhere learns so after MaxWait, although the pool
-// has put a deadline of its own on the login.
+// A connect ends after MaxWait, although the pool has put a deadline of its own
+// on it.
 func TestMaxWait(t *testing.T) {
 	for _, test := range []struct{ maxWait, want time.Duration }{
 		{0, time.Minute},
@@ -198,13 +199,30 @@ func TestMaxWait(t *testing.T) {
 		{10 * time.Second, 10 * time.Second},
 	} {
 		bubble(t, func(t *testing.T, r *rig) {
-			r.setPassword("app", "changed by hand")
+			r.silent = make(chan struct{})
+			defer close(r.silent)
 			pool := r.pool(&pgxcred.Options{MaxWait: test.maxWait}, nil)
 			defer pool.Close()
 			start := time.Now()
 			_, err := pool.Acquire(t.Context())
-			if got := time.Since(start); got < test.want || got > test.want+time.Second {
-				t.Errorf("MaxWait %v: took %v", test.maxWait, got)
+			if got := time.Since(start); got < test.want || got > test.want+time.Second || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("MaxWait %v: took %v: %v", test.maxWait, got, err)
+			}
+		})
+	}
+}
+
+// A pool whose password is nowhere is told why within MaxWait.
+func TestRejected(t *testing.T) {
+	for _, maxWait := range []time.Duration{0, time.Second} {
+		bubble(t, func(t *testing.T, r *rig) {
+			r.setPassword("app", "changed by hand")
+			pool := r.pool(&pgxcred.Options{MaxWait: maxWait}, nil)
+			defer pool.Close()
+			start := time.Now()
+			_, err := pool.Acquire(t.Context())
+			if got := time.Since(start); got > cmp.Or(maxWait, time.Minute)+time.Second {
+				t.Errorf("MaxWait %v: took %v", maxWait, got)
 			}
 			var rejected *secrets.RejectedError
 			if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "user=app") {
