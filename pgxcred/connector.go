@@ -51,7 +51,7 @@ func New(client *secrets.Client, secretID string, o *Options) *Connector {
 	c := &Connector{id: secretID, options: o.orDefault()}
 	o = &c.options
 	c.sql = sqlcred.New(client, secretID, c.open, &sqlcred.Options{
-		Keys: o.Keys, MaxLogins: o.MaxLogins, MaxWait: o.MaxWait, Stages: o.Stages, IsRefused: o.IsRefused, Edit: c.edit,
+		Keys: o.Keys, MaxLogins: o.MaxLogins, MaxWait: o.MaxWait, RetriesPerHour: o.RetriesPerHour, Logger: o.Logger, Stages: o.Stages, IsRefused: o.IsRefused, Edit: c.edit,
 	})
 	return c
 }

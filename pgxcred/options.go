@@ -2,6 +2,7 @@ package pgxcred
 
 import (
 	"cmp"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -38,6 +39,16 @@ type Options struct {
 	// bounds one login at one host, may end it sooner. Zero means one
 	// minute. Negative means no bound.
 	MaxWait time.Duration
+
+	// RetriesPerHour bounds the logins in any hour that offer the server a
+	// version which it has refused before, to find out whether the database was
+	// repaired: see [sqlcred.Options]. Zero means 720, negative none.
+	RetriesPerHour int
+
+	// Logger gets a warning when the server has refused every version that
+	// could be offered for a second, and a note when it accepts one again. Nil
+	// means [slog.Default].
+	Logger *slog.Logger
 
 	// Stages are the labels of the versions that may be offered to the
 	// server; secrets.Current always may. Nil means that, secrets.Pending
