@@ -10,11 +10,12 @@ have() {
 	case $1 in
 	postgresql) PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v postgres ;;
 	mariadb-server) PATH=$PATH:/usr/sbin command -v mariadbd ;;
+	pgbouncer) PATH=$PATH:/usr/sbin command -v pgbouncer ;;
 	esac >/dev/null
 }
 
 missing() {
-	for package in postgresql mariadb-server; do
+	for package in postgresql mariadb-server pgbouncer; do
 		have "$package" || echo "$package"
 	done
 }

@@ -157,12 +157,11 @@ func TestNoFailure(t *testing.T) {
 		{"no load", single, 0, func(r *report) { r.queries = 1 }, true},
 		{"a failed query", single, 0, func(r *report) { r.failedQueries = 1 }, true},
 		{"a failed connect", single, 0, func(r *report) { r.failedConnects = 1 }, true},
-		{"four wrong logins once", single, 0, func(r *report) { r.mostWrong = 4 }, false},
-		{"five wrong logins once", single, 0, func(r *report) { r.mostWrong = 5 }, true},
-		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 51 }, true},
-		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 60 }, false},
-		{"too many in the mean for two at a time", single, 2, func(r *report) { r.wrongLogins = 35 }, true},
-		{"two for one at a time", single, 1, func(r *report) { r.mostWrong = 2 }, true},
+		{"two wrong logins once", single, 0, func(r *report) { r.mostWrong = 2 }, false},
+		{"three wrong logins once", single, 0, func(r *report) { r.mostWrong = 3 }, true},
+		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 22 }, true},
+		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 25 }, false},
+		{"no bound", single, -1, func(r *report) { r.wrongLogins, r.mostWrong = 500, 50 }, false},
 		{"a wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 1, 1 }, true},
 		{"no wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 0, 0 }, false},
 	} {
@@ -172,5 +171,26 @@ func TestNoFailure(t *testing.T) {
 		if (err != nil) != test.wantErr {
 			t.Errorf("%s: got error %v, want one: %t", test.name, err, test.wantErr)
 		}
+	}
+}
+
+// A fleet costs one wrong login for each of its clients, and nothing fails.
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	p, err := pick(policies, func(p *policy) string { return p.name }, "fleet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := short(3)
+	r := runShort(t, newRun(o, &ways[0], &backends[0], &strategies[0], p[0], &scenes[0]))
+	if err := p[0].check(o, &strategies[0], r); err != nil {
+		t.Error(err)
+	}
+	if r.wrongLogins > fleetSize*r.rotations {
+		t.Errorf("wrong logins: got %d in %d rotations, want %d in each at most", r.wrongLogins, r.rotations, fleetSize)
+	}
+	r.mostWrong = 2*fleetSize + 1
+	if p[0].check(o, &strategies[0], r) == nil {
+		t.Errorf("%v: passes the check with %d wrong logins", r, r.mostWrong)
 	}
 }
