@@ -169,7 +169,7 @@ func TestCallbacks(t *testing.T) {
 	})
 }
 
-// What the server says after the login, in the same breath, is not lost.
+// What the server sends along with the end of the login is not lost.
 func TestLateNotice(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.notice, r.late = "early", "late"

@@ -57,8 +57,9 @@
 // pgx has no hook that could try another password. So the configuration's
 // DialFunc and AfterNetConnect log in by themselves, with a pgx connection
 // inside; when that is ready, its network connection is taken out of it and
-// given to the outer connection, with the server's last words replayed: parameters, key,
-// notices. Queries are not touched. Therefore:
+// given to the outer connection, to which the messages that ended the login are
+// replayed: parameters, key, notices. Queries are not touched; a connect takes
+// about a hundred allocations more, and an open connection 12 KB. Therefore:
 //
 //   - [pgconn.PgConn.Conn] is not a *tls.Conn or *net.TCPConn: [NetConn] returns
 //     that. [pgx.Conn.Config] tells user and TLSConfig of the login.

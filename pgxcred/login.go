@@ -154,7 +154,7 @@ var errNoSQL = errors.New("pgxcred: the login is not for database/sql")
 
 func (s *session) note(_ *pgconn.PgConn, n *pgconn.Notice) { s.notices = append(s.notices, n) }
 
-// closing is how long a connection that nobody wants may take to say goodbye.
+// closing bounds the closing of a connection that its caller has left.
 const closing = time.Second
 
 // Close implements driver.Conn.
