@@ -3,6 +3,7 @@ package sqlcred
 import (
 	"context"
 	"database/sql/driver"
+	"io"
 	"net"
 	"reflect"
 	"strings"
@@ -60,8 +61,10 @@ var (
 	errorType   = reflect.TypeFor[error]()
 )
 
-// hookPgx returns a copy of a connector of pgx's package stdlib whose hook
-// AfterNetConnect is [gate.Postgres], after the one that it had.
+// hookPgx returns a copy of a connector of pgx's package stdlib that reads and
+// writes by way of [gate.Postgres]. Its hook AfterNetConnect, which has the
+// context of the login, sets BuildFrontend to that end: if it returned another
+// connection in place of a *tls.Conn, pgx would do without channel binding.
 func hookPgx(c driver.Connector) (driver.Connector, bool) {
 	v := reflect.ValueOf(c)
 	if v.Kind() != reflect.Struct || !strings.HasPrefix(v.Type().PkgPath(), "github.com/jackc/pgx/") {
@@ -74,21 +77,21 @@ func hookPgx(c driver.Connector) (driver.Connector, bool) {
 	hooked := reflect.New(v.Type()).Elem()
 	hooked.Set(v)
 	hook := hooked.FieldByName("ConnConfig").FieldByName("AfterNetConnect")
-	if !hook.CanSet() || !takesConn(hook.Type()) {
+	build := v.FieldByName("ConnConfig").FieldByName("BuildFrontend")
+	if !hook.CanSet() || !takesConn(hook.Type()) || !build.IsValid() || !takesStreams(build.Type()) || build.IsNil() {
 		return nil, false
 	}
 	before := v.FieldByName("ConnConfig").FieldByName("AfterNetConnect")
 	hook.Set(reflect.MakeFunc(hook.Type(), func(args []reflect.Value) []reflect.Value {
-		conn := args[2]
+		ctx := args[0].Interface().(context.Context)
+		args[1].Elem().FieldByName("BuildFrontend").Set(reflect.MakeFunc(build.Type(), func(streams []reflect.Value) []reflect.Value {
+			held := gate.Postgres(ctx, &readWriter{Reader: streams[0].Interface().(io.Reader), Writer: streams[1].Interface().(io.Writer)})
+			return build.Call([]reflect.Value{reflect.ValueOf(held), reflect.ValueOf(held)})
+		}))
 		if !before.IsNil() {
-			results := before.Call(args)
-			if !results[1].IsNil() || results[0].IsNil() {
-				return results
-			}
-			conn = results[0]
+			return before.Call(args)
 		}
-		wrapped := gate.Postgres(args[0].Interface().(context.Context), conn.Interface().(net.Conn))
-		return []reflect.Value{reflect.ValueOf(&wrapped).Elem(), reflect.Zero(errorType)}
+		return []reflect.Value{args[2], reflect.Zero(errorType)}
 	}))
 	return hooked.Interface().(driver.Connector), true
 }
@@ -99,10 +102,28 @@ func pooled(connector reflect.Value) bool {
 	return pool.IsValid() && pool.Kind() == reflect.Pointer && !pool.IsNil()
 }
 
+// A readWriter is what pgx reads and writes in the form that package gate takes.
+type readWriter struct {
+	net.Conn // nil: nothing but the other two is used
+	io.Reader
+	io.Writer
+}
+
+func (c *readWriter) Read(p []byte) (int, error)  { return c.Reader.Read(p) }
+func (c *readWriter) Write(p []byte) (int, error) { return c.Writer.Write(p) }
+
+// takesStreams reports whether t is the type of BuildFrontend: a function that
+// takes a reader and a writer.
+func takesStreams(t reflect.Type) bool {
+	return t.Kind() == reflect.Func && t.NumIn() == 2 && t.In(0) == reflect.TypeFor[io.Reader]() &&
+		t.In(1) == reflect.TypeFor[io.Writer]() && t.NumOut() == 1
+}
+
 // takesConn reports whether t is the type of the hook: a function that takes a
 // context, a configuration and a connection, and returns a connection and an
 // error.
 func takesConn(t reflect.Type) bool {
 	return t.Kind() == reflect.Func && t.NumIn() == 3 && t.In(0) == contextType && t.In(2) == connType &&
+		t.In(1).Kind() == reflect.Pointer && t.In(1).Elem().Kind() == reflect.Struct &&
 		t.NumOut() == 2 && t.Out(0) == connType && t.Out(1) == errorType
 }

@@ -14,6 +14,7 @@ require (
 	github.com/microsoft/go-mssqldb v1.11.2
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/seed-74dc7b3e/secrets v0.0.0
+	github.com/seed-74dc7b3e/secrets/pgxcred v0.0.0
 	github.com/sijms/go-ora/v2 v2.8.24
 	gorm.io/driver/postgres v1.6.3
 	gorm.io/gorm v1.31.2
@@ -42,3 +43,5 @@ require (
 )
 
 replace github.com/seed-74dc7b3e/secrets => ../..
+
+replace github.com/seed-74dc7b3e/secrets/pgxcred => ../../pgxcred

@@ -3,8 +3,8 @@
 # and clients; then package sqlcred behind PgBouncer, with rotations far apart on
 # a server that is near or far, as a fleet of processes, with fewer logins at a time, with an
 # account that is blocked after three wrong passwords in a row, and with a
-# Secrets Manager that throttles, fails and lags. About 25 minutes; less with
-# -rotations 20.
+# Secrets Manager that throttles, fails and lags; then package pgxcred. About 33
+# minutes; less with -rotations 20.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 internal/tools/install-databases.sh || { [ -z "${CI:-}" ] || exit 1; }
@@ -26,5 +26,8 @@ $single -servers postgres,postgres-pq,mariadb,postgres-plain -scenes isolated,is
 $single -maxlogins 2 -rotations 100
 $single -maxlogins 1 -rotations 100 -max-password-errors 3
 -policies sqlcred -ways hand -faults
+-servers pgxpool -ways hand
+$single -servers pgxpool-tls
+-policies sqlcred -strategies single-user -servers pgxpool -ways overlapping
 EOT
 exit $status

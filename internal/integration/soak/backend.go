@@ -20,6 +20,7 @@ import (
 // backend is a kind of server and the driver it is reached by.
 type backend struct {
 	name  string
+	title string // in place of the name, in the lines that are printed
 	start func(context.Context, *settings) (*dbserver.Server, error)
 	open  func(s *dbserver.Server, user, password string) (driver.Connector, error)
 
@@ -29,7 +30,8 @@ type backend struct {
 	countsErrors            bool // has max_password_errors
 	plain                   bool // the driver cannot be made to hold its password back
 
-	bouncer *dbserver.BouncerOptions // of the PgBouncer in front of the server; nil: there is none
+	bouncer *dbserver.BouncerOptions      // of the PgBouncer in front of the server; nil: there is none
+	at      func(*dbserver.Server) string // connection string, of a backend with pgxpool
 
 	rotator func(rotate.OpenFunc, *rotate.SQLOptions) *rotate.SQL
 }

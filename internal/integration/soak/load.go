@@ -12,7 +12,7 @@ import (
 
 // load is goroutines that query one pool, and counters of what they meet.
 type load struct {
-	db        *sql.DB
+	pool      queryPool
 	connector driver.Connector
 
 	queries, failedQueries   atomic.Int64
@@ -31,21 +31,28 @@ type load struct {
 const (
 	// pause is how long a goroutine rests between two queries, at most.
 	pause = 10 * time.Millisecond
+	// lifetime is how long a connection is used.
+	lifetime = 50 * time.Millisecond
 	// patience is how long a query may take, the connecting included.
 	patience = 30 * time.Second
 )
 
-func newLoad(connector driver.Connector) *load {
-	l := &load{connector: connector, underway: new(sync.WaitGroup)}
-	l.db = sql.OpenDB(l)
-	return l
+// newLoad opens the client's pool, which uses a connection for as long as keep;
+// zero means for one query.
+func newLoad(ctx context.Context, connector driver.Connector, keep time.Duration) (*load, error) {
+	l := &load{connector: connector, pool: new(sqlPool), underway: new(sync.WaitGroup)}
+	if p, ok := connector.(queryPool); ok {
+		l.pool = p
+	}
+	return l, l.pool.open(ctx, l, keep)
 }
 
 // startLoad has workers goroutines query through the connector until close.
-func startLoad(ctx context.Context, connector driver.Connector, workers int) *load {
-	l := newLoad(connector)
-	l.db.SetMaxIdleConns(50)
-	l.db.SetConnMaxLifetime(50 * time.Millisecond)
+func startLoad(ctx context.Context, connector driver.Connector, workers int) (*load, error) {
+	l, err := newLoad(ctx, connector, lifetime)
+	if err != nil {
+		return nil, err
+	}
 	ctx, l.stop = context.WithCancel(ctx)
 	for range workers {
 		l.wait.Go(func() {
@@ -55,7 +62,7 @@ func startLoad(ctx context.Context, connector driver.Connector, workers int) *lo
 			}
 		})
 	}
-	return l
+	return l, nil
 }
 
 // query does one query to its end. It is not cut short when the load ends: a
@@ -64,8 +71,7 @@ func (l *load) query() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	l.queries.Add(1)
-	var one int
-	if err := l.db.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
+	if err := l.pool.ask(ctx); err != nil {
 		l.failedQueries.Add(1)
 		l.errs.add("query", err)
 	}
@@ -75,28 +81,58 @@ func (l *load) query() {
 func (l *load) close() error {
 	l.stop()
 	l.wait.Wait()
-	return l.db.Close()
+	return l.pool.close()
 }
+
+// sqlPool is database/sql.
+type sqlPool struct{ db *sql.DB }
+
+func (p *sqlPool) open(_ context.Context, l *load, keep time.Duration) error {
+	p.db = sql.OpenDB(l)
+	if keep == 0 {
+		p.db.SetMaxIdleConns(-1)
+		return nil
+	}
+	p.db.SetMaxIdleConns(50)
+	p.db.SetConnMaxLifetime(keep)
+	return nil
+}
+
+func (p *sqlPool) ask(ctx context.Context) error {
+	var one int
+	return p.db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+func (p *sqlPool) close() error { return p.db.Close() }
 
 // Connect counts what the connector under test does. The connection is that
 // one's own.
 func (l *load) Connect(ctx context.Context) (driver.Conn, error) {
+	ended := l.connect()
+	conn, err := l.connector.Connect(ctx)
+	ended(err)
+	return conn, err
+}
+
+// connect counts a connect that begins, and one that ends when the function it
+// returns is called.
+func (l *load) connect() (ended func(error)) {
 	l.mu.Lock()
 	underway := l.underway
 	underway.Add(1)
 	l.mu.Unlock()
-	defer underway.Done()
 	start := time.Now()
-	conn, err := l.connector.Connect(ctx)
-	took := int64(time.Since(start))
-	for old := l.slowest.Load(); took > old && !l.slowest.CompareAndSwap(old, took); old = l.slowest.Load() {
+	return func(err error) {
+		defer underway.Done()
+		took := int64(time.Since(start))
+		for old := l.slowest.Load(); took > old && !l.slowest.CompareAndSwap(old, took); old = l.slowest.Load() {
+		}
+		l.connects.Add(1)
+		if err != nil {
+			l.failedConnects.Add(1)
+			l.errs.add("connect", err)
+		}
 	}
-	l.connects.Add(1)
-	if err != nil {
-		l.failedConnects.Add(1)
-		l.errs.add("connect", err)
-	}
-	return conn, err
 }
 
 // settle waits until every Connect that is under way has ended.

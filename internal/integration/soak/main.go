@@ -53,8 +53,8 @@ func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.rotations, "rotations", 200, "rotations of each run")
 	f.IntVar(&o.naiveRotations, "naive-rotations", 50, "rotations of each run of the naive policy, if -rotations is more")
 	f.IntVar(&o.functionRotations, "function-rotations", 100, "rotations of each run with package rotate, if -rotations is more")
-	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate)")
-	f.StringVar(&o.servers, "servers", "postgres,mariadb", "servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), and pgbouncer with -pq, -file and -md5 in that order")
+	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate), overlapping (hand, and every other rotation is given up)")
+	f.StringVar(&o.servers, "servers", "postgres,mariadb", "servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), pgbouncer with -pq, -file and -md5 in that order, pgxpool and pgxpool-tls (PostgreSQL with pgxpool), pgbouncer-pgxpool")
 	f.StringVar(&o.scenes, "scenes", "busy", "what surrounds the rotations: busy (one after the other under load), isolated, isolated-far")
 	f.StringVar(&o.strategies, "strategies", "single-user,alternating-users", "ways to rotate")
 	f.StringVar(&o.policies, "policies", strings.Join(policyNames(), ","), "clients to run")
@@ -89,7 +89,7 @@ func main() {
 
 // soak does one run after the other and returns what was wrong with them.
 func soak(ctx context.Context, o *settings) error {
-	servers, err1 := pick(backends, func(b *backend) string { return b.name }, o.servers)
+	servers, err1 := pick(slices.Concat(backends, pools), func(b *backend) string { return b.name }, o.servers)
 	strategies, err2 := pick(strategies, func(s *strategy) string { return s.name }, o.strategies)
 	policies, err3 := pick(policies, func(p *policy) string { return p.name }, o.policies)
 	ways, err4 := pick(ways, func(w *way) string { return w.name }, o.ways)

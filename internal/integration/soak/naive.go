@@ -26,6 +26,9 @@ type naive struct {
 }
 
 func newNaive(r *run) (driver.Connector, func() error, error) {
+	if r.backend.at != nil {
+		return newNaivePool(r)
+	}
 	n := &naive{
 		api:    r.fake.ClientFor(secretstest.Identity{ARN: appARN}),
 		server: r.seen, backend: r.backend,

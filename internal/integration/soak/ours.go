@@ -16,6 +16,9 @@ import (
 // two rotations, which in earnest are hours apart. Here they are a moment
 // apart, and so is the time to live.
 func newOurs(r *run) (driver.Connector, func() error, error) {
+	if r.backend.at != nil {
+		return newOurPool(r)
+	}
 	options := secrets.Options{Logger: slog.New(slog.DiscardHandler)}
 	if r.strategy.overlaps {
 		options.TTL = r.ttl

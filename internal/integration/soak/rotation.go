@@ -142,10 +142,23 @@ func (r *byHand) create(ctx context.Context) error {
 }
 
 func (r *byHand) rotate(ctx context.Context) error {
+	pending, err := r.setSecret(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.holdOpen(ctx); err != nil {
+		return err
+	}
+	return r.finishSecret(ctx, pending)
+}
+
+// setSecret goes as far as to the step of that name and returns the version
+// that is pending.
+func (r *byHand) setSecret(ctx context.Context) (string, error) {
 	// The service makes the version first; its value comes with createSecret.
 	pending := r.fake.PutEmptyPending(secretID)
 	if err := sleep(ctx, mrand.N(10*time.Millisecond)); err != nil {
-		return err
+		return "", err
 	}
 	r.turn = (r.turn + 1) % len(r.users)
 	next := newLogin(r.server, r.users[r.turn])
@@ -154,18 +167,19 @@ func (r *byHand) rotate(ctx context.Context) error {
 		SecretString: next.text(), VersionStages: []string{"AWSPENDING"},
 	})
 	if err != nil {
-		return fmt.Errorf("createSecret: %w", err)
+		return "", fmt.Errorf("createSecret: %w", err)
 	}
 	if _, err := r.admin.ExecContext(ctx, fmt.Sprintf(r.backend.setPassword, next.Username, next.Password)); err != nil {
-		return fmt.Errorf("setSecret: %w", err)
+		return "", fmt.Errorf("setSecret: %w", err)
 	}
 	if err := r.tellBouncer(next); err != nil {
-		return err
+		return "", err
 	}
-	if err := r.holdOpen(ctx); err != nil {
-		return err
-	}
-	_, err = r.api.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+	return pending, nil
+}
+
+func (r *byHand) finishSecret(ctx context.Context, pending string) error {
+	_, err := r.api.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: aws.String(secretID), VersionStage: aws.String("AWSCURRENT"),
 		MoveToVersionId: aws.String(pending), RemoveFromVersionId: aws.String(r.current),
 	})

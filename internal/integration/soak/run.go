@@ -28,6 +28,7 @@ func (w *way) fits(b *backend) bool {
 var ways = []way{
 	{name: "hand", new: newByHand},
 	{name: "rotate", prefix: "rotate ", new: newByFunction},
+	{name: "overlapping", prefix: "overlapping ", new: newOverlapping},
 }
 
 // run is one way to rotate, one server, one strategy and one policy.
@@ -50,7 +51,7 @@ type run struct {
 }
 
 func newRun(o *settings, w *way, b *backend, s *strategy, p *policy, sc *scene) *run {
-	title := w.prefix + b.name + " " + s.name + sc.suffix()
+	title := w.prefix + b.shown() + " " + s.name + sc.suffix()
 	if p.suffix != "" {
 		title += " " + p.suffix
 	}
@@ -148,7 +149,10 @@ func (r *run) soak(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	load := r.startLoad(ctx, connector)
+	load, err := r.startLoad(ctx, connector)
+	if err != nil {
+		return errors.Join(err, closeClient())
+	}
 	err = r.rotateAll(ctx, load)
 	r.report.elapsed = time.Since(start)
 	err = errors.Join(err, load.close(), closeClient())
@@ -156,7 +160,7 @@ func (r *run) soak(ctx context.Context) error {
 	return err
 }
 
-func (r *run) startLoad(ctx context.Context, connector driver.Connector) *load {
+func (r *run) startLoad(ctx context.Context, connector driver.Connector) (*load, error) {
 	if r.scene.isolated {
 		return startEvenLoad(ctx, connector, r.scene.rate())
 	}

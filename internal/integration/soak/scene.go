@@ -59,9 +59,11 @@ func (s *scene) suffix() string {
 
 // startEvenLoad is like startLoad, with a query on a connection of its own at
 // an even rate.
-func startEvenLoad(ctx context.Context, connector driver.Connector, rate time.Duration) *load {
-	l := newLoad(connector)
-	l.db.SetMaxIdleConns(-1)
+func startEvenLoad(ctx context.Context, connector driver.Connector, rate time.Duration) (*load, error) {
+	l, err := newLoad(ctx, connector, 0)
+	if err != nil {
+		return nil, err
+	}
 	ctx, l.stop = context.WithCancel(ctx)
 	l.wait.Go(func() {
 		for ctx.Err() == nil {
@@ -69,7 +71,7 @@ func startEvenLoad(ctx context.Context, connector driver.Connector, rate time.Du
 			_ = sleep(ctx, mrand.N(2*time.Second/rate))
 		}
 	})
-	return l
+	return l, nil
 }
 
 // A network forwards connections to a server and takes a time for all that is
