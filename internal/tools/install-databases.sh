@@ -10,11 +10,12 @@ have() {
 	case $1 in
 	postgresql) PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v postgres ;;
 	mariadb-server) PATH=$PATH:/usr/sbin command -v mariadbd ;;
+	redis-server) command -v redis-server || command -v valkey-server ;;
 	esac >/dev/null
 }
 
 missing() {
-	for package in postgresql mariadb-server; do
+	for package in postgresql mariadb-server redis-server; do
 		have "$package" || echo "$package"
 	done
 }
