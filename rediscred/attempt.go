@@ -98,7 +98,7 @@ func (a *attempt) drop() {
 func (a *attempt) login(ctx context.Context, v *version, p *admission) error {
 	conn := a.conn
 	_ = conn.SetDeadline(time.Now().Add(verdictLimit)) // a connection that has none is bounded by ctx
-	verdict := make(chan error, 1) // buffered: the goroutine below never waits
+	verdict := make(chan error, 1)                     // buffered: the goroutine below never waits
 	go func() { verdict <- authenticate(conn, v) }()
 	select {
 	case err := <-verdict:
