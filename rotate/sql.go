@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -104,7 +103,10 @@ func newSQL(d dialect, open OpenFunc, opts *SQLOptions) *SQL {
 }
 
 // Create returns the current value with a new password, and with alternating
-// users the other user's name. It does not connect to the database.
+// users the other user's name. It makes sure first that the secret, and the
+// master's if one will be needed, say what the next steps need to know, and
+// that there is a driver: nothing is stored that setSecret could not use. It
+// does not connect to the database.
 func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err := s.check(); err != nil {
 		return Value{}, err
@@ -113,7 +115,7 @@ func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	l, err := s.complete(ctx, r, r.SecretID(), v)
+	l, err := s.reader().login(ctx, r, r.SecretID(), v)
 	if err != nil {
 		return Value{}, fmt.Errorf("%s: %w", current, err)
 	}
@@ -122,18 +124,47 @@ func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		if l.MasterARN == "" {
-			return Value{}, errors.New(`alternating users: the secret has no field "masterarn"`)
-		}
 		if v, err = v.WithField("username", other); err != nil {
 			return Value{}, err
 		}
+	}
+	if err := s.ready(ctx, r, l); err != nil {
+		return Value{}, err
 	}
 	password, err := r.NewPassword(ctx, s.opts.Password)
 	if err != nil {
 		return Value{}, err
 	}
 	return v.WithField("password", password)
+}
+
+// ready returns an error if the steps after createSecret could not even begin.
+func (s *SQL) ready(ctx context.Context, r *Rotation, l Login) error {
+	if err := hasHost(l); err != nil {
+		return err
+	}
+	if err := s.opens(r, l); err != nil {
+		return err
+	}
+	if !s.opts.Alternating && (!s.opts.TwoPasswords || l.MasterARN == "") {
+		return nil
+	}
+	m, err := s.reader().master(ctx, r, l)
+	if err != nil {
+		return err
+	}
+	return s.opens(r, m)
+}
+
+// opens returns an error if the OpenFunc makes no connector of a login. It
+// does not connect.
+func (s *SQL) opens(r *Rotation, l Login) error {
+	c, err := makeConnector(s.open, l)
+	if err != nil {
+		return r.scrub(err)
+	}
+	_ = onceConnector{c}.Close()
+	return nil
 }
 
 // Test logs in with the AWSPENDING version and runs one query.
@@ -181,78 +212,23 @@ func (s *SQL) check() error {
 	return nil
 }
 
+// reader returns what reads the secrets that the rotator is about.
+func (s *SQL) reader() reader {
+	return reader{
+		engines: s.dialect.engines(), port: s.dialect.port(),
+		complete: s.opts.Complete, sameServer: s.opts.SameServer,
+	}
+}
+
 // versions returns the logins of AWSCURRENT and AWSPENDING, which must be for
 // the same place. Nothing has been dialled then.
 func (s *SQL) versions(ctx context.Context, r *Rotation) (cur, pend Login, err error) {
-	v, err := r.Current(ctx)
-	if err == nil {
-		cur, err = s.complete(ctx, r, r.SecretID(), v)
-	}
-	if err != nil {
-		return cur, pend, fmt.Errorf("%s: %w", current, err)
-	}
-	v, err = r.Pending(ctx)
-	if err == nil {
-		pend, err = s.complete(ctx, r, r.SecretID(), v)
-	}
-	if err != nil {
-		return cur, pend, fmt.Errorf("%s: %w", pending, err)
-	}
-	user := cur.Username
-	if s.opts.Alternating {
-		if user, err = s.otherUser(cur); err != nil {
-			return cur, pend, err
+	return s.reader().pair(ctx, r, func(cur Login) (string, error) {
+		if s.opts.Alternating {
+			return s.otherUser(cur)
 		}
-	}
-	switch {
-	case cur.Host == "":
-		return cur, pend, errors.New(`the secret has no field "host"`)
-	case pend.Username != user:
-		return cur, pend, errors.New("the AWSPENDING version is for another user than AWSCURRENT asks for")
-	case !sameServer(cur, pend):
-		return cur, pend, errors.New("the AWSPENDING version is for another server than AWSCURRENT")
-	}
-	if err := checkPassword(pend.Password()); err != nil {
-		return cur, pend, fmt.Errorf("%s: %w", pending, err)
-	}
-	// From here on all comes from AWSCURRENT but the user and the password.
-	to := cur.WithPassword(pend.Password())
-	to.Username = user
-	return cur, to, nil
-}
-
-// complete reads a secret, fills in what it lacks, and checks the engine.
-func (s *SQL) complete(ctx context.Context, r *Rotation, secretID string, v Value) (Login, error) {
-	l, err := parseLogin(v)
-	if err != nil {
-		return l, err
-	}
-	password := l.password
-	r.passwords = append(r.passwords, l.Password())
-	if s.opts.Complete != nil {
-		if l, err = s.opts.Complete(ctx, secretID, l); err != nil {
-			return l, fmt.Errorf("complete: %w", r.scrub(err))
-		}
-		l.password = password
-	}
-	engines := s.dialect.engines()
-	switch {
-	case l.Engine == "":
-		l.Engine = engines[0]
-	case !slices.Contains(engines, l.Engine):
-		return l, fmt.Errorf(`the field "engine" is not one of %s`, strings.Join(engines, ", "))
-	}
-	if l.Port == 0 {
-		l.Port = s.dialect.port()
-	}
-	if l.Username == "" {
-		return l, errors.New(`the secret has no field "username"`)
-	}
-	return l, nil
-}
-
-func sameServer(a, b Login) bool {
-	return strings.EqualFold(a.Host, b.Host) && a.Port == b.Port
+		return cur.Username, nil
+	})
 }
 
 // otherUser returns the name of the user whose turn it is after l's.

@@ -125,24 +125,10 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 		}
 		refused = err
 	}
-	v, err := r.Previous(ctx)
+	old, err := s.reader().previous(ctx, r, cur, pend, refused)
 	if err != nil {
 		return nil, cur, err
 	}
-	if v.IsZero() {
-		return nil, cur, fmt.Errorf("there is no AWSPREVIOUS, and: %w", refused)
-	}
-	old, err := s.complete(ctx, r, r.SecretID(), v)
-	if err != nil {
-		return nil, cur, fmt.Errorf("%s: %w", previous, err)
-	}
-	if old.Username != cur.Username || !sameServer(old, cur) {
-		return nil, cur, fmt.Errorf("AWSPREVIOUS is for another user or server, and: %w", refused)
-	}
-	if p := old.Password(); p == cur.Password() || p == pend.Password() {
-		return nil, cur, fmt.Errorf("AWSPREVIOUS has no other password, and: %w", refused)
-	}
-	old = cur.WithPassword(old.Password())
 	ses, err := s.login(ctx, r, old, previous)
 	if errors.Is(err, ErrRefused) {
 		err = fmt.Errorf("AWSCURRENT is refused, and: %w", err)
@@ -167,33 +153,11 @@ func (s *SQL) setOther(ctx context.Context, r *Rotation, cur Login, c change) er
 	return s.dialect.setOther(ctx, ses, master, cur.Username, c)
 }
 
-// master logs in as the master user, whose secret must be for the server of
-// the secret that names it.
+// master logs in as the master user.
 func (s *SQL) master(ctx context.Context, r *Rotation, cur Login) (*session, error) {
-	if cur.MasterARN == "" {
-		return nil, errors.New(`the secret has no field "masterarn"`)
-	}
-	v, err := r.Other(ctx, cur.MasterARN)
+	m, err := s.reader().master(ctx, r, cur)
 	if err != nil {
-		return nil, fmt.Errorf("the master's secret: %w", err)
+		return nil, err
 	}
-	m, err := s.complete(ctx, r, cur.MasterARN, v)
-	if err != nil {
-		return nil, fmt.Errorf("the master's secret: %w", err)
-	}
-	if m.Host == "" {
-		return nil, errors.New(`the master's secret has no field "host"`)
-	}
-	if same := sameServer(cur, m); !same {
-		if s.opts.SameServer != nil {
-			if same, err = s.opts.SameServer(ctx, cur, m); err != nil {
-				return nil, fmt.Errorf("the master's secret: %w", r.scrub(err))
-			}
-		}
-		if !same {
-			return nil, errors.New("the master's secret is for another server than the secret that names it")
-		}
-	}
-	m.Database = cur.Database
 	return s.login(ctx, r, m, "the master's secret")
 }
