@@ -1,7 +1,6 @@
 package rediscred
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/seed-74dc7b3e/secrets/internal/resp"
@@ -27,10 +26,7 @@ func (e *LoginError) Unwrap() error { return e.Err }
 // before version 6, which has no code. A user that is switched off is refused
 // in the same words. It is false for errors of the network, and for a server
 // that refuses everybody: LOADING, DENIED, too many clients.
-func IsRefused(err error) bool {
-	e, ok := errors.AsType[resp.Error](err)
-	return ok && (e.Code() == "WRONGPASS" || e == "ERR invalid password")
-}
+func IsRefused(err error) bool { return resp.Refused(err) }
 
 // A refusedError marks a LoginError as a refusal.
 type refusedError struct{ *LoginError }

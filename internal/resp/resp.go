@@ -196,3 +196,11 @@ func Field(reply any, name string) any {
 	}
 	return nil
 }
+
+// Refused reports whether err says that a server refused a login because of
+// the user or the password: WRONGPASS, and what Redis said before version 6,
+// which has no code of its own.
+func Refused(err error) bool {
+	e, ok := errors.AsType[Error](err)
+	return ok && (e.Code() == "WRONGPASS" || e == "ERR invalid password")
+}
