@@ -50,6 +50,13 @@ type Kind struct {
 // Kinds are all of them.
 var Kinds = []Kind{{"go-redis", GoRedis}, {"rueidis", Rueidis}, {"redigo", Redigo}}
 
+// go-redis reports to its logger what it returns as an error too.
+func init() { goredis.SetLogger(silent{}) }
+
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 type goRedis struct{ *goredis.Client }
 
 // GoRedis makes a client of github.com/redis/go-redis/v9.

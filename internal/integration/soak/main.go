@@ -1,5 +1,5 @@
-// Soak queries throwaway database servers through one shared *sql.DB while the
-// password rotates, and counts what fails. It prints a line for each server
+// Soak queries throwaway database servers through one shared *sql.DB, and Redis
+// through its clients, while the password rotates, and counts what fails. It prints a line for each server
 // and strategy:
 //
 //	soak postgres single-user: rotations 200, queries 123456, failed queries 0, failed connects 0, wrong logins 210, api calls per rotation 6.1, slowest connect 41ms
@@ -53,7 +53,8 @@ func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.naiveRotations, "naive-rotations", 50, "rotations of each run of the naive policy, if -rotations is more")
 	f.IntVar(&o.functionRotations, "function-rotations", 100, "rotations of each run with package rotate, if -rotations is more")
 	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate)")
-	f.StringVar(&o.servers, "servers", "postgres,mariadb", "servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb")
+	f.StringVar(&o.servers, "servers", "postgres,mariadb,redis,redis-rueidis,redis-redigo",
+		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, redis (with go-redis), redis-rueidis, redis-redigo")
 	f.StringVar(&o.strategies, "strategies", "single-user,alternating-users", "ways to rotate")
 	f.StringVar(&o.policies, "policies", strings.Join(policyNames(), ","), "clients to run")
 	f.IntVar(&o.maxLogins, "maxlogins", 0, "sqlcred.Options.MaxLogins; 0 is its default")
@@ -87,7 +88,8 @@ func main() {
 
 // soak does one run after the other and returns what was wrong with them.
 func soak(ctx context.Context, o *settings) error {
-	servers, err1 := pick(backends, func(b *backend) string { return b.name }, o.servers)
+	databases, redis := splitServers(o.servers)
+	servers, err1 := pick(backends, func(b *backend) string { return b.name }, databases)
 	strategies, err2 := pick(strategies, func(s *strategy) string { return s.name }, o.strategies)
 	policies, err3 := pick(policies, func(p *policy) string { return p.name }, o.policies)
 	ways, err4 := pick(ways, func(w *way) string { return w.name }, o.ways)
@@ -112,7 +114,7 @@ func soak(ctx context.Context, o *settings) error {
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.soakRedis(ctx, redis))...)
 }
 
 // runOne does one run, prints its report, and returns what was wrong with it.
@@ -140,6 +142,9 @@ func (o *settings) runOne(ctx context.Context, run *run) error {
 // pick returns those of all that a list names.
 func pick[T any](all []T, name func(*T) string, list string) ([]*T, error) {
 	var picked []*T
+	if list == "" {
+		return nil, nil
+	}
 	for want := range strings.SplitSeq(list, ",") {
 		i := slices.IndexFunc(all, func(t T) bool { return name(&t) == want })
 		if i < 0 {
