@@ -33,13 +33,17 @@ type redisLoad struct {
 	slowest                  atomic.Int64 // time.Duration of a connect
 
 	errs firstErrors
+
+	mu       sync.Mutex      // guards underway
+	underway *sync.WaitGroup // connects since the last settle
+
 	stop context.CancelFunc
 	wait sync.WaitGroup
 }
 
 // newRedisLoad makes the client under test.
 func newRedisLoad(r *redisRun) (*redisLoad, error) {
-	l := new(redisLoad)
+	l := &redisLoad{underway: new(sync.WaitGroup)}
 	var err error
 	if r.naive {
 		l.dial, l.end = newNaiveRedis(r).dial, func() error { return nil }
@@ -52,7 +56,9 @@ func newRedisLoad(r *redisRun) (*redisLoad, error) {
 	return l, err
 }
 
-// ours makes the dialer of package rediscred.
+// ours makes the dialer of package rediscred. Two passwords are meant for
+// clients that read the secret again between two rotations, which in earnest
+// are hours apart. Here they are a moment apart, and so is the time to live.
 func (l *redisLoad) ours(r *redisRun) error {
 	options := secrets.Options{Logger: slog.New(slog.DiscardHandler)}
 	if r.strategy.wrong == 0 {
@@ -70,6 +76,11 @@ func (l *redisLoad) ours(r *redisRun) error {
 
 // connect counts what the dialer under test does.
 func (l *redisLoad) connect(ctx context.Context, network, addr string) (net.Conn, error) {
+	l.mu.Lock()
+	underway := l.underway
+	underway.Add(1)
+	l.mu.Unlock()
+	defer underway.Done()
 	start := time.Now()
 	conn, err := l.dial(ctx, network, addr)
 	took := int64(time.Since(start))
@@ -81,6 +92,15 @@ func (l *redisLoad) connect(ctx context.Context, network, addr string) (net.Conn
 		l.errs.add("connect", err)
 	}
 	return conn, err
+}
+
+// settle waits until every connect that is under way has ended.
+func (l *redisLoad) settle() {
+	l.mu.Lock()
+	underway := l.underway
+	l.underway = new(sync.WaitGroup)
+	l.mu.Unlock()
+	underway.Wait()
 }
 
 // start has workers goroutines send commands until close.
