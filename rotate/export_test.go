@@ -7,6 +7,9 @@ var (
 	UserClauses   = userClauses
 	AuthPlugins   = authPlugins
 	RunToken      = runToken
+	SplitNames    = splitNames
+	QuoteLiteral  = quoteLiteral
+	QuoteSetting  = quoteSetting
 )
 
 // GrantTo is grantTo for a user name and a host.

@@ -21,6 +21,7 @@ type fakeDB struct {
 	dialErr error               // what everybody gets
 	answers map[string]string   // by the beginning of the query; columns are split by |
 	execErr error
+	failing string // the beginning of the statements that get execErr; empty: all
 }
 
 func newPostgresDB(users map[string][]string) *fakeDB {
@@ -97,6 +98,9 @@ func (t fakeTx) Rollback() error { t.c.db.note(t.c.user + ": ROLLBACK"); return 
 
 func (c *fakeConn) ExecContext(_ context.Context, q string, _ []driver.NamedValue) (driver.Result, error) {
 	c.db.note(c.user + ": " + q)
+	if !strings.HasPrefix(q, c.db.failing) {
+		return driver.RowsAffected(0), nil
+	}
 	return driver.RowsAffected(0), c.db.execErr
 }
 

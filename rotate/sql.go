@@ -16,8 +16,13 @@ type SQLOptions struct {
 	// secret's field masterarn names the secret of a user who may do that.
 	//
 	// A clone that is missing is made. In PostgreSQL it is a role that is a
-	// member of the original, and inherits its rights; see SetRole. In MySQL and
-	// MariaDB it has the same host part, and is given what SHOW GRANTS says of
+	// member of the original, and inherits its rights. What no member inherits
+	// it is given each time that it is the clone's turn: the attributes
+	// (CREATEDB and the like, CONNECTION LIMIT, VALID UNTIL) and the settings
+	// (ALTER ROLE ... SET, in one database or in all), for which the master
+	// must have what the original has. The original is the one to alter. What
+	// the clone creates belongs to the clone; see SetRole. In MySQL and
+	// MariaDB a clone has the same host part, and is given what SHOW GRANTS says of
 	// the original, its TLS requirement and its default role, again at each
 	// rotation; rights that it has beyond that are left.
 	Alternating bool
@@ -29,7 +34,15 @@ type SQLOptions struct {
 
 	// SetRole has a PostgreSQL clone act as the original from the start of each
 	// session (ALTER ROLE clone SET role), so that what it creates belongs to
-	// the original. It counts when the clone is made.
+	// the original, who may then alter and drop it at its own turn. Switch it on
+	// for users that create anything. A role that the original has set for
+	// itself prevails. It counts from the clone's next turn on.
+	//
+	// It is not the default because it takes away as well: a clone that acts as
+	// the original may no longer alter what it created before under its own
+	// name (REASSIGN OWNED BY clone TO original helps), current_user is another
+	// name than session_user, and DISCARD ALL, which some poolers send between
+	// two clients, ends it for the rest of the session.
 	SetRole bool
 
 	// TwoPasswords keeps the password that worked until the next rotation, in
