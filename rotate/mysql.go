@@ -35,6 +35,9 @@ func (mysql) maxName(engine string) int {
 
 func (m mysql) setOwn(ctx context.Context, ses *session, c change) error {
 	srv, err := m.server(ctx, ses)
+	if m.expired(err) {
+		return m.setExpired(ctx, ses, c.password)
+	}
 	if err != nil {
 		return err
 	}
@@ -53,6 +56,13 @@ func (m mysql) setOwn(ctx context.Context, ses *session, c change) error {
 // same time: the second would retain the password that the first has just set.
 func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep string, works func() (bool, error)) error {
 	srv, err := m.server(ctx, ses)
+	if m.expired(err) {
+		// To keep two passwords takes more than may be done now: the old one is
+		// set once more, and has not expired then.
+		if err = m.setExpired(ctx, ses, keep); err == nil {
+			srv, err = m.server(ctx, ses)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -87,6 +97,9 @@ func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep 
 // setOther sets the password last, so that a user who logs in has all rights.
 func (m mysql) setOther(ctx context.Context, ses, master *session, _ string, c change) error {
 	own, err := m.server(ctx, ses)
+	if m.expired(err) {
+		return fmt.Errorf("the password of the current user has expired, so what its clone needs cannot be read: set it by hand, to the same: %w", err)
+	}
 	if err != nil {
 		return err
 	}
