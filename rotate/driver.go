@@ -19,8 +19,8 @@ import (
 type OpenFunc func(l Login) (driver.Connector, error)
 
 // Driver returns an OpenFunc for the database/sql driver registered under a
-// name: "pgx" or "postgres" (lib/pq) for PostgreSQL, "mysql" for MySQL and
-// MariaDB. params are added to each connection string; with them a
+// name: "pgx" or "postgres" (lib/pq) for PostgreSQL and Redshift, "mysql" for
+// MySQL and MariaDB, "sqlserver", "oracle". params are added to each connection string; with them a
 // certificate authority is named, as in url.Values{"sslrootcert":
 // {"rds.pem"}} for PostgreSQL and url.Values{"tls": {"the registered name"}}
 // for MySQL.

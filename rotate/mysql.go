@@ -22,6 +22,9 @@ func (mysql) engines() []string {
 }
 func (mysql) port() int               { return 3306 }
 func (mysql) nameLength(s string) int { return utf8.RuneCountInString(s) }
+func (mysql) passwordLimit() int      { return 0 }
+func (mysql) testQuery() string       { return "SELECT 1" }
+func (mysql) alternates() bool        { return true }
 func (mysql) twoPasswords() bool      { return true }
 
 func (mysql) dsn(l Login, params url.Values) (string, error) { return dblogin.MySQL(l.plain(), params) }

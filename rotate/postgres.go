@@ -23,6 +23,9 @@ func (postgres) engines() []string {
 func (postgres) port() int               { return 5432 }
 func (postgres) nameLength(s string) int { return len(s) }
 func (postgres) maxName(string) int      { return 63 }
+func (postgres) passwordLimit() int      { return 0 }
+func (postgres) testQuery() string       { return "SELECT 1" }
+func (postgres) alternates() bool        { return true }
 func (postgres) twoPasswords() bool      { return false }
 
 func (postgres) dsn(l Login, params url.Values) (string, error) { return l.PostgresURL(params), nil }

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// SQLOptions are the options of Postgres and MySQL. The zero value, or a nil
-// pointer, is one user who changes their own password.
+// SQLOptions are the options of Postgres, MySQL, SQLServer, Oracle and Redshift.
+// The zero value, or a nil pointer, is one user who changes their own password,
+// which is all that the last three can do.
 type SQLOptions struct {
 	// Alternating takes turns between two users: the secret's user and a clone
 	// with CloneSuffix added to the name. The one at rest gets the new
@@ -58,7 +59,8 @@ type SQLOptions struct {
 	// Password says how new passwords are made.
 	Password Password
 
-	// TestQuery is run by testSecret; empty means "SELECT 1".
+	// TestQuery is run by testSecret; empty means "SELECT 1", for Oracle with
+	// "FROM DUAL".
 	TestQuery string
 
 	// Iterations is the work factor of PostgreSQL's SCRAM-SHA-256; zero means
@@ -85,7 +87,8 @@ type SQLOptions struct {
 	SameServer func(ctx context.Context, user, master Login) (bool, error)
 }
 
-// SQL is a Rotator for users of a database. Postgres and MySQL make it. It is
+// SQL is a Rotator for users of a database. Postgres, MySQL, SQLServer, Oracle
+// and Redshift make it. It is
 // safe for concurrent use by multiple goroutines if the functions it was given
 // are.
 type SQL struct {
@@ -144,7 +147,14 @@ func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err := s.ready(ctx, r, l); err != nil {
 		return Value{}, err
 	}
-	password, err := r.NewPassword(ctx, s.opts.Password)
+	p, limit := s.opts.Password, s.dialect.passwordLimit()
+	if limit > 0 && p.Length == 0 {
+		p.Length = min(p.length(), limit)
+	}
+	if limit > 0 && p.Length > limit {
+		return Value{}, fmt.Errorf("password: Length %d is more than %s takes, %d", p.Length, s.dialect.name(), limit)
+	}
+	password, err := r.NewPassword(ctx, p)
 	if err != nil {
 		return Value{}, err
 	}
@@ -196,7 +206,7 @@ func (s *SQL) Test(ctx context.Context, r *Rotation) error {
 	defer ses.close()
 	query := s.opts.TestQuery
 	if query == "" {
-		query = "SELECT 1"
+		query = s.dialect.testQuery()
 	}
 	rows, err := ses.conn.QueryContext(ctx, query)
 	if err == nil {
@@ -217,6 +227,8 @@ func (s *SQL) check() error {
 		return errors.New("the OpenFunc is nil")
 	case s.opts.TwoPasswords && s.opts.Alternating:
 		return errors.New("SQLOptions: TwoPasswords and Alternating exclude each other")
+	case s.opts.Alternating && !s.dialect.alternates():
+		return fmt.Errorf("SQLOptions: alternating users of %s are not supported", s.dialect.name())
 	case s.opts.TwoPasswords && !s.dialect.twoPasswords():
 		return fmt.Errorf("SQLOptions: %s cannot hold two passwords of a user", s.dialect.name())
 	case s.opts.Iterations < 0:

@@ -11,16 +11,20 @@ import (
 type change struct {
 	user     string // name, without MySQL's host part
 	password string
+	old      string // the one that worked; empty where a master changes it
 	opts     *SQLOptions
 }
 
-// A dialect is what differs between PostgreSQL and MySQL.
+// A dialect is what differs between kinds of servers.
 type dialect interface {
 	name() string
 	engines() []string // the first is the default
 	port() int
 	nameLength(name string) int
 	maxName(engine string) int
+	passwordLimit() int // how long a password may be; 0: of any length
+	testQuery() string
+	alternates() bool
 	twoPasswords() bool
 	dsn(l Login, params url.Values) (string, error)
 
@@ -40,7 +44,7 @@ type dialect interface {
 
 // dialectFor returns the dialect of an engine.
 func dialectFor(engine string) (dialect, bool) {
-	for _, d := range []dialect{postgres{}, mysql{}} {
+	for _, d := range []dialect{postgres{}, mysql{}, sqlServer{}, oracle{}, redshift{}} {
 		for _, e := range d.engines() {
 			if e == engine {
 				return d, true
@@ -101,6 +105,7 @@ func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change
 		return err
 	}
 	defer ses.close()
+	c.old = with.Password()
 	if !s.opts.TwoPasswords {
 		return s.dialect.setOwn(ctx, ses, c)
 	}
