@@ -19,6 +19,11 @@ type TryOptions struct {
 	// rejected, requests to the service included. The default, and a negative
 	// value, is for as long as the context lasts.
 	Wait time.Duration
+
+	// Pause is for how long a version that was rejected is not offered again,
+	// unless something speaks for it: see [TryOffer]. It doubles with each
+	// further rejection, up to 15 times itself. The default is a minute.
+	Pause time.Duration
 }
 
 // WithTry returns a new handle of the same secret with other options for
@@ -27,7 +32,7 @@ func (r *Ref[T]) WithTry(o *TryOptions) *Ref[T] {
 	n := newRef(r.c, r.id, r.kind, r.bound)
 	if o != nil {
 		n.try.stages = slices.Clone(o.Stages)
-		n.try.wait = o.Wait
+		n.try.wait, n.try.pause = o.Wait, o.Pause
 	}
 	return n
 }

@@ -14,6 +14,7 @@ import (
 type trial[T any] struct {
 	stages []string      // see TryOptions
 	wait   time.Duration // see TryOptions; 0 or less: no bound
+	pause  time.Duration // see TryOptions; 0: the default
 
 	busy atomic.Bool // there is a pin or a rejection; false lets uses pass without a lock
 
@@ -75,6 +76,9 @@ func (r *Ref[T]) apply(cur *held[T], fn func(view[T])) {
 func (t *trial[T]) config() rotation.Config {
 	c := rotation.Default()
 	c.Stages = t.stages
+	if t.pause > 0 {
+		c.MinPause, c.MaxPause = t.pause, 15*t.pause
+	}
 	return c
 }
 

@@ -2,6 +2,7 @@ package secrets
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"time"
@@ -285,8 +286,8 @@ func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *hel
 	a.r.apply(a.current, func(v view[T]) {
 		if h == nil {
 			v.Missed(step, miss)
-			if miss == rotation.Unreachable && !step.Memory {
-				a.r.try.failed = err
+			if (miss == rotation.Unreachable || miss == rotation.Denied) && !step.Memory {
+				a.r.try.failed = fmt.Errorf("version with %s: %w", step.Stage, err)
 			}
 		} else if !v.Fetched(&a.call, step, versionIDOf(h.secret), v.now) {
 			h = nil

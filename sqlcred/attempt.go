@@ -6,59 +6,142 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/gate"
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
 // An attempt is one call of Connect. It is used by one goroutine.
 type attempt struct {
 	c         *Connector
-	ticket    uint64
-	passwords []string // of the versions that were offered
+	ticket    gate.Ticket
+	began     time.Time
+	passwords []string              // of the versions that were offered
+	tried     atomic.Pointer[Login] // the last of them
+	underWay  atomic.Bool           // the driver logs in
+}
+
+// An end says why a Connect was ended that would have gone on.
+type end uint8
+
+const (
+	running   end = iota
+	hasMoved      // the secret names another server
+	noVersion     // every version is refused, and others queue behind this one
+)
+
+// run is [secrets.TryOffer], again if the secret turns out to name another
+// server. background says that the caller has no deadline.
+func (a *attempt) run(ctx context.Context, background bool) (driver.Conn, error) {
+	for range 3 {
+		conn, err, ended := a.try(ctx, background)
+		switch {
+		case err == nil || ctx.Err() != nil || ended == noVersion:
+			return conn, err
+		case ended == hasMoved:
+		case !a.unreached(err):
+			return nil, err
+		case !a.c.moved(ctx, *a.tried.Load()):
+			return nil, err
+		}
+	}
+	conn, err, _ := a.try(ctx, background)
+	return conn, err
+}
+
+// unreached reports whether a login failed for reasons that may be the server's
+// and not the account's.
+func (a *attempt) unreached(err error) bool {
+	return a.tried.Load() != nil && !errors.As(err, new(*secrets.RejectedError)) && !errors.As(err, new(*AccountError)) &&
+		!errors.Is(err, secrets.ErrClosed)
+}
+
+// try is one [secrets.TryOffer]. It is ended when the secret turns out to name
+// another server while a login is under way, and, in the background, when every
+// version is refused.
+func (a *attempt) try(ctx context.Context, background bool) (_ driver.Conn, err error, ended end) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var why atomic.Int32
+	stop := func(e end) { why.CompareAndSwap(int32(running), int32(e)); cancel() }
+	hung := time.AfterFunc(hungAfter, func() {
+		if tried := a.tried.Load(); tried != nil && a.c.moved(ctx, *tried) {
+			stop(hasMoved)
+		}
+	})
+	defer hung.Stop()
+	if background {
+		defer a.watch(func() { stop(noVersion) })()
+	}
+	conn, err := secrets.TryOffer(ctx, a.c.ref, a.offer)
+	return conn, err, end(why.Load())
+}
+
+// watch calls stop when every version has been refused for rejectedWait, and
+// the call has waited for rejectedLeast and has no login under way. The function
+// it returns ends that.
+func (a *attempt) watch(stop func()) (end func() bool) {
+	var timer *time.Timer
+	var mu sync.Mutex // guards timer until it is set
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(rejectedLeast, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		wait := rejectedLeast
+		if since, ok := a.c.state.refusing(); ok && !a.underWay.Load() {
+			if wait = max(rejectedWait-time.Since(since), rejectedLeast-time.Since(a.began)); wait <= 0 {
+				stop()
+				return
+			}
+		}
+		timer.Reset(wait)
+	})
+	return timer.Stop
 }
 
 // offer is a use for secrets.TryOffer: it offers one version to the server.
 func (a *attempt) offer(ctx context.Context, o secrets.Offer[*version]) (driver.Conn, error) {
 	v := o.Value
+	a.tried.Store(&v.login)
 	a.passwords = append(a.passwords, v.login.Password())
 	m, err := a.c.acquire(v)
 	if err != nil {
 		return nil, a.scrub(err)
 	}
-	p, err := a.c.gate.enter(ctx, a.ticket, v.id, o.Fallback)
+	l := &login{c: a.c, version: v, made: m, scrub: a.scrubber()}
+	conn, err := gate.Run(ctx, a.c.gate, gate.Login[driver.Conn]{
+		Ticket: a.ticket, Version: v.id, Stage: o.Stage, Fallback: o.Fallback,
+		Connect: func(ctx context.Context) (driver.Conn, error) {
+			a.underWay.Store(true)
+			defer a.underWay.Store(false)
+			return l.connect(ctx)
+		},
+		Final:   func(err error) bool { return errors.As(err, new(*AccountError)) },
+		Alive:   alive,
+		Release: func() { a.c.made.release(m) },
+		Target:  v.login.target(),
+	})
 	if err != nil {
-		a.c.made.release(m)
-		return nil, a.rejectedIf(v, err)
+		a.note(v, err)
+		return nil, err
 	}
-	l := &login{
-		c:       a.c,
-		version: v,
-		made:    m,
-		place:   p,
-		current: a.c.currentVersion(),
-		scrub:   a.scrubber(),
+	if after := a.c.state.accepted(); after > 0 {
+		a.c.recovered(v.login, after)
 	}
-	conn, err := l.run(ctx)
-	if err != nil {
-		return nil, a.rejectedIf(v, err)
-	}
-	return conn, nil
+	return a.c.wrap(conn, v.id, l.current), nil
 }
 
-// rejectedIf marks a refusal for secrets.Try, and notes it for [attempt.explain].
-func (a *attempt) rejectedIf(v *version, err error) error {
-	var refusal *refusedError
-	var barred *barredError
-	switch {
-	case errors.As(err, &refusal):
-		err = refusal.err
-	case !errors.As(err, &barred):
-		return err
+// note keeps a refusal for [attempt.explain].
+func (a *attempt) note(v *version, err error) {
+	var refusal *gate.RefusedError
+	if errors.As(err, &refusal) && a.c.state.refused(v, refusal) {
+		a.c.warn(v.login, refusal.Err.Error())
 	}
-	answer := fmt.Sprintf("the server's last answer to user %q at %s: %v", v.login.Username, v.login.plain().Address(), err)
-	a.c.answer.Store(&answer)
-	return secrets.Rejected(err)
 }
 
 // scrub removes the passwords that this call offered, and those of all
@@ -72,18 +155,23 @@ func (a *attempt) scrubber() func(error) error {
 
 // explain adds to the error that Try ended with what the connector knows.
 func (a *attempt) explain(err error) error {
-	if errors.As(err, new(*secrets.RejectedError)) {
-		if answer := a.c.answer.Load(); answer != nil {
-			return fmt.Errorf("%w; %s", err, *answer)
+	rejected := errors.As(err, new(*secrets.RejectedError))
+	if _, refusing := a.c.state.refusing(); rejected || refusing && ended(err) {
+		if answer := a.c.state.answer(); answer != "" {
+			return fmt.Errorf("%w; %s; waited %v for the server to accept a version", a.scrub(err), answer, time.Since(a.began).Round(time.Millisecond))
 		}
-		return err
 	}
-	if errors.As(err, new(*AccountError)) {
-		return err // made here, of an error that is scrubbed
+	if rejected || errors.As(err, new(*AccountError)) {
+		return err // made of errors that are scrubbed
 	}
 	var undecodable *secrets.DecodeError
 	if m := a.c.misread.Load(); m != nil && errors.As(err, &undecodable) && undecodable.VersionID == m.version {
 		return fmt.Errorf("%w: %v", err, m.err)
 	}
 	return a.scrub(err)
+}
+
+// ended reports whether err is that of a context.
+func ended(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

@@ -7,24 +7,39 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/gate"
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
+)
+
+const (
+	// retryPause is how soon Try may offer a version again. The gate sets the pace.
+	retryPause = 100 * time.Millisecond
+
+	// rejectedWait is how long Connects without a deadline wait from the moment
+	// on that the server has refused every version, and rejectedLeast how long
+	// one of them waits at least.
+	rejectedWait  = 3 * time.Second
+	rejectedLeast = 250 * time.Millisecond
 )
 
 // A Connector connects to a database with the user name and password of a
 // secret. It is a [driver.Connector], for [database/sql.OpenDB], and is safe
 // for concurrent use by multiple goroutines.
 type Connector struct {
+	client  *secrets.Client
 	id      string
 	open    func(Login) (driver.Connector, error)
 	options Options
 	ref     *secrets.Ref[*version]
-	gate    gate
+	gate    *gate.Gate
 	made    connectors
+	state   state
+	recheck recheck
 	driver  atomic.Pointer[driver.Driver] // of the last connector that open made
 	misread atomic.Pointer[misread]       // the last version that does not decode
-	answer  atomic.Pointer[string]        // the last with which the server refused a login, and whose
 	closing context.Context               // ends with Close
 	close   context.CancelFunc            // ends closing
 }
@@ -45,11 +60,10 @@ var _ interface {
 //
 // The client must outlive the connector, and is not closed with it.
 func New(client *secrets.Client, secretID string, open func(Login) (driver.Connector, error), o *Options) *Connector {
-	c := &Connector{id: secretID, open: open, options: o.orDefault()}
+	c := &Connector{client: client, id: secretID, open: open, options: o.orDefault()}
 	c.closing, c.close = context.WithCancel(context.Background())
-	c.ref = secrets.BindFunc(client, secretID, c.decode).WithTry(&secrets.TryOptions{Stages: c.options.Stages})
-	c.gate.max = c.options.maxLogins()
-	c.gate.rotating = c.ref.Rotating
+	c.ref = secrets.BindFunc(client, secretID, c.decode).WithTry(&secrets.TryOptions{Stages: c.options.Stages, Pause: retryPause})
+	c.gate = gate.New(&gate.Options{MaxLogins: c.options.MaxLogins, RetriesPerHour: c.options.RetriesPerHour, Rotating: c.ref.Rotating})
 	return c
 }
 
@@ -83,8 +97,9 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	bounded, cancel := c.bound(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.closing, cancel)()
-	a := &attempt{c: c, ticket: c.gate.ticket()}
-	conn, err := secrets.TryOffer(bounded, c.ref, a.offer)
+	_, hasDeadline := ctx.Deadline()
+	a := &attempt{c: c, ticket: c.gate.Ticket(), began: time.Now()}
+	conn, err := a.run(bounded, !hasDeadline && c.options.maxWait() > 0)
 	switch {
 	case c.closing.Err() != nil:
 		if err == nil {
@@ -124,8 +139,8 @@ func (c *Connector) Driver() driver.Driver {
 // open stay so. Close may be called more than once; [database/sql.DB.Close]
 // calls it.
 func (c *Connector) Close() error {
-	c.gate.close()
 	c.close()
+	c.gate.Close()
 	passwords := c.made.passwords()
 	return dblogin.Scrub(c.made.close(), passwords...)
 }

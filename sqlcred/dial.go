@@ -3,186 +3,40 @@ package sqlcred
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
 	"fmt"
-	"time"
 
+	"github.com/seed-74dc7b3e/secrets/gate"
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-const (
-	// grace is how long a caller whose context has ended waits for the
-	// driver, which has the same deadline and can say better what was wrong.
-	grace = 10 * time.Millisecond
-
-	// verdictWait is how long a login goes on after its caller has left. The
-	// password may have been sent, and counted as wrong. Cancelled there, the
-	// login would leave no verdict, and the next one would be wrong again.
-	verdictWait = time.Second
-
-	// lingering is how long a driver that was told to stop is given to
-	// return. One that ignores its context is then left to finish by itself.
-	lingering = 100 * time.Millisecond
-)
-
-var errStopped = errors.New("sqlcred: another login with the same password was refused")
-
-// A refusedError says that the server refused a login.
-type refusedError struct{ err error }
-
-func (e *refusedError) Error() string { return e.err.Error() }
-
-// A login is one login under way. It has a place at the gate and a driver's
-// connector, and returns both when it is over.
+// A login is one login under way.
 type login struct {
 	c       *Connector
 	version *version
 	made    *made
-	place   *admission
-	current string // the version that was current when it began
 	scrub   func(error) error
-
-	caller context.Context
-	ctx    *loginContext // the driver's
-	done   chan outcome  // buffered: the driver's goroutine never waits
+	current string // the version that was current when it began
 }
 
-// An outcome is how a driver's Connect ended.
-type outcome struct {
-	conn     driver.Conn
-	err      error
-	panicked any
-}
-
-// run lets the driver connect until ctx ends or a sibling's refusal stops it.
-// The error is a *refusedError if the server refused the version, and a
-// *barredError if it refused the sibling's. It panics if the driver does.
-//
-// The caller does not wait for a driver that goes on: the login is finished in
-// the background, and the connection it may bring is closed.
-func (l *login) run(ctx context.Context) (driver.Conn, error) {
-	l.caller, l.ctx = ctx, newLoginContext(ctx)
-	l.done = make(chan outcome, 1)
-	go l.connect()
-	select {
-	case o := <-l.done:
-		return l.finish(o, false)
-	case <-l.place.stop:
-		l.ctx.cancel()
-		if o, ok := l.wait(lingering); ok {
-			return l.finish(o, true)
-		}
-		go l.abandon()
-		return nil, &barredError{l.place.reason}
-	case <-ctx.Done():
-	}
-	if o, ok := l.wait(grace); ok {
-		return l.finish(o, false)
-	}
-	go l.seeThrough()
-	to := l.version.login
-	return nil, fmt.Errorf("sqlcred: login of user %q at %s: no answer: %w", to.Username, to.plain().Address(), ctx.Err())
-}
-
-// connect has the driver connect.
-func (l *login) connect() {
-	o := outcome{err: errors.New("sqlcred: the driver ended its goroutine")} // so it stays if Connect does not return
+// connect has the driver connect. Its error is one of [gate.Refused] if the
+// server refused the version. It panics if the driver does.
+func (l *login) connect(ctx context.Context) (driver.Conn, error) {
 	defer func() {
-		o.panicked = recover()
-		l.done <- o
-	}()
-	o.conn, o.err = l.made.connector.Connect(l.ctx)
-	if o.err == nil && o.conn == nil {
-		o.err = errors.New("sqlcred: the driver returned neither a connection nor an error")
-	}
-}
-
-// wait waits for the driver, for at most d, or until Close or a sibling's
-// refusal makes that pointless.
-func (l *login) wait(d time.Duration) (outcome, bool) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	stop := l.place.stop
-	if l.ctx.Err() != nil {
-		stop = nil // the driver has been told to stop already
-	}
-	select {
-	case o := <-l.done:
-		return o, true
-	case <-stop:
-	case <-l.c.closing.Done():
-	case <-timer.C:
-	}
-	return outcome{}, false
-}
-
-// seeThrough waits for the verdict on a login whose caller has left.
-func (l *login) seeThrough() {
-	l.place.left = true
-	o, ok := l.wait(verdictWait)
-	if !ok {
-		l.ctx.cancel()
-		if o, ok = l.wait(lingering); !ok {
-			l.abandon()
-			return
+		if v := recover(); v != nil {
+			panic(l.shownPanic(v))
 		}
-	}
-	defer quiet()
-	if conn, err := l.finish(o, false); err == nil {
-		conn.Close()
-	}
-}
-
-// abandon frees the place at the gate and waits for the driver, which has been
-// told to stop.
-func (l *login) abandon() {
-	l.c.gate.leave(l.place, false, nil)
-	o := <-l.done
-	defer quiet()
-	defer l.c.made.release(l.made)
-	switch {
-	case o.panicked != nil:
-	case o.err == nil:
-		o.conn.Close()
-	case l.c.options.isRefused(o.err):
-		l.c.gate.refuse(l.version.id, l.shown(o.err))
-	}
-}
-
-// quiet drops a panic of a driver whose caller has left.
-func quiet() { _ = recover() }
-
-// finish judges what the driver returned, and ends the login.
-func (l *login) finish(o outcome, stopped bool) (driver.Conn, error) {
-	var ok bool
-	var refused error
-	defer func() { // also when the driver panics
-		l.c.gate.leave(l.place, ok, refused)
-		l.c.made.release(l.made)
 	}()
-	if o.panicked != nil {
-		panic(l.shownPanic(o.panicked))
+	l.current = l.c.currentVersion()
+	conn, err := l.made.connector.Connect(l.made.hold.context(ctx))
+	if err == nil {
+		return conn, nil
 	}
-	if o.err == nil && stopped && !alive(l.caller, o.conn) {
-		o.conn.Close()
-		o.err = errStopped
-	}
-	if o.err == nil {
-		ok = true
-		return l.c.wrap(o.conn, l.version.id, l.current), nil
-	}
-	said := l.shown(o.err)
-	if account := accountError(o.err, said, l.version.login.Username); account != nil {
+	said := l.shown(err)
+	if account := accountError(err, said, l.version.login.Username); account != nil {
 		return nil, account
 	}
-	switch {
-	case stopped:
-		// The server's answer is that to the sibling: what this login
-		// failed with is that it was stopped.
-		return nil, &barredError{l.place.reason}
-	case l.c.options.isRefused(o.err):
-		refused = said
-		return nil, &refusedError{said}
+	if l.c.options.isRefused(err) {
+		return nil, gate.Refused(said)
 	}
 	return nil, said
 }
@@ -213,30 +67,4 @@ func alive(ctx context.Context, conn driver.Conn) bool {
 		return p.Ping(ctx) == nil
 	}
 	return true
-}
-
-// A loginContext is the context of one login: that of its caller, but for its
-// end. The end of the caller's context does not end it: the login goes on to
-// its verdict, and a connection once made survives, also with a driver that
-// keeps watching the context. It has the caller's deadline,
-// for drivers that bound dialing by it.
-type loginContext struct {
-	context.Context // ends with cancel
-	parent          context.Context
-	cancel          context.CancelFunc
-}
-
-func newLoginContext(parent context.Context) *loginContext {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	return &loginContext{ctx, parent, cancel}
-}
-
-func (c *loginContext) Deadline() (time.Time, bool) { return c.parent.Deadline() }
-
-func (c *loginContext) Err() error {
-	err := c.Context.Err()
-	if err != nil && c.parent.Err() != nil {
-		return c.parent.Err()
-	}
-	return err
 }

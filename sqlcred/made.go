@@ -29,6 +29,7 @@ const (
 type made struct {
 	login     Login // that it was made of
 	connector driver.Connector
+	hold      holding // how it waits before it sends a password
 
 	uses int       // logins under way; connectors.mu guards it
 	last time.Time // when the last login began or ended; likewise
@@ -184,7 +185,8 @@ func (c *Connector) acquire(v *version) (*made, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlcred: open for %q: %w", c.id, err)
 	}
-	m := c.made.add(&made{login: l, connector: opened}, current)
+	hooked, hold := holdingOf(opened)
+	m := c.made.add(&made{login: l, connector: hooked, hold: hold}, current)
 	if m == nil {
 		return nil, c.closedError()
 	}

@@ -1,6 +1,7 @@
 package sqlcred
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -43,8 +44,26 @@ type Options struct {
 	// MaxWait bounds a Connect whose context has no deadline. database/sql
 	// opens connections in the background with such a context, and those of
 	// many HTTP servers have none either. Zero means one minute. Negative
-	// means no bound.
+	// means no bound. Once the server has refused every version that could be
+	// offered, such a Connect ends after 3 seconds, and one that begins later
+	// after a quarter of one, unless there is no bound: queries wait behind it in
+	// database/sql, and learn by it why.
 	MaxWait time.Duration
+
+	// RetriesPerHour bounds the logins in any hour that offer the server a
+	// version which it has refused before, to find out whether the database was
+	// repaired. They come when nothing else is left to offer, every 5 to 5.5
+	// seconds up to half the number, and evenly over the hour from then on. Zero
+	// means 720, which is one every 5 seconds. Choose less than the
+	// server allows in an hour where it blocks accounts, and divide that by the
+	// number of processes. Negative means none: then only a version that
+	// becomes current or pending ends the refusals.
+	RetriesPerHour int
+
+	// Logger gets a warning when the server has refused every version that
+	// could be offered, and a note when it accepts one again. Nil means
+	// [slog.Default].
+	Logger *slog.Logger
 
 	// Stages are the labels of the versions that may be offered to the
 	// server; secrets.Current always may. Nil means that, secrets.Pending
@@ -76,13 +95,6 @@ func (o *Options) orDefault() Options {
 	copied.Params = maps.Clone(o.Params)
 	copied.Stages = slices.Clone(o.Stages)
 	return copied
-}
-
-func (o *Options) maxLogins() int {
-	if o.MaxLogins == 0 {
-		return 4
-	}
-	return max(o.MaxLogins, 0)
 }
 
 func (o *Options) maxWait() time.Duration {

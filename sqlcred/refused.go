@@ -27,9 +27,11 @@ func (e *AccountError) Unwrap() error { return e.Err }
 // IsRefused reports whether err says that a server refused a login because of
 // the user name or the password.
 //
-// It goes by what servers define and never by the text of a message: an error
-// with a method SQLState() string, as pgx and lib/pq have, is a refusal if it
-// is of class 28; if there is none, an error of the network or of a context
+// It goes by what servers define: an error with a method SQLState() string, as
+// pgx and lib/pq have, is a refusal if it is of class 28. PgBouncer has one
+// SQLSTATE for all its errors, 08P01; of those it is a refusal where the text is
+// the one with which PgBouncer refuses a user or a password, or passes on that the
+// server behind it did. If there is none, an error of the network or of a context
 // is no refusal; then the numbers count that the drivers for MySQL and MariaDB
 // (1045), SQL Server (18456) and Oracle (1017) report. When a driver tried
 // several hosts, a refusal by one of them is a refusal: the hosts share the

@@ -11,7 +11,8 @@ import (
 // Refused reports whether err says that a server refused a login because of
 // the user name or the password, so that another password may help.
 //
-// It goes by what servers define and never by the text of a message:
+// It goes by what servers define, and by the text of a message only where a
+// server defines nothing else:
 //
 //   - An error of the account, see [Account], is no refusal.
 //   - Where errors have an SQLSTATE (a method SQLState() string, as those of
@@ -20,6 +21,8 @@ import (
 //     one host counts, whatever the others said: they share the account, so
 //     the password is the likely cause, the remedy (another version) harms
 //     nothing, and to go on with the same one costs another wrong login.
+//   - PgBouncer gives all its errors the SQLSTATE 08P01, so that of those the
+//     text decides, as [fromBouncer] knows it.
 //   - Without any SQLSTATE, an error of the network or of a context is none.
 //   - Else the numbers count: 1045 of MySQL and MariaDB, 18456 of SQL Server,
 //     1017 of Oracle.
@@ -31,7 +34,7 @@ func Refused(err error) bool {
 	Walk(err, func(err error) {
 		if s, ok := err.(interface{ SQLState() string }); ok {
 			state = true
-			class28 = class28 || strings.HasPrefix(s.SQLState(), "28")
+			class28 = class28 || strings.HasPrefix(s.SQLState(), "28") || s.SQLState() == "08P01" && fromBouncer(message(err))
 		}
 	})
 	if state || fromNetwork(err) {
@@ -39,6 +42,34 @@ func Refused(err error) bool {
 	}
 	_, ok := numbered(err, func(reason string) bool { return reason == wrongPassword })
 	return ok
+}
+
+// fromBouncer reports whether a message of SQLSTATE 08P01 says that PgBouncer
+// refused the user or the password, or that the server behind it refused them when
+// PgBouncer logged in with them. Other violations of the protocol, as the code is
+// meant, and PgBouncer's other errors have other texts.
+func fromBouncer(message string) bool {
+	switch message {
+	case "password authentication failed", "SASL authentication failed", "no such user":
+		return true
+	}
+	return strings.HasPrefix(message, `password authentication failed for user "`)
+}
+
+// message returns the field Message of an error of pgx or lib/pq, or "".
+func message(err error) string {
+	v := reflect.ValueOf(err)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem() // of a nil pointer: the zero Value
+	}
+	if v.Kind() != reflect.Struct {
+		return ""
+	}
+	f, ok := v.Type().FieldByName("Message")
+	if !ok || len(f.Index) > 1 || f.Type.Kind() != reflect.String {
+		return "" // not of the error itself
+	}
+	return v.Field(f.Index[0]).String()
 }
 
 // fromNetwork reports whether err has to do with a connection or a context.

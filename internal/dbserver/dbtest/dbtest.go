@@ -56,3 +56,16 @@ func check(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// PgBouncer is like [Postgres], for a PgBouncer in front of one.
+func PgBouncer(t testing.TB, behind *dbserver.Server, o *dbserver.BouncerOptions) *dbserver.Bouncer {
+	t.Helper()
+	b, err := dbserver.PgBouncer(t.Context(), behind, o)
+	check(t, err)
+	t.Cleanup(func() {
+		if err := b.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}

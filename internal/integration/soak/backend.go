@@ -27,7 +27,10 @@ type backend struct {
 	grant                   string // statement, of user, if one is needed
 	refused                 func(error) bool
 	countsErrors            bool // has max_password_errors
-	rotator                 func(rotate.OpenFunc, *rotate.SQLOptions) *rotate.SQL
+
+	bouncer *dbserver.BouncerOptions // of the PgBouncer in front of the server; nil: there is none
+
+	rotator func(rotate.OpenFunc, *rotate.SQLOptions) *rotate.SQL
 }
 
 var backends = []backend{
@@ -46,6 +49,30 @@ var backends = []backend{
 		createUser: "CREATE USER %s IDENTIFIED BY '%s'", setPassword: "ALTER USER %s IDENTIFIED BY '%s'",
 		grant: "GRANT ALL ON app.* TO %s", countsErrors: true, rotator: rotate.MySQL,
 	},
+	bouncerBackend("pgbouncer", openPgxPooled, refusedBehindBouncer, dbserver.BouncerOptions{AuthQuery: true}),
+	bouncerBackend("pgbouncer-md5", openPgxPooled, refusedBehindBouncer, dbserver.BouncerOptions{AuthType: "md5", AuthQuery: true}),
+	bouncerBackend("pgbouncer-file", openPgxPooled, refusedBehindBouncer, dbserver.BouncerOptions{}),
+	bouncerBackend("pgbouncer-file-md5", openPgxPooled, refusedBehindBouncer, dbserver.BouncerOptions{AuthType: "md5"}),
+	bouncerBackend("pgbouncer-pq", openPq, refusedBehindBouncer, dbserver.BouncerOptions{AuthQuery: true}),
+	bouncerBackend("pgbouncer-pq-md5", openPq, refusedBehindBouncer, dbserver.BouncerOptions{AuthType: "md5", AuthQuery: true}),
+	bouncerBackend("pgbouncer-pq-file", openPq, refusedBehindBouncer, dbserver.BouncerOptions{}),
+	bouncerBackend("pgbouncer-pq-file-md5", openPq, refusedBehindBouncer, dbserver.BouncerOptions{AuthType: "md5"}),
+}
+
+// bouncerBackend is a PostgreSQL behind a PgBouncer.
+func bouncerBackend(name string, open func(*dbserver.Server, string, string) (driver.Connector, error), refused func(error) bool, o dbserver.BouncerOptions) backend {
+	return backend{
+		name: name, start: startPostgres, open: open, refused: refused, bouncer: &o,
+		createUser: "CREATE ROLE %s LOGIN PASSWORD '%s'", setPassword: "ALTER ROLE %s PASSWORD '%s'",
+		rotator: rotate.Postgres,
+	}
+}
+
+// refusedBehindBouncer is for the naive policy, which takes everything that
+// the bouncer says for a refusal: it has one code for all.
+func refusedBehindBouncer(err error) bool {
+	var state interface{ SQLState() string }
+	return errors.As(err, &state) && state.SQLState() == "08P01"
 }
 
 // maxConnections is enough for a pool whose connections come and go while the
@@ -69,11 +96,21 @@ func startMariaDB(ctx context.Context, o *settings) (*dbserver.Server, error) {
 func mariaDBSettings() []string { return []string{"skip-name-resolve=0", "max_connect_errors=10"} }
 
 func openPgx(s *dbserver.Server, user, password string) (driver.Connector, error) {
+	return openPgxMode(s, user, password, pgx.QueryExecModeCacheStatement)
+}
+
+// openPgxPooled makes no prepared statements: a bouncer that pools by
+// transactions gives a connection of the server to one client after the other.
+func openPgxPooled(s *dbserver.Server, user, password string) (driver.Connector, error) {
+	return openPgxMode(s, user, password, pgx.QueryExecModeExec)
+}
+
+func openPgxMode(s *dbserver.Server, user, password string, mode pgx.QueryExecMode) (driver.Connector, error) {
 	c, err := pgx.ParseConfig(fmt.Sprintf("host=%s port=%d dbname=%s sslmode=disable", s.Host, s.Port, s.Database))
 	if err != nil {
 		return nil, err
 	}
-	c.User, c.Password = user, password
+	c.User, c.Password, c.DefaultQueryExecMode = user, password, mode
 	return stdlib.GetConnector(*c), nil
 }
 

@@ -35,10 +35,15 @@ const (
 	patience = 30 * time.Second
 )
 
-// startLoad has workers goroutines query through the connector until close.
-func startLoad(ctx context.Context, connector driver.Connector, workers int) *load {
+func newLoad(connector driver.Connector) *load {
 	l := &load{connector: connector, underway: new(sync.WaitGroup)}
 	l.db = sql.OpenDB(l)
+	return l
+}
+
+// startLoad has workers goroutines query through the connector until close.
+func startLoad(ctx context.Context, connector driver.Connector, workers int) *load {
+	l := newLoad(connector)
 	l.db.SetMaxIdleConns(50)
 	l.db.SetConnMaxLifetime(50 * time.Millisecond)
 	ctx, l.stop = context.WithCancel(ctx)

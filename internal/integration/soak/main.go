@@ -40,6 +40,7 @@ type settings struct {
 	functionRotations   int
 	servers, strategies string
 	policies, ways      string
+	scenes              string
 	maxLogins           int
 	faults              bool
 	maxPasswordErrors   int
@@ -54,7 +55,8 @@ func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.functionRotations, "function-rotations", 100, "rotations of each run with package rotate, if -rotations is more")
 	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate)")
 	f.StringVar(&o.servers, "servers", "postgres,mariadb,redis,redis-rueidis,redis-redigo",
-		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, redis (with go-redis), redis-rueidis, redis-redigo")
+		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, pgbouncer with -pq, -file and -md5 in that order, redis (with go-redis), redis-rueidis, redis-redigo")
+	f.StringVar(&o.scenes, "scenes", "busy", "what surrounds the rotations: busy (one after the other under load), isolated, isolated-far")
 	f.StringVar(&o.strategies, "strategies", "single-user,alternating-users", "ways to rotate")
 	f.StringVar(&o.policies, "policies", strings.Join(policyNames(), ","), "clients to run")
 	f.IntVar(&o.maxLogins, "maxlogins", 0, "sqlcred.Options.MaxLogins; 0 is its default")
@@ -93,28 +95,31 @@ func soak(ctx context.Context, o *settings) error {
 	strategies, err2 := pick(strategies, func(s *strategy) string { return s.name }, o.strategies)
 	policies, err3 := pick(policies, func(p *policy) string { return p.name }, o.policies)
 	ways, err4 := pick(ways, func(w *way) string { return w.name }, o.ways)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	scenes, err5 := pick(scenes, func(s *scene) string { return s.name }, o.scenes)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
 	var errs []error
+	run := func(w *way, b *backend, s *strategy, p *policy, sc *scene) {
+		if p.promises == nil && w.prefix != "" && len(ways) > 1 || !w.fits(b) || ctx.Err() != nil {
+			return // the naive policy shows by hand what it is worth
+		}
+		if err := o.runOne(ctx, newRun(o, w, b, s, p, sc)); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	for _, w := range ways {
 		for _, b := range servers {
 			for _, s := range strategies {
-				for _, p := range policies {
-					if p.promises == nil && w.prefix != "" && len(ways) > 1 {
-						continue // it shows by hand what it is worth
-					}
-					if err := o.runOne(ctx, newRun(o, w, b, s, p)); err != nil {
-						errs = append(errs, err)
-					}
-					if ctx.Err() != nil {
-						return errors.Join(append(errs, ctx.Err())...)
+				for _, sc := range scenes {
+					for _, p := range policies {
+						run(w, b, s, p, sc)
 					}
 				}
 			}
 		}
 	}
-	return errors.Join(append(errs, o.soakRedis(ctx, redis))...)
+	return errors.Join(append(errs, o.soakRedis(ctx, redis), ctx.Err())...)
 }
 
 // runOne does one run, prints its report, and returns what was wrong with it.

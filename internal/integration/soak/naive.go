@@ -28,7 +28,7 @@ type naive struct {
 func newNaive(r *run) (driver.Connector, func() error, error) {
 	n := &naive{
 		api:    r.fake.ClientFor(secretstest.Identity{ARN: appARN}),
-		server: r.server, backend: r.backend,
+		server: r.seen, backend: r.backend,
 	}
 	return n, func() error { return nil }, nil
 }

@@ -25,7 +25,7 @@ func newOurs(r *run) (driver.Connector, func() error, error) {
 		return nil, nil, err
 	}
 	open := func(l sqlcred.Login) (driver.Connector, error) {
-		return r.backend.open(r.server, l.Username, l.Password())
+		return r.backend.open(r.seen, l.Username, l.Password())
 	}
 	connector := sqlcred.New(client, secretID, open, &sqlcred.Options{MaxLogins: r.maxLogins})
 	return connector, func() error { return errors.Join(connector.Close(), client.Close()) }, nil

@@ -81,6 +81,7 @@ type site struct {
 	fake     *secretstest.Server
 	api      *secretsmanager.Client
 	server   *dbserver.Server
+	bouncer  *dbserver.Bouncer // in front of it; nil: there is none
 	admin    *sql.DB
 	backend  *backend
 	strategy *strategy
@@ -92,11 +93,19 @@ func (s *site) createUser(ctx context.Context, l login) error {
 	if _, err := s.admin.ExecContext(ctx, fmt.Sprintf(s.backend.createUser, l.Username, l.Password)); err != nil {
 		return err
 	}
-	if s.backend.grant == "" {
-		return nil
+	if err := s.tellBouncer(l); err != nil || s.backend.grant == "" {
+		return err
 	}
 	_, err := s.admin.ExecContext(ctx, fmt.Sprintf(s.backend.grant, l.Username))
 	return err
+}
+
+// tellBouncer lets the bouncer know a password that the server has.
+func (s *site) tellBouncer(l login) error {
+	if s.bouncer == nil {
+		return nil
+	}
+	return s.bouncer.SetPassword(l.Username, l.Password)
 }
 
 func (s *site) createSecret(ctx context.Context, name string, l login) (*secretsmanager.CreateSecretOutput, error) {
@@ -149,6 +158,9 @@ func (r *byHand) rotate(ctx context.Context) error {
 	}
 	if _, err := r.admin.ExecContext(ctx, fmt.Sprintf(r.backend.setPassword, next.Username, next.Password)); err != nil {
 		return fmt.Errorf("setSecret: %w", err)
+	}
+	if err := r.tellBouncer(next); err != nil {
+		return err
 	}
 	if err := r.holdOpen(ctx); err != nil {
 		return err

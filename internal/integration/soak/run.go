@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -16,6 +17,12 @@ type way struct {
 	name   string
 	prefix string // of the title
 	new    func(*site) rotator
+}
+
+// fits reports whether a way works with a backend: a function of package rotate
+// does not write the file that a bouncer reads passwords from.
+func (w *way) fits(b *backend) bool {
+	return w.prefix == "" || b.bouncer == nil || b.bouncer.AuthQuery
 }
 
 var ways = []way{
@@ -32,15 +39,18 @@ type run struct {
 	policy   *policy
 	report   report
 
-	user    string           // the users' name
-	server  *dbserver.Server // nil: the run starts one of its own
+	user    string // the users' name
+	scene   *scene
+	server  *dbserver.Server  // nil: the run starts one of its own
+	bouncer *dbserver.Bouncer // in front of it; nil: there is none
+	seen    *dbserver.Server  // as the client sees it
 	fake    *secretstest.Server
 	rotator rotator
 	wrong   int // the client's refused logins up to now
 }
 
-func newRun(o *settings, w *way, b *backend, s *strategy, p *policy) *run {
-	title := w.prefix + b.name + " " + s.name
+func newRun(o *settings, w *way, b *backend, s *strategy, p *policy, sc *scene) *run {
+	title := w.prefix + b.name + " " + s.name + sc.suffix()
 	if p.suffix != "" {
 		title += " " + p.suffix
 	}
@@ -53,7 +63,7 @@ func newRun(o *settings, w *way, b *backend, s *strategy, p *policy) *run {
 	if o.faults {
 		title += " with faults"
 	}
-	r := &run{settings: o, way: w, backend: b, strategy: s, policy: p, user: "app"}
+	r := &run{settings: o, way: w, backend: b, strategy: s, policy: p, scene: sc, user: "app"}
 	r.report.title = title
 	r.report.rotations = o.rotations
 	if p.promises == nil {
@@ -75,7 +85,7 @@ const (
 // rotation may take some seconds longer than its window, and the whole a minute
 // longer.
 func (r *run) do(ctx context.Context) (_ *report, err error) {
-	each := r.window + r.gap + 3*time.Second
+	each := r.window + r.between() + 3*time.Second
 	ctx, cancel := context.WithTimeout(ctx, time.Minute+time.Duration(r.report.rotations)*each)
 	defer cancel()
 	if r.server == nil {
@@ -84,9 +94,32 @@ func (r *run) do(ctx context.Context) (_ *report, err error) {
 		}
 		defer func() { err = errors.Join(err, r.server.Stop()) }()
 	}
+	r.seen = r.server
+	if r.backend.bouncer != nil {
+		if r.bouncer, err = dbserver.PgBouncer(ctx, r.server, r.backend.bouncer); err != nil {
+			return &r.report, err
+		}
+		defer func() { err = errors.Join(err, r.bouncer.Stop()) }()
+		r.seen = r.bouncer.Server
+	}
+	if r.scene.delay > 0 {
+		var n *network
+		if r.seen, n, err = farFrom(r.seen, r.scene.delay); err != nil {
+			return &r.report, err
+		}
+		defer n.Close()
+	}
 	r.fake = secretstest.NewServer(nil)
 	defer r.fake.Close()
 	return &r.report, r.soak(ctx)
+}
+
+// between is the time between two rotations.
+func (r *run) between() time.Duration {
+	if r.scene.isolated {
+		return isolatedGap
+	}
+	return r.gap
 }
 
 // users are the users of the database.
@@ -102,7 +135,7 @@ func (r *run) soak(ctx context.Context) error {
 	defer admin.Close()
 	r.rotator = r.way.new(&site{
 		fake: r.fake, api: r.fake.ClientFor(secretstest.Identity{ARN: rotatorARN}),
-		server: r.server, admin: admin, backend: r.backend, strategy: r.strategy, users: r.users(), window: r.window,
+		server: r.server, bouncer: r.bouncer, admin: admin, backend: r.backend, strategy: r.strategy, users: r.users(), window: r.window,
 	})
 	if err := r.rotator.create(ctx); err != nil {
 		return err
@@ -115,7 +148,7 @@ func (r *run) soak(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	load := startLoad(ctx, connector, r.workers)
+	load := r.startLoad(ctx, connector)
 	err = r.rotateAll(ctx, load)
 	r.report.elapsed = time.Since(start)
 	err = errors.Join(err, load.close(), closeClient())
@@ -123,9 +156,16 @@ func (r *run) soak(ctx context.Context) error {
 	return err
 }
 
+func (r *run) startLoad(ctx context.Context, connector driver.Connector) *load {
+	if r.scene.isolated {
+		return startEvenLoad(ctx, connector, r.scene.rate())
+	}
+	return startLoad(ctx, connector, r.workers)
+}
+
 // rotateAll does the rotations, with a gap before and after each.
 func (r *run) rotateAll(ctx context.Context, l *load) error {
-	if err := sleep(ctx, r.gap); err != nil {
+	if err := sleep(ctx, r.between()); err != nil {
 		return err
 	}
 	for i := range r.report.rotations {
@@ -157,7 +197,7 @@ func (r *run) betweenRotations(ctx context.Context, l *load) error {
 		}
 		defer l.settle()
 	}
-	return sleep(ctx, r.gap)
+	return sleep(ctx, r.between())
 }
 
 // askedSince reports whether the client has had an answer to a call that it
@@ -170,7 +210,11 @@ func (r *run) askedSince(t time.Time) bool {
 // countWrong counts the client's wrong logins in a rotation and in the gap
 // after it.
 func (r *run) countWrong() error {
-	n, err := r.server.RefusedLogins(r.users()...)
+	counter := r.server
+	if r.bouncer != nil {
+		counter = r.bouncer.Server
+	}
+	n, err := counter.RefusedLogins(r.users()...)
 	n -= r.rotator.wrongLogins()
 	r.report.mostWrong = max(r.report.mostWrong, n-r.wrong)
 	r.wrong = n

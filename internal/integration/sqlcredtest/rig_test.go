@@ -235,3 +235,13 @@ func each(t *testing.T, o *dbserver.Options, test func(t *testing.T, r *rig)) {
 		})
 	}
 }
+
+// waitUntil waits for something, for ten seconds at most.
+func waitUntil(t testing.TB, ok func() bool, what string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package sqlcred
+package gate
 
 import (
 	"context"
@@ -8,21 +8,36 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/seed-74dc7b3e/secrets"
 )
 
 var errRefused = errors.New("refused by the server")
 
-func newGate(max int) (g *gate, rotating *bool) {
+// newGate makes a gate whose logins ask before they send their passwords.
+func newGate(max int) (g *Gate, rotating *bool) {
 	rotating = new(bool)
-	return &gate{max: max, rotating: func() bool { return *rotating }}, rotating
+	g = New(&Options{MaxLogins: max, Rotating: func() bool { return *rotating }})
+	g.pace.asks = true
+	return g, rotating
+}
+
+// end ends a login that has asked.
+func end(g *Gate, p *pass, v verdict) {
+	g.asks(p)
+	var err error
+	if v == refused {
+		err = errRefused
+	}
+	g.leave(p, v, err)
 }
 
 // mustEnter enters at once.
-func mustEnter(t *testing.T, g *gate, version string, probe bool) *admission {
+func mustEnter(t *testing.T, g *Gate, version string, probe bool) *pass {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
-	p, err := g.enter(ctx, g.ticket(), version, probe)
+	p, err := g.enter(ctx, uint64(g.Ticket()), version, secrets.Current, probe)
 	if err != nil {
 		t.Fatalf("enter(%q, %v): %v", version, probe, err)
 	}
@@ -30,17 +45,17 @@ func mustEnter(t *testing.T, g *gate, version string, probe bool) *admission {
 }
 
 // barredAtOnce checks that a version is barred.
-func barredAtOnce(t *testing.T, g *gate, version string) {
+func barredAtOnce(t *testing.T, g *Gate, version string) {
 	t.Helper()
-	p, err := g.enter(t.Context(), g.ticket(), version, false)
-	var barred *barredError
+	p, err := g.enter(t.Context(), uint64(g.Ticket()), version, secrets.Current, false)
+	var barred *RefusedError
 	if !errors.As(err, &barred) || !errors.Is(err, errRefused) {
 		t.Fatalf("enter(%q): got %v, %v, want it barred with the driver's error", version, p, err)
 	}
 }
 
 // stopped reports whether a passage was told to stop.
-func stopped(p *admission) bool {
+func stopped(p *pass) bool {
 	select {
 	case <-p.stop:
 		return true
@@ -52,16 +67,16 @@ func stopped(p *admission) bool {
 // queue starts n logins that wait at the gate, one after the other, and
 // returns what becomes of each.
 type queued struct {
-	p   *admission
+	p   *pass
 	err error
 }
 
-func queue(ctx context.Context, g *gate, n int, version string) []chan queued {
+func queue(ctx context.Context, g *Gate, n int, version string) []chan queued {
 	var all []chan queued
 	for range n {
 		c := make(chan queued, 1)
 		go func() {
-			p, err := g.enter(ctx, g.ticket(), version, false)
+			p, err := g.enter(ctx, uint64(g.Ticket()), version, secrets.Current, false)
 			c <- queued{p, err}
 		}()
 		synctest.Wait()
@@ -98,7 +113,7 @@ func TestGateLimitsAndKeepsOrder(t *testing.T) {
 						t.Fatalf("with %d logins over: under way %v, want %v", first, got, want[first:])
 					}
 					q := <-all[first]
-					g.leave(q.p, true, nil)
+					end(g, q.p, accepted)
 				}
 			})
 		})
@@ -110,28 +125,28 @@ func TestGateKeepsThePlaceOfTheBarred(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(1)
 		first := mustEnter(t, g, "v1", false)
-		early := g.ticket()
+		early := uint64(g.Ticket())
 		barred := make(chan error)
 		go func() {
-			_, err := g.enter(t.Context(), early, "v1", false)
+			_, err := g.enter(t.Context(), early, "v1", secrets.Current, false)
 			barred <- err
 		}()
 		synctest.Wait()
 		late := queue(t.Context(), g, 3, "v2")
-		g.leave(first, false, errRefused)
+		end(g, first, refused)
 		if err := <-barred; !errors.Is(err, errRefused) {
 			t.Fatalf("got %v, want it barred", err)
 		}
 		again := make(chan queued, 1)
 		go func() {
-			p, err := g.enter(t.Context(), early, "v2", false)
+			p, err := g.enter(t.Context(), early, "v2", secrets.Current, false)
 			again <- queued{p, err}
 		}()
 		synctest.Wait()
 		if got := through(late); !slices.Equal(got, []int{0}) {
 			t.Fatalf("under way: got %v, want the first of v2", got)
 		}
-		g.leave((<-late[0]).p, true, nil)
+		end(g, (<-late[0]).p, accepted)
 		if got := through(late); len(got) != 0 || len(through([]chan queued{again})) != 1 {
 			t.Errorf("the next is %v of those who came later", got)
 		}
@@ -140,7 +155,7 @@ func TestGateKeepsThePlaceOfTheBarred(t *testing.T) {
 
 func TestGateWithoutLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, rotating := newGate(0)
+		g, rotating := newGate(-1)
 		*rotating = true
 		if got := through(queue(t.Context(), g, 100, "v1")); len(got) != 100 {
 			t.Errorf("under way: got %d, want 100", len(got))
@@ -157,17 +172,17 @@ func TestGateOneAtATimeDuringRotation(t *testing.T) {
 		}
 		*rotating = true
 		for i := range 3 { // no one takes the place of the first three
-			g.leave((<-all[i]).p, true, nil)
+			end(g, (<-all[i]).p, accepted)
 		}
 		if got := through(all); !slices.Equal(got, []int{3}) {
 			t.Fatalf("under way when the rotation is known: got %v, want 3", got)
 		}
-		g.leave((<-all[3]).p, true, nil)
+		end(g, (<-all[3]).p, accepted)
 		if got := through(all); !slices.Equal(got, []int{4}) {
 			t.Fatalf("next: got %v, want 4", got)
 		}
 		*rotating = false
-		g.leave((<-all[4]).p, true, nil)
+		end(g, (<-all[4]).p, accepted)
 		if got := through(all); !slices.Equal(got, []int{5, 6, 7}) {
 			t.Fatalf("after the rotation: got %v, want 5 to 7", got)
 		}
@@ -181,12 +196,12 @@ func TestGateHeedsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("a cause"))
 		defer cancel()
 		start := time.Now()
-		_, err := g.enter(ctx, g.ticket(), "v1", false)
+		_, err := g.enter(ctx, uint64(g.Ticket()), "v1", secrets.Current, false)
 		if err != context.DeadlineExceeded || time.Since(start) != time.Second {
 			t.Errorf("enter: got %v after %v, want %v after 1s", err, time.Since(start), context.DeadlineExceeded)
 		}
 		next := queue(t.Context(), g, 1, "v1")
-		g.leave(first, true, nil)
+		end(g, first, accepted)
 		if got := through(next); len(got) != 1 {
 			t.Errorf("a caller who left still has a place")
 		}
@@ -203,12 +218,12 @@ func TestGateContextEndsWhileAdmitted(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			second := queue(ctx, g, 1, "v1")
 			go cancel()
-			go g.leave(first, true, nil)
+			go end(g, first, accepted)
 			synctest.Wait()
 			if q := <-second[0]; q.err == nil {
-				g.leave(q.p, true, nil)
+				end(g, q.p, accepted)
 			}
-			g.leave(mustEnter(t, g, "v1", false), true, nil)
+			end(g, mustEnter(t, g, "v1", false), accepted)
 		}
 	})
 }
@@ -216,14 +231,14 @@ func TestGateContextEndsWhileAdmitted(t *testing.T) {
 func TestGateRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(4)
-		refused := mustEnter(t, g, "v1", false)
+		first := mustEnter(t, g, "v1", false)
 		sibling := mustEnter(t, g, "v1", false)
 		prober := mustEnter(t, g, "v1", true)
 		other := mustEnter(t, g, "v2", false)
 		waiting := queue(t.Context(), g, 3, "v1")
 		waitingOther := queue(t.Context(), g, 1, "v2")
 
-		g.leave(refused, false, errRefused)
+		end(g, first, refused)
 		if !stopped(sibling) || !errors.Is(sibling.reason, errRefused) {
 			t.Errorf("sibling: stopped %v, reason %v, want it stopped by the refusal", stopped(sibling), sibling.reason)
 		}
@@ -237,7 +252,7 @@ func TestGateRefusal(t *testing.T) {
 			t.Fatalf("waiting with the refused version: %v of 3 barred", got)
 		}
 		for _, c := range waiting {
-			var barred *barredError
+			var barred *RefusedError
 			if q := <-c; !errors.As(q.err, &barred) || !errors.Is(q.err, errRefused) {
 				t.Errorf("waiting with the refused version: got %v, want it barred", q.err)
 			}
@@ -260,7 +275,7 @@ func TestGateMarksBeforeNextLogin(t *testing.T) {
 			q := <-c
 			if q.err == nil {
 				logins++
-				g.leave(q.p, false, errRefused)
+				end(g, q.p, refused)
 			}
 		}
 		if logins != 1 {
@@ -276,43 +291,48 @@ func TestGateTellsAProberWhatNobodyHeard(t *testing.T) {
 		g, _ := newGate(4)
 		p := mustEnter(t, g, "v1", false)
 		p.left = true
-		g.leave(p, false, errRefused)
-		var barred *barredError
-		if _, err := g.enter(t.Context(), g.ticket(), "v1", true); !errors.As(err, &barred) {
+		end(g, p, refused)
+		var barred *RefusedError
+		if _, err := g.enter(t.Context(), uint64(g.Ticket()), "v1", secrets.Current, true); !errors.As(err, &barred) {
 			t.Errorf("the first prober: got %v, want it barred", err)
 		}
-		g.leave(mustEnter(t, g, "v1", true), false, errRefused)
+		time.Sleep(retryPace)
+		end(g, mustEnter(t, g, "v1", true), refused)
 	})
 }
 
 func TestGateProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(4)
-		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
+		end(g, mustEnter(t, g, "v1", false), refused)
 
-		g.leave(mustEnter(t, g, "v1", true), false, errRefused)
+		time.Sleep(2 * retryPace)
+		end(g, mustEnter(t, g, "v1", true), refused)
 		barredAtOnce(t, g, "v1")
-		g.leave(mustEnter(t, g, "v1", true), false, nil) // a network error says nothing
+		time.Sleep(2 * retryPace)
+		end(g, mustEnter(t, g, "v1", true), failed) // a network error says nothing
 		barredAtOnce(t, g, "v1")
-		g.leave(mustEnter(t, g, "v1", true), true, nil)
-		g.leave(mustEnter(t, g, "v1", false), true, nil)
+		time.Sleep(2 * retryPace)
+		end(g, mustEnter(t, g, "v1", true), accepted)
+		end(g, mustEnter(t, g, "v1", false), accepted)
 
 		// The version is refused while the prober waits for its turn.
 		g.max = 1
-		refused := mustEnter(t, g, "v1", false)
-		probing := make(chan *admission)
+		first := mustEnter(t, g, "v1", false)
+		probing := make(chan *pass)
 		go func() {
-			p, err := g.enter(t.Context(), g.ticket(), "v1", true)
+			p, err := g.enter(t.Context(), uint64(g.Ticket()), "v1", secrets.Current, true)
 			if err != nil {
 				t.Errorf("prober: %v", err)
 			}
 			probing <- p
 		}()
 		synctest.Wait()
-		g.leave(refused, false, errRefused)
+		end(g, first, refused)
 		barredAtOnce(t, g, "v1")
-		g.leave(<-probing, true, nil)
-		g.leave(mustEnter(t, g, "v1", false), true, nil)
+		time.Sleep(2 * retryPace)
+		end(g, <-probing, accepted)
+		end(g, mustEnter(t, g, "v1", false), accepted)
 	})
 }
 
@@ -322,8 +342,8 @@ func TestGateEarlierSuccessIsNoProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(4)
 		early := mustEnter(t, g, "v1", false)
-		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
-		g.leave(early, true, nil)
+		end(g, mustEnter(t, g, "v1", false), refused)
+		end(g, early, accepted)
 		barredAtOnce(t, g, "v1")
 	})
 }
@@ -333,23 +353,23 @@ func TestGateEarlierSuccessIsNoProof(t *testing.T) {
 func TestGateTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(4)
-		g.leave(mustEnter(t, g, "v1", false), false, errRefused)
+		end(g, mustEnter(t, g, "v1", false), refused)
 		time.Sleep(refusalMemory - 1)
 		barredAtOnce(t, g, "v1")
 		time.Sleep(1 * time.Nanosecond)
 
 		trial := mustEnter(t, g, "v1", false)
 		barredAtOnce(t, g, "v1")
-		g.leave(trial, false, errRefused)
+		end(g, trial, refused)
 		barredAtOnce(t, g, "v1")
 
 		time.Sleep(refusalMemory)
 		trial = mustEnter(t, g, "v1", false)
-		g.leave(trial, false, nil)
+		end(g, trial, failed)
 		barredAtOnce(t, g, "v1")
 
 		time.Sleep(refusalMemory)
-		g.leave(mustEnter(t, g, "v1", false), true, nil)
+		end(g, mustEnter(t, g, "v1", false), accepted)
 		for range 4 {
 			mustEnter(t, g, "v1", false)
 		}
@@ -360,11 +380,11 @@ func TestGateForgetsOldVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, _ := newGate(4)
 		for i := range 1000 {
-			g.leave(mustEnter(t, g, fmt.Sprint("v", i), false), false, errRefused)
+			end(g, mustEnter(t, g, fmt.Sprint("v", i), false), refused)
 			time.Sleep(time.Second)
 		}
-		if got := len(g.refused); got > 31 {
-			t.Errorf("versions remembered: got %d, want at most 31", got)
+		if got := len(g.refused); got > maxRefusals {
+			t.Errorf("versions remembered: got %d, want at most %d", got, maxRefusals)
 		}
 	})
 }
@@ -385,7 +405,7 @@ func testGateUnderLoad(t *testing.T) {
 			defer func() { done <- struct{}{} }()
 			for i := range 300 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%5)*50*time.Microsecond)
-				p, err := g.enter(ctx, g.ticket(), fmt.Sprint("v", (worker+i)%3), i%7 == 0)
+				p, err := g.enter(ctx, uint64(g.Ticket()), fmt.Sprint("v", (worker+i)%3), secrets.Current, i%7 == 0)
 				cancel()
 				if err != nil {
 					continue
@@ -399,9 +419,9 @@ func testGateUnderLoad(t *testing.T) {
 				underWay--
 				<-lock
 				if i%11 == 0 {
-					g.leave(p, false, errRefused)
+					end(g, p, refused)
 				} else {
-					g.leave(p, true, nil)
+					end(g, p, accepted)
 				}
 			}
 		}()

@@ -1,0 +1,95 @@
+package sqlcred
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/gate"
+)
+
+// A state is what a connector remembers of the server's refusals, for messages
+// and for those who wait. It is safe for concurrent use by multiple goroutines.
+type state struct {
+	mu     sync.Mutex // guards the fields below
+	target string     // whose login the server refused last, and where
+	last   string     // its answer; empty: it has accepted a login since
+	at     time.Time  // when it came
+	full   time.Time  // since when every version that could be offered is refused; zero: that is not so
+}
+
+// refused notes that the server refused a version, or that the version is kept
+// from it because it was. The refusal is free of passwords. It reports whether it
+// is the first from which it follows that every version is refused.
+func (s *state) refused(v *version, refusal *gate.RefusedError) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !refusal.Barred || s.last == "" {
+		s.target, s.last, s.at = v.login.target(), refusal.Err.Error(), time.Now()
+	}
+	if refusal.TooSoon() && s.full.IsZero() {
+		s.full = time.Now()
+		return true
+	}
+	return false
+}
+
+// accepted notes that the server accepted a version, and returns for how long it had
+// refused every one.
+func (s *state) accepted() (after time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.full.IsZero() {
+		after = time.Since(s.full)
+	}
+	s.last, s.full = "", time.Time{}
+	return after
+}
+
+// refusing reports since when the server refuses every version.
+func (s *state) refusing() (since time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full, !s.full.IsZero()
+}
+
+// answer says what the server said last, if it has accepted nothing since.
+func (s *state) answer() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == "" {
+		return ""
+	}
+	said := fmt.Sprintf("the server's last answer to %s, %v ago: %s", s.target, time.Since(s.at).Round(time.Millisecond), s.last)
+	if !s.full.IsZero() {
+		said += fmt.Sprintf("; it has refused every version for %v", time.Since(s.full).Round(time.Millisecond))
+	}
+	return said
+}
+
+// target describes the account and the server.
+func (l Login) target() string {
+	return fmt.Sprintf("user %q at %s", l.Username, l.plain().Address())
+}
+
+// warn tells the operator that no version logs in.
+func (c *Connector) warn(l Login, answer string) {
+	c.logger().Warn("sqlcred: the database refuses every version of the secret that could be offered; no new connection can be made until it accepts one or the secret has another",
+		slog.String("secret", c.id), slog.String("user", l.Username), slog.String("server", l.plain().Address()),
+		slog.String("version", l.VersionID), slog.String("answer", answer))
+}
+
+// recovered tells the operator that logins succeed again.
+func (c *Connector) recovered(l Login, after time.Duration) {
+	c.logger().Info("sqlcred: the database accepts logins again",
+		slog.String("secret", c.id), slog.String("user", l.Username), slog.String("server", l.plain().Address()),
+		slog.String("version", l.VersionID), slog.Duration("after", after))
+}
+
+func (c *Connector) logger() *slog.Logger {
+	if c.options.Logger != nil {
+		return c.options.Logger
+	}
+	return slog.Default()
+}
