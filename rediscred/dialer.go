@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/gate"
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
@@ -40,8 +41,12 @@ func New(client *secrets.Client, secretID string, o *Options) *Dialer {
 	return d
 }
 
+// retryPause is for how long [secrets.TryOffer] does not offer a version again.
+// The gate has a pace of its own, and this must not be slower.
+const retryPause = 100 * time.Millisecond
+
 func (d *Dialer) bind() *secrets.Ref[*version] {
-	return secrets.BindFunc(d.client, d.id, d.decode).WithTry(&secrets.TryOptions{Stages: d.options.Stages})
+	return secrets.BindFunc(d.client, d.id, d.decode).WithTry(&secrets.TryOptions{Stages: d.options.Stages, Pause: retryPause})
 }
 
 // Addr returns host:port of the secret, for a client's configuration; the port
@@ -83,10 +88,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	defer d.done(n)
 	bounded, cancel := d.bound(ctx)
 	defer cancel()
-	defer context.AfterFunc(d.closing, cancel)()
-	a := &attempt{d: d, n: n, ticket: n.gate.ticket()}
-	defer a.drop()
-	conn, err := secrets.TryOffer(bounded, n.ref, a.offer)
+	conn, err := gate.Try(bounded, n.gate, n.ref, func(ctx context.Context, o secrets.Offer[*version]) (*Conn, error) {
+		return d.connect(ctx, n, o)
+	})
 	switch {
 	case d.closing.Err() != nil:
 		if err == nil {
@@ -95,10 +99,12 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 		return nil, d.closedError()
 	case err == nil:
 		return conn, nil
-	case bounded.Err() != nil && ctx.Err() == nil && !errors.As(err, new(*secrets.RejectedError)):
-		err = fmt.Errorf("rediscred: connect to %s with %q: gave up after %v: %w", addr, d.id, d.options.maxWait(), err)
+	case errors.As(err, new(*secrets.RejectedError)):
+		return nil, n.explain(err)
+	case bounded.Err() != nil && errors.Is(err, bounded.Err()):
+		return nil, fmt.Errorf("rediscred: connect to %s with %q: no verdict on the login: %w", addr, d.id, err)
 	}
-	return nil, a.explain(err)
+	return nil, d.explain(err)
 }
 
 // bound returns a context that ends with ctx, or if that has no deadline after
@@ -116,7 +122,7 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 func (d *Dialer) Close() error {
 	d.mu.Lock()
 	for _, n := range d.nodes {
-		n.gate.close()
+		n.gate.Close()
 	}
 	d.mu.Unlock()
 	d.close()
@@ -150,7 +156,7 @@ type node struct {
 	network, addr string
 
 	ref    *secrets.Ref[*version]
-	gate   gate
+	gate   *gate.Gate
 	users  int       // DialContexts under way
 	used   time.Time // when the last one began
 	answer atomic.Pointer[string]
@@ -165,9 +171,9 @@ func (d *Dialer) use(network, addr string) *node {
 	if n == nil {
 		d.forgetLocked()
 		n = &node{network: network, addr: addr, ref: d.bind()}
-		n.gate.max = d.options.maxLogins()
+		n.gate = gate.New(&gate.Options{MaxLogins: d.options.MaxLogins, RetriesPerHour: d.options.RetriesPerHour, Rotating: n.ref.Rotating})
 		if d.closing.Err() != nil {
-			n.gate.close()
+			n.gate.Close()
 		}
 		d.nodes[key] = n
 	}

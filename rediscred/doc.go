@@ -51,21 +51,17 @@
 // a refused version is followed by the others that have a label, each once,
 // and what was accepted is used until it is current. See [secrets.Try].
 //
-// Connections are dialed, and shake hands for TLS, as many at a time as the
-// client wants. The password is held back: Options.MaxLogins of them, one by
-// default, may be on their way to a server without its verdict. When one is
-// refused, no other connection sends it. So such a rotation costs exactly one
-// wrong login for each process and server address, near and far. It also means
-// that connections are made no faster than one in a round trip; for a cold pool
-// far away raise MaxLogins.
+// Several connections are dialed, and shake hands for TLS, at a time. The
+// password is held back: one may be on its way to a server without its verdict.
+// When that is refused, no other connection sends it. So such a rotation costs
+// exactly one wrong login for each process and server address, near and far.
+// Package [github.com/seed-74dc7b3e/secrets/gate] does that, and finds out when
+// a server that refused every version accepts one again: one login every five
+// seconds asks.
 //
 // Each address has a memory of its own, since the nodes of a cluster get a new
 // password one after the other: what works at one of them is not offered to
 // another because of that. One dialer serves all nodes.
-//
-// A refused password is not sent again for five seconds, and a refused version
-// not offered to a caller for a minute, unless labels move: see
-// [secrets.TryOffer].
 //
 // # Open connections
 //

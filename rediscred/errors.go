@@ -27,8 +27,3 @@ func (e *LoginError) Unwrap() error { return e.Err }
 // in the same words. It is false for errors of the network, and for a server
 // that refuses everybody: LOADING, DENIED, too many clients.
 func IsRefused(err error) bool { return resp.Refused(err) }
-
-// A refusedError marks a LoginError as a refusal.
-type refusedError struct{ *LoginError }
-
-func (e refusedError) Unwrap() error { return e.LoginError }

@@ -26,12 +26,15 @@ type Options struct {
 	// [net.Dialer] with its defaults.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// MaxLogins is how many passwords may be on their way to one server
-	// without its verdict. It is how many wrong logins a rotation with a
-	// single password costs at most, and bounds how fast connections are
-	// made: MaxLogins in each round trip. Zero means 1. Connections that are
-	// being dialed, or shake hands for TLS, do not count.
+	// MaxLogins is how many logins, dialing included, may be under way at one
+	// server at a time; one while a rotation is known to be outstanding. One of
+	// them at a time may have sent its password without a verdict. Zero means
+	// 4. Negative means no bound on either.
 	MaxLogins int
+
+	// RetriesPerHour bounds the logins in any hour with passwords that a server
+	// has refused before. Zero means 720; see [gate.Options].
+	RetriesPerHour int
 
 	// MaxWait bounds a DialContext whose context has no deadline. Zero means
 	// one minute. Negative means no bound.
@@ -61,8 +64,6 @@ func (o *Options) orDefault() Options {
 	}
 	return copied
 }
-
-func (o *Options) maxLogins() int { return max(o.MaxLogins, 1) }
 
 func (o *Options) maxWait() time.Duration {
 	if o.MaxWait == 0 {

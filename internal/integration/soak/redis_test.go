@@ -90,13 +90,13 @@ func TestRedisChosen(t *testing.T) {
 	if databases, _ = splitServers("redis"); databases != "" {
 		t.Errorf("got %q, want none", databases)
 	}
-	for _, o := range []settings{{faults: true}, {maxPasswordErrors: 3}} {
+	for _, o := range []settings{{faults: true, scenes: "busy"}, {maxPasswordErrors: 3, scenes: "busy"}, {scenes: "isolated"}} {
 		if err := o.soakRedis(t.Context(), []string{"redis"}); err != nil {
 			t.Errorf("got %v, want nothing done", err)
 		}
 	}
 	o := short(1)
-	o.policies, o.ways, o.window, o.gap = "sqlcred", "hand", time.Millisecond, time.Millisecond
+	o.policies, o.ways, o.scenes, o.window, o.gap = "sqlcred", "hand", "busy", time.Millisecond, time.Millisecond
 	sharedRedis.Server(t) // or the test is left out
 	if err := o.soakRedis(t.Context(), []string{"redis"}); err != nil {
 		t.Error(err)
