@@ -73,10 +73,7 @@ type redisRun struct {
 }
 
 // redisReport is what a run has counted.
-type redisReport struct {
-	report
-	load *redisLoad
-}
+type redisReport struct{ report }
 
 func (r *redisReport) String() string {
 	return fmt.Sprintf("soak %s: rotations %d, commands %d, failed commands %d, failed connects %d, wrong logins %d, "+
