@@ -1,6 +1,6 @@
 // Package rediscred logs in to Redis and Valkey with a password that is in AWS
 // Secrets Manager, so that a rotation of the password costs no failed command
-// and no more than one wrong login.
+// and one wrong login, or none where the server keeps two passwords.
 //
 // A [Dialer] makes connections that are logged in already. Any client that
 // takes a dialer works through it, and is configured without a user and a
@@ -54,7 +54,9 @@
 // Several connections are dialed, and shake hands for TLS, at a time. The
 // password is held back: one may be on its way to a server without its verdict.
 // When that is refused, no other connection sends it. So such a rotation costs
-// exactly one wrong login for each process and server address, near and far.
+// one wrong login for each process and server address, near and far, and a second
+// one at most where Secrets Manager is slow to show the pending version: 601 in
+// 600 rotations, measured with 50 goroutines on a busy machine.
 // Package [github.com/seed-74dc7b3e/secrets/gate] does that, and finds out when
 // a server that refused every version accepts one again: one login every five
 // seconds asks.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	mrand "math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -15,17 +13,7 @@ type load struct {
 	db        *sql.DB
 	connector driver.Connector
 
-	queries, failedQueries   atomic.Int64
-	connects, failedConnects atomic.Int64
-	slowest                  atomic.Int64 // time.Duration of a Connect
-
-	errs firstErrors
-
-	mu       sync.Mutex      // guards underway
-	underway *sync.WaitGroup // Connects since the last settle
-
-	stop context.CancelFunc
-	wait sync.WaitGroup
+	counters
 }
 
 const (
@@ -36,7 +24,7 @@ const (
 )
 
 func newLoad(connector driver.Connector) *load {
-	l := &load{connector: connector, underway: new(sync.WaitGroup)}
+	l := &load{connector: connector}
 	l.db = sql.OpenDB(l)
 	return l
 }
@@ -46,15 +34,7 @@ func startLoad(ctx context.Context, connector driver.Connector, workers int) *lo
 	l := newLoad(connector)
 	l.db.SetMaxIdleConns(50)
 	l.db.SetConnMaxLifetime(50 * time.Millisecond)
-	ctx, l.stop = context.WithCancel(ctx)
-	for range workers {
-		l.wait.Go(func() {
-			for ctx.Err() == nil {
-				l.query()
-				_ = sleep(ctx, mrand.N(pause))
-			}
-		})
-	}
+	l.run(ctx, workers, l.query)
 	return l
 }
 
@@ -80,32 +60,12 @@ func (l *load) close() error {
 
 // Connect counts what the connector under test does. The connection is that
 // one's own.
-func (l *load) Connect(ctx context.Context) (driver.Conn, error) {
-	l.mu.Lock()
-	underway := l.underway
-	underway.Add(1)
-	l.mu.Unlock()
-	defer underway.Done()
-	start := time.Now()
-	conn, err := l.connector.Connect(ctx)
-	took := int64(time.Since(start))
-	for old := l.slowest.Load(); took > old && !l.slowest.CompareAndSwap(old, took); old = l.slowest.Load() {
-	}
-	l.connects.Add(1)
-	if err != nil {
-		l.failedConnects.Add(1)
-		l.errs.add("connect", err)
-	}
+func (l *load) Connect(ctx context.Context) (conn driver.Conn, err error) {
+	l.connect(func() error {
+		conn, err = l.connector.Connect(ctx)
+		return err
+	})
 	return conn, err
-}
-
-// settle waits until every Connect that is under way has ended.
-func (l *load) settle() {
-	l.mu.Lock()
-	underway := l.underway
-	l.underway = new(sync.WaitGroup)
-	l.mu.Unlock()
-	underway.Wait()
 }
 
 // Driver implements driver.Connector.

@@ -179,7 +179,12 @@ func (r *redisRun) check() error {
 	}
 	atMost("failed commands", rep.failedQueries, 0)
 	atMost("failed connects", rep.failedConnects, 0)
-	atMost("wrong logins of one rotation", int64(rep.mostWrong), int64(r.strategy.wrong))
+	// One that is slow to learn of the pending version may ask the server once
+	// more whether it takes the current one again.
+	atMost("wrong logins of one rotation", int64(rep.mostWrong), int64(2*r.strategy.wrong))
+	if rep.rotations >= fewRotations {
+		atMost("wrong logins in twenty rotations", int64(20*rep.perRotation(rep.wrongLogins)), int64(21*r.strategy.wrong))
+	}
 	if rep.queries < int64(rep.rotations) || rep.connects < int64(rep.rotations) {
 		errs = append(errs, fmt.Errorf("%d commands and %d connects are no load", rep.queries, rep.connects))
 	}
@@ -202,7 +207,7 @@ func (r *redisRun) do(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	load.start(ctx, r.workers)
+	load.run(ctx, r.workers, load.command)
 	err = r.rotateAll(ctx, load)
 	r.report.elapsed = time.Since(start)
 	return errors.Join(err, load.close(), r.count(load))
@@ -259,7 +264,7 @@ func (r *redisRun) rotateAll(ctx context.Context, l *redisLoad) error {
 // gap.
 func (r *redisRun) betweenRotations(ctx context.Context, l *redisLoad) error {
 	if r.strategy.wrong == 0 {
-		for over := time.Now(); !r.askedSince(over); {
+		for over := time.Now(); !askedSince(r.fake, over); {
 			if err := sleep(ctx, 10*time.Millisecond); err != nil {
 				return fmt.Errorf("the client does not ask for the secret: %w", err)
 			}
@@ -267,13 +272,6 @@ func (r *redisRun) betweenRotations(ctx context.Context, l *redisLoad) error {
 		defer l.settle()
 	}
 	return sleep(ctx, r.gap)
-}
-
-// askedSince reports whether the client has had an answer to a call that it
-// made after a point in time.
-func (r *redisRun) askedSince(t time.Time) bool {
-	calls := r.fake.Calls(secretstest.Call{Identity: appARN, Outcome: secretstest.OutcomeOK})
-	return len(calls) > 0 && calls[len(calls)-1].Time.After(t)
 }
 
 // byHand replaces the user's only password, with a window until the label moves.
@@ -296,12 +294,8 @@ func (r *redisRun) byHand(ctx context.Context) error {
 	if err := sleep(ctx, mrand.N(r.window+1)); err != nil {
 		return err
 	}
-	_, err = r.api.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
-		SecretId: aws.String(secretID), VersionStage: aws.String("AWSCURRENT"),
-		MoveToVersionId: aws.String(pending), RemoveFromVersionId: aws.String(r.now),
-	})
-	if err != nil {
-		return fmt.Errorf("finishSecret: %w", err)
+	if err := finish(ctx, r.api, pending, r.now); err != nil {
+		return err
 	}
 	r.now = pending
 	return nil
@@ -328,10 +322,7 @@ func (r *redisRun) countWrong(rotations int) error {
 // count fills the report in.
 func (r *redisRun) count(l *redisLoad) error {
 	rep := &r.report
-	rep.queries, rep.failedQueries = l.commands.Load(), l.failedCommands.Load()
-	rep.connects, rep.failedConnects = l.connects.Load(), l.failedConnects.Load()
-	rep.slowestConnect = time.Duration(l.slowest.Load())
-	rep.errs = l.errs.texts
+	l.fill(&rep.report)
 	rep.apiCalls = r.fake.Count(secretstest.Call{Identity: appARN})
 	err := r.countWrong(rep.rotations)
 	rep.wrongLogins = r.wrong

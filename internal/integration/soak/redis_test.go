@@ -56,7 +56,7 @@ func TestRedis(t *testing.T) {
 }
 
 func TestRedisCheck(t *testing.T) {
-	good := report{rotations: 20, queries: 1000, connects: 100, mostWrong: 1}
+	good := report{rotations: 20, queries: 1000, connects: 100, mostWrong: 1, wrongLogins: 20}
 	for _, test := range []struct {
 		name     string
 		strategy int
@@ -66,11 +66,13 @@ func TestRedisCheck(t *testing.T) {
 		{"nothing wrong", 0, func(*report) {}, false},
 		{"a failed command", 0, func(r *report) { r.failedQueries = 1 }, true},
 		{"a failed connect", 0, func(r *report) { r.failedConnects = 1 }, true},
-		{"two wrong logins", 0, func(r *report) { r.mostWrong = 2 }, true},
+		{"two wrong logins once", 0, func(r *report) { r.mostWrong, r.wrongLogins = 2, 21 }, false},
+		{"two wrong logins twice", 0, func(r *report) { r.mostWrong, r.wrongLogins = 2, 22 }, true},
+		{"three wrong logins", 0, func(r *report) { r.mostWrong = 3 }, true},
 		{"no commands", 0, func(r *report) { r.queries = 1 }, true},
 		{"no connects", 0, func(r *report) { r.connects = 1 }, true},
 		{"a wrong login with two passwords", 1, func(*report) {}, true},
-		{"none with two passwords", 1, func(r *report) { r.mostWrong = 0 }, false},
+		{"none with two passwords", 1, func(r *report) { r.mostWrong, r.wrongLogins = 0, 0 }, false},
 	} {
 		run := &redisRun{settings: &settings{}, strategy: redisStrategies[test.strategy]}
 		run.report.report = good

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	mrand "math/rand/v2"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -28,22 +26,12 @@ type redisLoad struct {
 	dial   redisclients.Dial
 	end    func() error // of what dials
 
-	commands, failedCommands atomic.Int64
-	connects, failedConnects atomic.Int64
-	slowest                  atomic.Int64 // time.Duration of a connect
-
-	errs firstErrors
-
-	mu       sync.Mutex      // guards underway
-	underway *sync.WaitGroup // connects since the last settle
-
-	stop context.CancelFunc
-	wait sync.WaitGroup
+	counters
 }
 
 // newRedisLoad makes the client under test.
 func newRedisLoad(r *redisRun) (*redisLoad, error) {
-	l := &redisLoad{underway: new(sync.WaitGroup)}
+	l := new(redisLoad)
 	var err error
 	if r.naive {
 		l.dial, l.end = newNaiveRedis(r).dial, func() error { return nil }
@@ -51,7 +39,7 @@ func newRedisLoad(r *redisRun) (*redisLoad, error) {
 		return nil, err
 	}
 	l.client, err = r.kind.New(redisclients.Options{
-		Addr: r.server.Addr(), Dial: l.connect, Size: 50, Lifetime: 50 * time.Millisecond,
+		Addr: r.server.Addr(), Dial: l.counted, Size: 50, Lifetime: 50 * time.Millisecond,
 	})
 	return l, err
 }
@@ -74,55 +62,22 @@ func (l *redisLoad) ours(r *redisRun) error {
 	return nil
 }
 
-// connect counts what the dialer under test does.
-func (l *redisLoad) connect(ctx context.Context, network, addr string) (net.Conn, error) {
-	l.mu.Lock()
-	underway := l.underway
-	underway.Add(1)
-	l.mu.Unlock()
-	defer underway.Done()
-	start := time.Now()
-	conn, err := l.dial(ctx, network, addr)
-	took := int64(time.Since(start))
-	for old := l.slowest.Load(); took > old && !l.slowest.CompareAndSwap(old, took); old = l.slowest.Load() {
-	}
-	l.connects.Add(1)
-	if err != nil {
-		l.failedConnects.Add(1)
-		l.errs.add("connect", err)
-	}
+// counted counts what the dialer under test does.
+func (l *redisLoad) counted(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	l.connect(func() error {
+		conn, err = l.dial(ctx, network, addr)
+		return err
+	})
 	return conn, err
-}
-
-// settle waits until every connect that is under way has ended.
-func (l *redisLoad) settle() {
-	l.mu.Lock()
-	underway := l.underway
-	l.underway = new(sync.WaitGroup)
-	l.mu.Unlock()
-	underway.Wait()
-}
-
-// start has workers goroutines send commands until close.
-func (l *redisLoad) start(ctx context.Context, workers int) {
-	ctx, l.stop = context.WithCancel(ctx)
-	for range workers {
-		l.wait.Go(func() {
-			for ctx.Err() == nil {
-				l.command()
-				_ = sleep(ctx, mrand.N(pause))
-			}
-		})
-	}
 }
 
 // command sends one command. It is not cut short when the load ends.
 func (l *redisLoad) command() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	l.commands.Add(1)
+	l.queries.Add(1)
 	if err := l.client.Ping(ctx); err != nil {
-		l.failedCommands.Add(1)
+		l.failedQueries.Add(1)
 		l.errs.add("command", err)
 	}
 }
