@@ -16,3 +16,8 @@ var (
 func GrantTo(grant, user, host string) (string, error) {
 	return grantTo(grant, account{user, host})
 }
+
+// RevokeLost is revokeLost for a user name and a host.
+func RevokeLost(have, want []string, user, host string) ([]string, error) {
+	return revokeLost(have, want, account{user, host})
+}

@@ -25,7 +25,7 @@ type SQLOptions struct {
 	// the clone creates belongs to the clone; see SetRole. In MySQL and
 	// MariaDB a clone has the same host part, and is given what SHOW GRANTS says of
 	// the original, its TLS requirement and its default role, again at each
-	// rotation; rights that it has beyond that are left.
+	// rotation; rights that it has beyond that are left, unless RevokeLost is set.
 	Alternating bool
 
 	// CloneSuffix is the ending of the clone's name; empty means "_clone". The
@@ -45,6 +45,14 @@ type SQLOptions struct {
 	// name than session_user, and DISCARD ALL, which some poolers send between
 	// two clients, ends it for the rest of the session.
 	SetRole bool
+
+	// RevokeLost takes from a MySQL or MariaDB clone, at its turn, the privileges
+	// and roles that the original does not have: those that it has lost, and
+	// those that were granted to the clone alone. The original is then the one
+	// to grant to: at its own turn it is given nothing. The master must be able to
+	// read the clone's grants. For a moment a clone that has all privileges on
+	// something may have none, when its original has fewer.
+	RevokeLost bool
 
 	// TwoPasswords keeps the password that worked until the next rotation, in
 	// MySQL 8.0.14 and later (RETAIN CURRENT PASSWORD) and MariaDB 10.4 and
