@@ -116,6 +116,11 @@ type RefusedError struct {
 	// another one with the same version a moment ago.
 	Barred bool
 
+	// Transient says that the server may accept the same version in a moment,
+	// as a proxy does that passes on what was the matter with an earlier login.
+	// The version is offered again after one second, two, four, and then like others.
+	Transient bool
+
 	// Next is when the server may be offered the version again, if it was barred
 	// because it is too soon for that. Zero means that it was not, or that it is
 	// not offered again unless it comes to another label.

@@ -251,6 +251,7 @@ func (r *run[C]) finish(o outcome[C], stopped bool) (none C, err error) {
 		return none, barred(r.place.reason)
 	case errors.As(o.err, &refusal) && !refusal.Barred:
 		v, answer = refused, refusal.Err
+		r.place.soon = refusal.Transient
 	}
 	return none, o.err
 }

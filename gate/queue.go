@@ -22,6 +22,7 @@ type refusal struct {
 	at     time.Time // when it was refused, or last admitted to be tried again
 	stages []string  // the labels by which it was offered when it was refused
 	n      int       // times that it was refused
+	soon   bool      // it may be over in a moment: RefusedError.Transient
 	wanted time.Time // when a prober last asked to offer it again
 
 	unheard bool // its caller had left: the next prober is told in place of a login
@@ -45,6 +46,7 @@ type pass struct {
 	left    bool          // its caller has left; set by whoever calls leave
 	cancel  func()        // ends the login's context; set before it begins
 
+	soon  bool          // RefusedError.Transient of its refusal; set before leave
 	asked bool          // it has asked before sending its password; gate.mu guards it
 	turn  chan struct{} // closed, with gate.mu held, when it becomes the sender; nil: it does not wait
 }
@@ -129,6 +131,9 @@ func (g *Gate) retryAt(version, stage string) (time.Time, *refusal) {
 		return time.Time{}, nil
 	}
 	now := time.Now()
+	if r.soon && awaited(stage) {
+		return later(r.at.Add(r.transient()), now), new(*r)
+	}
 	if !awaited(stage) && now.Sub(r.at) < r.slow() {
 		return time.Time{}, new(*r)
 	}
@@ -166,6 +171,10 @@ func (r *refusal) retry(stage string) bool {
 
 // slow returns for how long a version is not offered that is not awaited.
 func (r *refusal) slow() time.Duration { return min(slowestRetry, slowRetry<<min(r.n-1, 4)) }
+
+// transient returns for how long a version is not offered whose refusal may be
+// over in a moment.
+func (r *refusal) transient() time.Duration { return min(retryPace, time.Second<<min(r.n-1, 4)) }
 
 // queue puts p in its place, and admits whoever is next. It returns the
 // refusal if p's version is barred.
@@ -240,7 +249,7 @@ func (g *Gate) admitLocked(limit int) {
 func (g *Gate) admitOneLocked(p *pass, now time.Time) {
 	if r := g.refused[p.version]; r != nil {
 		p.trial = true
-		if r.retry(p.stage) {
+		if r.retry(p.stage) && !r.soon {
 			g.retries.begin(now)
 		}
 	}
@@ -345,7 +354,7 @@ func (g *Gate) noteLocked(p *pass, err error, unheard bool) {
 		r = new(refusal)
 		g.refused[p.version] = r
 	}
-	r.err, r.at, r.unheard = err, time.Now(), unheard
+	r.err, r.at, r.unheard, r.soon = err, time.Now(), unheard, p.soon
 	r.n++
 	if !slices.Contains(r.stages, p.stage) {
 		r.stages = append(r.stages, p.stage)

@@ -130,7 +130,7 @@ func (a *attempt) offer(ctx context.Context, o secrets.Offer[*version]) (driver.
 		a.note(v, err)
 		return nil, err
 	}
-	if after := a.c.state.accepted(); after > 0 {
+	if after, told := a.c.state.accepted(); told {
 		a.c.recovered(v.login, after)
 	}
 	return a.c.wrap(conn, v.id, l.current), nil

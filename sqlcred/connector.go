@@ -58,6 +58,12 @@ var _ interface {
 // [io.Closer], by Close, or a minute after the last login with a version that
 // is not current any more; open is called again if that is offered again.
 //
+// A connector of pgx or lib/pq gets a hook by which it waits for its turn before it
+// sends the password: after the one that it has for AfterNetConnect, and in place of
+// lib/pq's own dialer, but not of another. Other connectors wait when they dial.
+// A connector that calls [gate.Hold] by itself has a method HoldsPassword() bool
+// that returns true.
+//
 // The client must outlive the connector, and is not closed with it.
 func New(client *secrets.Client, secretID string, open func(Login) (driver.Connector, error), o *Options) *Connector {
 	c := &Connector{client: client, id: secretID, open: open, options: o.orDefault()}

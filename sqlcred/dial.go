@@ -36,7 +36,7 @@ func (l *login) connect(ctx context.Context) (driver.Conn, error) {
 		return nil, account
 	}
 	if l.c.options.isRefused(err) {
-		return nil, gate.Refused(said)
+		return nil, &gate.RefusedError{Err: said, Transient: dblogin.PassedOn(err)}
 	}
 	return nil, said
 }

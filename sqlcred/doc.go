@@ -31,21 +31,36 @@
 // See [secrets.Try].
 //
 // Every login with the wrong password counts against the account, and some
-// servers block accounts after a few. So logins go through a gate, at most
-// Options.MaxLogins at a time, first come, first served, and one at a time
-// while a rotation is known to be outstanding. When one is refused, no other
-// login with that version begins, and those that have not sent their password
-// yet are cancelled. A rotation then costs at most MaxLogins wrong logins in a
-// process, one or two where the server is near, and exactly one with a
-// MaxLogins of 1. A login whose caller leaves, at a deadline for instance, is
-// finished in the background, for a second at most: the server may have counted
-// its password already, and without the verdict the next login would be wrong
-// too. [Connector.Close] ends such logins. With alternating users a rotation
-// costs none, if there is more time
-// between two rotations than the client takes to notice the first.
+// servers block accounts after a few. So logins go through a gate, see package
+// [github.com/seed-74dc7b3e/secrets/gate]: at most Options.MaxLogins at a time, first
+// come, first served, and one at a time while a rotation is known to be outstanding.
+// Of those under way one at a time may have sent its password without a verdict.
+// So a rotation costs one wrong login in a process, near and far, with
+//
+//   - pgx, through stdlib.GetConnector or by name, and pgxpool through package
+//     pgxcred;
+//   - lib/pq, through pq.NewConnector;
+//   - go-sql-driver/mysql;
+//   - every driver that dials with a [net.Dialer] and the context of the login, which
+//     waits before it connects;
+//   - connectors of one's own that call gate.Hold, see [New].
+//
+// With other drivers, lib/pq by name among them, one login is under way at a time,
+// and one more each time that the first of the queue has waited for 10 ms: two where
+// a login takes less than 10 ms, up to MaxLogins where the server is farther away. A
+// rotation then costs one or two wrong logins near, and at most MaxLogins far.
+//
+// When a login is refused no other with that version begins, and those that have not
+// sent their password yet are cancelled. A login whose caller leaves, at a deadline
+// for instance, is finished in the background, for a second at most: the server may
+// have counted its password already, and without the verdict the next login would be
+// wrong too. [Connector.Close] ends such logins. With alternating users a rotation
+// costs none, if there is more time between two rotations than the client takes to
+// notice the first.
 //
 // That holds for one connector. No client can promise it for many processes
-// that share an account: each has to find out by itself. Where an account is
+// that share an account: each has to find out by itself, so that eight cost
+// eight wrong logins a rotation. Where an account is
 // blocked after three strikes, rotate with alternating users, or let the server
 // accept two passwords at once (RETAIN CURRENT PASSWORD in MySQL 8).
 //
@@ -55,29 +70,56 @@
 // makes at most MaxLogins-1 in a process, none with a MaxLogins of 1, and the
 // login that follows starts the count again.
 //
-// Cancelling takes a driver that observes the context of a login, as pgx and the
-// driver for MySQL do. lib/pq tells its dialer of the context
-// and no one else; the context that sqlcred gives to a driver does not end once
-// the connection is made, so a dialer may tie the connection to it, provided
-// that connect_timeout is not set:
+// A driver that ignores the context of a login delays no caller: it finishes in
+// the background, and the connection it returns is closed.
 //
-//	func (d dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-//		conn, err := d.Dialer.DialContext(ctx, network, addr)
-//		if err == nil {
-//			context.AfterFunc(ctx, func() { conn.Close() })
-//		}
-//		return conn, err
-//	}
+// # When every version is refused
 //
-// A driver that ignores the context delays no caller: it finishes in the
-// background, and the connection it returns is closed.
+// The password need not be what is wrong: a role that may not log in, a line that
+// pg_hba.conf lacks, a user that is gone, and MariaDB's 'app'@'localhost' read
+// alike. Then one login every 5 to 5.5 seconds finds out whether the server
+// accepts a current or pending version again. A repair is found within 6
+// seconds and the time of a login where there is one of them, and within 12 where
+// there are two, as long as somebody connects; a version with another label is
+// offered again after a minute, two, four and so on up to 15.
+// Options.RetriesPerHour bounds these logins for an hour.
+//
+// # A server that moves
+//
+// A login that fails for another reason, or has no answer for three seconds, causes a
+// check of the secret, once in five seconds. If the secret names another host, port or
+// database by then, the same Connect goes there at once.
+//
+// # Behind PgBouncer
+//
+// PgBouncer answers every failed login with SQLSTATE 08P01; the refusals among them
+// are known by their texts. What it needs: passwords from auth_query, or a file that
+// the rotation writes too, and a short server_login_retry, since for that time (15
+// seconds by default) PgBouncer repeats to all clients the answer that the server gave
+// to one of its own logins.
+//
+// # GORM, sqlx and ent
+//
+// They take a pool, so one line is enough:
+//
+//	gormDB, err := gorm.Open(postgres.New(postgres.Config{Conn: db}), &gorm.Config{})
+//	sqlxDB := sqlx.NewDb(db, "pgx")
+//	entClient := ent.NewClient(ent.Driver(entsql.OpenDB(dialect.Postgres, db)))
+//
+// # Tests
+//
+// Package sqlcredtest is a database in memory that knows users and passwords, for the
+// tests of programs.
 //
 // # Errors
 //
 // If no version is accepted, Connect, and with it the first query, returns a
-// [*secrets.RejectedError] when its context ends; or after Options.MaxWait if
-// that has no deadline, because database/sql opens connections in the
-// background without one. The error quotes the server's last answer. A login
+// [*secrets.RejectedError] when its context ends. A Connect without a deadline, as
+// database/sql begins them in the background, returns it three seconds after
+// every version was refused, so that those who queue behind it learn why. The error
+// names the user and the server, quotes the server's last answer, and says how long
+// the call waited. A second after the first full refusal a warning is logged, once,
+// and a note when logins succeed again. A login
 // that is refused because of the account, and not of the password, ends at once
 // with an [*AccountError]: a blocked account is not tried again. All other
 // errors are the driver's own. Refusals are recognized by the server's error

@@ -18,6 +18,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
+func init() { slog.SetDefault(slog.New(slog.DiscardHandler)) } // what connectors without a Logger warn of
+
 // A fakeDB is a database server that checks passwords, and the driver for it.
 type fakeDB struct {
 	latency time.Duration // of each half of a login

@@ -34,11 +34,12 @@ type Options struct {
 	// use them.
 	Params map[string]string
 
-	// MaxLogins is how many logins may be under way at a time; others wait,
-	// first come, first served. While a rotation is known to be outstanding
-	// it is one at a time. It bounds the number of logins with a wrong
+	// MaxLogins is how many logins may be under way at a time at the most;
+	// others wait, first come, first served. While a rotation is known to be
+	// outstanding it is one at a time. With drivers that do not hold their
+	// passwords back it bounds the number of logins with a wrong
 	// password that a rotation costs. Zero means 4. Negative means no bound,
-	// also during a rotation.
+	// also during a rotation, and no holding back.
 	MaxLogins int
 
 	// MaxWait bounds a Connect whose context has no deadline. database/sql
@@ -61,7 +62,7 @@ type Options struct {
 	RetriesPerHour int
 
 	// Logger gets a warning when the server has refused every version that
-	// could be offered, and a note when it accepts one again. Nil means
+	// could be offered for a second, and a note when it accepts one again. Nil means
 	// [slog.Default].
 	Logger *slog.Logger
 

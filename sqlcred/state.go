@@ -17,34 +17,41 @@ type state struct {
 	last   string     // its answer; empty: it has accepted a login since
 	at     time.Time  // when it came
 	full   time.Time  // since when every version that could be offered is refused; zero: that is not so
+	warned bool       // the operator was told
 }
+
+// warnAfter is how long the server has to refuse every version before the
+// operator is told: in a rotation that happens for a moment.
+const warnAfter = time.Second
 
 // refused notes that the server refused a version, or that the version is kept
 // from it because it was. The refusal is free of passwords. It reports whether it
-// is the first from which it follows that every version is refused.
-func (s *state) refused(v *version, refusal *gate.RefusedError) (first bool) {
+// is time to tell the operator that every version is refused.
+func (s *state) refused(v *version, refusal *gate.RefusedError) (warn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !refusal.Barred || s.last == "" {
 		s.target, s.last, s.at = v.login.target(), refusal.Err.Error(), time.Now()
 	}
-	if refusal.TooSoon() && s.full.IsZero() {
-		s.full = time.Now()
-		return true
+	if !refusal.TooSoon() {
+		return false
 	}
-	return false
+	if s.full.IsZero() {
+		s.full = time.Now()
+	}
+	warn = !s.warned && time.Since(s.full) >= warnAfter
+	s.warned = s.warned || warn
+	return warn
 }
 
 // accepted notes that the server accepted a version, and returns for how long it had
-// refused every one.
-func (s *state) accepted() (after time.Duration) {
+// refused every one, if the operator was told of that.
+func (s *state) accepted() (after time.Duration, told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.full.IsZero() {
-		after = time.Since(s.full)
-	}
-	s.last, s.full = "", time.Time{}
-	return after
+	after, told = time.Since(s.full), s.warned
+	s.last, s.full, s.warned = "", time.Time{}, false
+	return after, told
 }
 
 // refusing reports since when the server refuses every version.

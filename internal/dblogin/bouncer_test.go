@@ -2,6 +2,7 @@ package dblogin_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
@@ -36,6 +37,13 @@ func TestRefusedByPgBouncer(t *testing.T) {
 			if got := dblogin.Refused(err); got != want {
 				t.Errorf("%v: got %v, want %v", err, got, want)
 			}
+		}
+		passedOn := strings.HasPrefix(message, "password authentication failed for user")
+		if got := dblogin.PassedOn(fmt.Errorf("connect: %w", &messageError{"08P01", message})); got != passedOn {
+			t.Errorf("%q passed on by the bouncer: got %v, want %v", message, got, passedOn)
+		}
+		if dblogin.PassedOn(&messageError{"28P01", message}) {
+			t.Errorf("%q of the server itself: passed on by a bouncer", message)
 		}
 		if dblogin.Refused(&messageError{"08006", message}) {
 			t.Errorf("%q with another code: a refusal", message)

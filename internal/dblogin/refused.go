@@ -53,7 +53,23 @@ func fromBouncer(message string) bool {
 	case "password authentication failed", "SASL authentication failed", "no such user":
 		return true
 	}
-	return strings.HasPrefix(message, `password authentication failed for user "`)
+	return strings.HasPrefix(message, passedOn)
+}
+
+// passedOn is how the server's own refusal begins, for which it has a code that
+// PgBouncer does not pass on.
+const passedOn = `password authentication failed for user "`
+
+// PassedOn reports whether err is a refusal of PgBouncer's own login with the server
+// behind it. That may have been with the password of another client, and
+// PgBouncer gives the answer to all who come within its server_login_retry.
+func PassedOn(err error) bool {
+	found := false
+	Walk(err, func(err error) {
+		s, ok := err.(interface{ SQLState() string })
+		found = found || ok && s.SQLState() == "08P01" && strings.HasPrefix(message(err), passedOn)
+	})
+	return found
 }
 
 // message returns the field Message of an error of pgx or lib/pq, or "".

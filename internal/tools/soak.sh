@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every soak, with the arguments as further flags: all servers, strategies
-# and clients; then package sqlcred with fewer logins at a time, with an
+# and clients; then package sqlcred behind PgBouncer, with rotations far apart on
+# a server that is near or far, as a fleet of processes, with fewer logins at a time, with an
 # account that is blocked after three wrong passwords in a row, and with a
 # Secrets Manager that throttles, fails and lags. About 25 minutes; less with
 # -rotations 20.
@@ -19,8 +20,11 @@ while read -r flags; do
 	"$bin/soak" $flags "$@" </dev/null || status=1
 done <<EOT
 
-$single -maxlogins 2
-$single -maxlogins 1 -max-password-errors 3
+$single -servers pgbouncer,pgbouncer-pq-file-md5 -rotations 100
+$single -servers postgres,postgres-pq,mariadb,postgres-plain -scenes isolated,isolated-far -rotations 20
+-policies fleet -ways hand -strategies single-user -servers postgres -scenes isolated -rotations 20
+$single -maxlogins 2 -rotations 100
+$single -maxlogins 1 -rotations 100 -max-password-errors 3
 -policies sqlcred -ways hand -faults
 EOT
 exit $status

@@ -27,6 +27,7 @@ type backend struct {
 	grant                   string // statement, of user, if one is needed
 	refused                 func(error) bool
 	countsErrors            bool // has max_password_errors
+	plain                   bool // the driver cannot be made to hold its password back
 
 	bouncer *dbserver.BouncerOptions // of the PgBouncer in front of the server; nil: there is none
 
@@ -48,6 +49,11 @@ var backends = []backend{
 		name: "mariadb", start: startMariaDB, open: openMySQL, refused: refusedByMySQL,
 		createUser: "CREATE USER %s IDENTIFIED BY '%s'", setPassword: "ALTER USER %s IDENTIFIED BY '%s'",
 		grant: "GRANT ALL ON app.* TO %s", countsErrors: true, rotator: rotate.MySQL,
+	},
+	{
+		name: "postgres-plain", start: startPostgres, open: openPlain, refused: refusedByPq, plain: true,
+		createUser: "CREATE ROLE %s LOGIN PASSWORD '%s'", setPassword: "ALTER ROLE %s PASSWORD '%s'",
+		rotator: rotate.Postgres,
 	},
 	bouncerBackend("pgbouncer", openPgxPooled, refusedBehindBouncer, dbserver.BouncerOptions{AuthQuery: true}),
 	bouncerBackend("pgbouncer-md5", openPgxPooled, refusedBehindBouncer, dbserver.BouncerOptions{AuthType: "md5", AuthQuery: true}),
@@ -124,6 +130,19 @@ func openPq(s *dbserver.Server, user, password string) (driver.Connector, error)
 		Host: s.Host, Port: uint16(s.Port), Database: s.Database, SSLMode: "disable", User: user, Password: password,
 	})
 }
+
+// openPlain stands for the drivers that learn nothing of a login's context: lib/pq
+// as database/sql opens it by name.
+func openPlain(s *dbserver.Server, user, password string) (driver.Connector, error) {
+	return plainConnector(fmt.Sprintf("host=%s port=%d dbname=%s sslmode=disable user=%s password=%s",
+		s.Host, s.Port, s.Database, user, password)), nil
+}
+
+// A plainConnector is a data source name.
+type plainConnector string
+
+func (c plainConnector) Connect(context.Context) (driver.Conn, error) { return pq.Open(string(c)) }
+func (c plainConnector) Driver() driver.Driver                        { return &pq.Driver{} }
 
 func refusedByPq(err error) bool {
 	var pqErr *pq.Error

@@ -55,7 +55,7 @@ func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.functionRotations, "function-rotations", 100, "rotations of each run with package rotate, if -rotations is more")
 	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate)")
 	f.StringVar(&o.servers, "servers", "postgres,mariadb,redis,redis-rueidis,redis-redigo",
-		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, pgbouncer with -pq, -file and -md5 in that order, redis (with go-redis), redis-rueidis, redis-redigo")
+		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), pgbouncer with -pq, -file and -md5 in that order, redis (with go-redis), redis-rueidis, redis-redigo")
 	f.StringVar(&o.scenes, "scenes", "busy", "what surrounds the rotations: busy (one after the other under load), isolated, isolated-far")
 	f.StringVar(&o.strategies, "strategies", "single-user,alternating-users", "ways to rotate")
 	f.StringVar(&o.policies, "policies", strings.Join(policyNames(), ","), "clients to run")
@@ -162,6 +162,8 @@ func pick[T any](all []T, name func(*T) string, list string) ([]*T, error) {
 
 // report is what one run has counted.
 type report struct {
+	scene          *scene
+	plain          bool // see backend
 	title          string
 	rotations      int
 	queries        int64

@@ -27,6 +27,6 @@ func newOurs(r *run) (driver.Connector, func() error, error) {
 	open := func(l sqlcred.Login) (driver.Connector, error) {
 		return r.backend.open(r.seen, l.Username, l.Password())
 	}
-	connector := sqlcred.New(client, secretID, open, &sqlcred.Options{MaxLogins: r.maxLogins})
+	connector := sqlcred.New(client, secretID, open, &sqlcred.Options{MaxLogins: r.maxLogins, Logger: options.Logger})
 	return connector, func() error { return errors.Join(connector.Close(), client.Close()) }, nil
 }

@@ -23,7 +23,7 @@ var (
 // tested are the backends of the short runs: PgBouncer once for each driver, with
 // what differs most.
 var tested = slices.DeleteFunc(slices.Clone(backends), func(b backend) bool {
-	return b.bouncer != nil && b.name != "pgbouncer" && b.name != "pgbouncer-pq-file-md5"
+	return b.plain || b.bouncer != nil && b.name != "pgbouncer" && b.name != "pgbouncer-pq-file-md5"
 })
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
@@ -36,7 +36,7 @@ func short(rotations int) *settings {
 	}
 }
 
-var form = regexp.MustCompile(`^soak (rotate )?(postgres|postgres-pq|mariadb|pgbouncer[a-z0-9-]*) (single-user|alternating-users)( [a-z0-9 ]+)?: ` +
+var form = regexp.MustCompile(`^soak (rotate )?(postgres|postgres-pq|postgres-plain|mariadb|pgbouncer[a-z0-9-]*) (single-user|alternating-users)( [a-z0-9 ]+)?: ` +
 	`rotations \d+, queries \d+, failed queries \d+, failed connects \d+, wrong logins \d+, ` +
 	`api calls per rotation \d+\.\d, slowest connect \d+ms$`)
 
@@ -144,7 +144,7 @@ func runShort(t *testing.T, run *run) *report {
 
 func TestNoFailure(t *testing.T) {
 	single, alternating := &strategies[0], &strategies[1]
-	good := report{rotations: 20, queries: 1000, wrongLogins: 20, mostWrong: 1, slowestConnect: time.Second}
+	good := report{scene: &scenes[0], rotations: 20, queries: 1000, wrongLogins: 20, mostWrong: 1, slowestConnect: time.Second}
 	for _, test := range []struct {
 		name     string
 		strategy *strategy
@@ -157,12 +157,14 @@ func TestNoFailure(t *testing.T) {
 		{"no load", single, 0, func(r *report) { r.queries = 1 }, true},
 		{"a failed query", single, 0, func(r *report) { r.failedQueries = 1 }, true},
 		{"a failed connect", single, 0, func(r *report) { r.failedConnects = 1 }, true},
-		{"four wrong logins once", single, 0, func(r *report) { r.mostWrong = 4 }, false},
-		{"five wrong logins once", single, 0, func(r *report) { r.mostWrong = 5 }, true},
-		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 51 }, true},
-		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 60 }, false},
-		{"too many in the mean for two at a time", single, 2, func(r *report) { r.wrongLogins = 35 }, true},
-		{"two for one at a time", single, 1, func(r *report) { r.mostWrong = 2 }, true},
+		{"two wrong logins once", single, 0, func(r *report) { r.mostWrong = 2 }, false},
+		{"three wrong logins once", single, 0, func(r *report) { r.mostWrong = 3 }, true},
+		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 22 }, true},
+		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 25 }, false},
+		{"a driver that is not held", single, 0, func(r *report) { r.plain, r.wrongLogins, r.mostWrong = true, 40, 2 }, false},
+		{"too many of it, far apart", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins = true, &scenes[1], 31 }, true},
+		{"many of it, far away", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins, r.mostWrong = true, &scenes[2], 70, 4 }, false},
+		{"no bound", single, -1, func(r *report) { r.wrongLogins, r.mostWrong = 500, 50 }, false},
 		{"a wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 1, 1 }, true},
 		{"no wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 0, 0 }, false},
 	} {
@@ -172,5 +174,26 @@ func TestNoFailure(t *testing.T) {
 		if (err != nil) != test.wantErr {
 			t.Errorf("%s: got error %v, want one: %t", test.name, err, test.wantErr)
 		}
+	}
+}
+
+// A fleet costs one wrong login for each of its clients, and nothing fails.
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	p, err := pick(policies, func(p *policy) string { return p.name }, "fleet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := short(3)
+	r := runShort(t, newRun(o, &ways[0], &backends[0], &strategies[0], p[0], &scenes[0]))
+	if err := p[0].check(o, &strategies[0], r); err != nil {
+		t.Error(err)
+	}
+	if r.wrongLogins > fleetSize*r.rotations {
+		t.Errorf("wrong logins: got %d in %d rotations, want %d in each at most", r.wrongLogins, r.rotations, fleetSize)
+	}
+	r.mostWrong = 2*fleetSize + 1
+	if p[0].check(o, &strategies[0], r) == nil {
+		t.Errorf("%v: passes the check with %d wrong logins", r, r.mostWrong)
 	}
 }

@@ -245,3 +245,15 @@ func waitUntil(t testing.TB, ok func() bool, what string) {
 		}
 	}
 }
+
+// pool is a pool by the driver's name, whose connections are new for each query.
+func (r *rig) pool(t *testing.T) *sql.DB {
+	t.Helper()
+	db, err := sqlcred.OpenDB(r.name, r.client, secretID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxIdleConns(-1)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
