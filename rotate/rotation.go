@@ -147,8 +147,8 @@ func valueOf(out *secretsmanager.GetSecretValueOutput) (Value, error) {
 	return Value{}, errors.New("GetSecretValue: the answer holds no value")
 }
 
-// put stores v as the rotation's version, labelled AWSPENDING. The error is an
-// *InProgressError if the answer shows that another Run has stored the same.
+// put stores v as the rotation's version, labelled AWSPENDING. If another Run
+// has stored the same the version keeps that one's label, and there is no error.
 func (r *Rotation) put(ctx context.Context, v Value) error {
 	in := &secretsmanager.PutSecretValueInput{
 		SecretId:           aws.String(r.event.SecretID),
@@ -170,12 +170,8 @@ func (r *Rotation) put(ctx context.Context, v Value) error {
 	if r.claim != "" {
 		in.VersionStages = append(in.VersionStages, r.claim)
 	}
-	out, err := r.api.PutSecretValue(ctx, in)
-	if err != nil {
+	if _, err := r.api.PutSecretValue(ctx, in); err != nil {
 		return apiError("PutSecretValue", err)
-	}
-	if _, others := r.claims(out.VersionStages); r.claim != "" && others {
-		return r.inProgress()
 	}
 	return nil
 }

@@ -142,8 +142,8 @@ func (r *Rotation) inProgress() error {
 }
 
 // won returns an *InProgressError if the version that was just stored is
-// another Run's, also where the answer to storing it did not show that. A version
-// that shows no Run's label cannot be told from the own one.
+// another Run's. A version that shows no Run's label cannot be told from the own
+// one.
 func (h Handler) won(ctx context.Context, r *Rotation) error {
 	return wait(ctx, r.maxLag, func() (bool, error) {
 		out, err := h.describe(ctx, r.SecretID())

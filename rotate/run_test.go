@@ -12,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
 	"github.com/seed-74dc7b3e/secrets/rotate"
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
@@ -218,27 +216,6 @@ func TestRunToken(t *testing.T) {
 // TestRunAtOnceIdempotent starts runs whose Rotator makes the same value each
 // time: Secrets Manager takes them for one that asks again, and refuses none.
 func TestRunAtOnceIdempotent(t *testing.T) {
-	testIdempotent(t, func(api rotate.API) rotate.API { return api })
-}
-
-// TestRunAtOnceEchoed is the same with a service that answers with the labels
-// it was asked for.
-func TestRunAtOnceEchoed(t *testing.T) {
-	testIdempotent(t, func(api rotate.API) rotate.API { return echo{api} })
-}
-
-type echo struct{ rotate.API }
-
-func (e echo) PutSecretValue(ctx context.Context, in *secretsmanager.PutSecretValueInput, o ...func(*secretsmanager.Options)) (*secretsmanager.PutSecretValueOutput, error) {
-	out, err := e.API.PutSecretValue(ctx, in, o...)
-	if err == nil {
-		out.VersionStages = in.VersionStages
-	}
-	return out, err
-}
-
-func testIdempotent(t *testing.T, through func(rotate.API) rotate.API) {
-	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 3
 		srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
@@ -264,7 +241,7 @@ func testIdempotent(t *testing.T, through func(rotate.API) rotate.API) {
 		var wg sync.WaitGroup
 		for range n {
 			wg.Go(func() {
-				err := rotate.Run(t.Context(), through(srv.Client()), "s", rotator)
+				err := rotate.Run(t.Context(), srv.Client(), "s", rotator)
 				if _, ok := errors.AsType[*rotate.InProgressError](err); ok {
 					refused.Add(1)
 				} else if err != nil {
