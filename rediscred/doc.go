@@ -33,7 +33,10 @@
 //		MaxConnLifetime: time.Hour,
 //	}
 //
-// All three are tried against a real server, go-redis also with a cluster.
+// All three are tried against a real server, go-redis also with a cluster. Its
+// client for Sentinel dials the sentinels through the same dialer, which logs in
+// to them too: they must know the user, or the program's own dialer must choose
+// by the address.
 //
 // The secret is a JSON object with the fields username, password, host, port
 // and ssl, of which the password alone is required, or it is the password and

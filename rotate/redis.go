@@ -66,6 +66,9 @@ type RedisACL struct{ opts RedisOptions }
 //
 // and with them the user can do anything: prefer a master.
 //
+// A user with nopass takes every password, the new one too, and is left as it
+// is.
+//
 // The users of Amazon ElastiCache and MemoryDB cannot be changed in this way:
 // those services have an API for it, with two passwords for each user too. See
 // [APIKey].
