@@ -38,7 +38,7 @@ const (
 // server. background says that the caller has no deadline.
 func (a *attempt) run(ctx context.Context, background bool) (driver.Conn, error) {
 	for range 3 {
-		conn, err, ended := a.try(ctx, background)
+		conn, ended, err := a.try(ctx, background)
 		switch {
 		case err == nil || ctx.Err() != nil || ended == noVersion:
 			return conn, err
@@ -49,7 +49,7 @@ func (a *attempt) run(ctx context.Context, background bool) (driver.Conn, error)
 			return nil, err
 		}
 	}
-	conn, err, _ := a.try(ctx, background)
+	conn, _, err := a.try(ctx, background)
 	return conn, err
 }
 
@@ -63,7 +63,7 @@ func (a *attempt) unreached(err error) bool {
 // try is one [secrets.TryOffer]. It is ended when the secret turns out to name
 // another server while a login is under way, and, in the background, when every
 // version is refused.
-func (a *attempt) try(ctx context.Context, background bool) (_ driver.Conn, err error, ended end) {
+func (a *attempt) try(ctx context.Context, background bool) (driver.Conn, end, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var why atomic.Int32
@@ -78,7 +78,7 @@ func (a *attempt) try(ctx context.Context, background bool) (_ driver.Conn, err 
 		defer a.watch(func() { stop(noVersion) })()
 	}
 	conn, err := secrets.TryOffer(ctx, a.c.ref, a.offer)
-	return conn, err, end(why.Load())
+	return conn, end(why.Load()), err
 }
 
 // watch calls stop when every version has been refused for rejectedWait, and

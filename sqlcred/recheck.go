@@ -2,7 +2,6 @@ package sqlcred
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -19,9 +18,6 @@ const (
 	// server that has moved may not answer at its old address.
 	hungAfter = 3 * time.Second
 )
-
-// errMoved ends a login with a server that the secret does not name any more.
-var errMoved = errors.New("sqlcred: the secret names another server")
 
 // A recheck is a check of the secret that is under way, or was.
 type recheck struct {
