@@ -46,7 +46,7 @@ func Accepted(ctx context.Context) {
 	g := p.g
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.passOnLocked(p)
+	g.judgedLocked(p)
 }
 
 // HoldDials returns a context with which every [net.Dialer] calls [Hold], for a
@@ -85,12 +85,12 @@ func (g *Gate) hold(ctx context.Context, p *pass) error {
 	g.asks(p)
 	turn := g.askTurn(p)
 	if turn == nil {
-		return nil
+		return g.mayGoOn(ctx, p)
 	}
 	var err error
 	select {
 	case <-turn:
-		return nil
+		return g.mayGoOn(ctx, p)
 	case <-p.stop:
 		err = barred(p.reason)
 	case <-p.ctx.Done():
@@ -104,6 +104,18 @@ func (g *Gate) hold(ctx context.Context, p *pass) error {
 	defer g.mu.Unlock()
 	g.passOnLocked(p)
 	return err
+}
+
+// mayGoOn returns why a login whose turn it is must not send its password: it
+// was told to stop.
+func (g *Gate) mayGoOn(ctx context.Context, p *pass) error {
+	g.mu.Lock()
+	reason := p.reason
+	g.mu.Unlock()
+	if reason != nil {
+		return barred(reason)
+	}
+	return ctx.Err()
 }
 
 // asks notes that the login asks before it sends its password. If it is the
@@ -125,7 +137,7 @@ func (g *Gate) askTurn(p *pass) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.max == 0 || g.sender == p:
+	case g.max == 0 || g.sender == p || p.judged:
 		return nil
 	case p.turn != nil:
 		return p.turn
@@ -137,6 +149,16 @@ func (g *Gate) askTurn(p *pass) <-chan struct{} {
 	i, _ := slices.BinarySearchFunc(g.held, p.ticket, func(o *pass, ticket uint64) int { return cmp.Compare(o.ticket, ticket) })
 	g.held = slices.Insert(g.held, i, p)
 	return p.turn
+}
+
+// judgedLocked notes that the verdict on a login is known, or that it is over.
+// What still waits on its behalf waits no longer.
+func (g *Gate) judgedLocked(p *pass) {
+	if i := slices.Index(g.held, p); i >= 0 {
+		close(p.turn)
+	}
+	p.judged = true
+	g.passOnLocked(p)
 }
 
 // passOnLocked makes the next login the sender, if p was it, or does not wait

@@ -282,3 +282,104 @@ func waitFor(t *testing.T, ok func() bool) {
 		}
 	}
 }
+
+// A dial that goes on when its login is over, as those of happy eyeballs and of
+// pools of HTTP connections, waits for nothing and keeps nobody waiting.
+func TestHoldAfterTheLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(nil)
+		login := func() (late context.Context) {
+			_, err := Run(t.Context(), g, Login[nopConn]{Version: "v1", Connect: func(ctx context.Context) (nopConn, error) {
+				late = ctx
+				return nopConn{}, Hold(ctx)
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return late
+		}
+		late := login()
+		if err := Hold(late); err != nil || g.sender != nil {
+			t.Errorf("hold after the login: got %v, sender %v", err, g.sender)
+		}
+		login()
+
+		// One that waits already when the login ends.
+		sender := make(chan struct{})
+		go Run(t.Context(), g, Login[nopConn]{Version: "v1", Connect: func(ctx context.Context) (nopConn, error) {
+			err := Hold(ctx)
+			<-sender
+			return nopConn{}, err
+		}})
+		synctest.Wait()
+		waited := make(chan error, 1)
+		if _, err := Run(t.Context(), g, Login[nopConn]{Version: "v1", Connect: func(ctx context.Context) (nopConn, error) {
+			go func() { waited <- Hold(ctx) }()
+			synctest.Wait()
+			return nopConn{}, nil
+		}}); err != nil {
+			t.Error(err)
+		}
+		if err := <-waited; err != nil {
+			t.Errorf("a dial whose login is over: %v", err)
+		}
+		close(sender)
+		synctest.Wait()
+		login()
+		if g.sender != nil || len(g.held) != 0 {
+			t.Errorf("left behind: sender %v, %d held", g.sender, len(g.held))
+		}
+	})
+}
+
+// After the verdict a login may dial again without waiting.
+func TestHoldAfterAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New(nil)
+		_, err := Run(t.Context(), g, Login[nopConn]{Version: "v1", Connect: func(ctx context.Context) (nopConn, error) {
+			if err := Hold(ctx); err != nil {
+				return nopConn{}, err
+			}
+			Accepted(ctx)
+			err := Hold(ctx)
+			if g.sender != nil {
+				t.Error("the sender again")
+			}
+			return nopConn{}, err
+		}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A login that was told to stop, and did not when it was, sends nothing later.
+func TestHoldOfAnAbandonedLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, waits := range []bool{false, true} {
+			g := New(nil)
+			sender := make(chan struct{})
+			go Run(t.Context(), g, Login[nopConn]{Version: "v1", Connect: func(ctx context.Context) (nopConn, error) {
+				err := Hold(ctx)
+				<-sender
+				return nopConn{}, errors.Join(err, Refused(errWrong))
+			}})
+			synctest.Wait()
+			held := make(chan error, 1)
+			go Run(t.Context(), g, Login[nopConn]{Version: "v1", Connect: func(ctx context.Context) (nopConn, error) {
+				if !waits {
+					time.Sleep(time.Minute) // deaf
+				}
+				held <- Hold(ctx)
+				time.Sleep(time.Minute)
+				return nopConn{}, nil
+			}})
+			synctest.Wait()
+			close(sender)
+			if err := <-held; err == nil {
+				t.Errorf("waits %v: the password may be sent, want an error", waits)
+			}
+			time.Sleep(5 * time.Minute)
+		}
+	})
+}

@@ -15,7 +15,7 @@ const (
 
 	// spacing is which part of a login's mean time lies between two that
 	// begin.
-	spacing = 3
+	spacing = 4
 )
 
 // A pace decides how many logins may be under way. It is told when logins

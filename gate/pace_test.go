@@ -34,14 +34,14 @@ func TestPaceBeginsWithOne(t *testing.T) {
 
 func TestPaceOfAFarServer(t *testing.T) {
 	var p pace
-	p.verdict(90*time.Millisecond, false)
+	p.verdict(80*time.Millisecond, false)
 	now := start
 	p.mustBegin(t, now, now, 0, 4, 0)
-	p.mustBegin(t, now, now, 1, 4, 30*time.Millisecond) // spaced by a third of a login
-	now = now.Add(30 * time.Millisecond)
-	p.mustBegin(t, now, start, 2, 4, 30*time.Millisecond)
-	now = now.Add(30 * time.Millisecond)
-	p.mustBegin(t, now, start, 3, 4, 30*time.Millisecond)
+	p.mustBegin(t, now, now, 1, 4, 20*time.Millisecond) // spaced by a quarter of a login
+	now = now.Add(20 * time.Millisecond)
+	p.mustBegin(t, now, start, 2, 4, 20*time.Millisecond)
+	now = now.Add(20 * time.Millisecond)
+	p.mustBegin(t, now, start, 3, 4, 20*time.Millisecond)
 	if _, ok := p.next(now.Add(time.Second), start, 4, 4); ok {
 		t.Error("a fifth login may begin, want four")
 	}

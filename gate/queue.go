@@ -46,9 +46,10 @@ type pass struct {
 	left    bool          // its caller has left; set by whoever calls leave
 	cancel  func()        // ends the login's context; set before it begins
 
-	soon  bool          // RefusedError.Transient of its refusal; set before leave
-	asked bool          // it has asked before sending its password; gate.mu guards it
-	turn  chan struct{} // closed, with gate.mu held, when it becomes the sender; nil: it does not wait
+	soon   bool          // RefusedError.Transient of its refusal; set before leave
+	asked  bool          // it has asked before sending its password; gate.mu guards it
+	judged bool          // the verdict is known; gate.mu guards it
+	turn   chan struct{} // closed, with gate.mu held, when it becomes the sender; nil: it does not wait
 }
 
 // enter waits until a login with this version may begin. The error is a
@@ -311,7 +312,7 @@ func (g *Gate) leave(p *pass, v verdict, err error) {
 		// one may have got in before the server's password changed.
 		delete(g.refused, p.version)
 	}
-	g.passOnLocked(p)
+	g.judgedLocked(p)
 	g.admitLocked(limit)
 }
 

@@ -19,8 +19,8 @@ import (
 type OpenFunc func(l Login) (driver.Connector, error)
 
 // Driver returns an OpenFunc for the database/sql driver registered under a
-// name: "pgx" or "postgres" (lib/pq) for PostgreSQL, "mysql" for MySQL and
-// MariaDB. params are added to each connection string; with them a
+// name: "pgx" or "postgres" (lib/pq) for PostgreSQL and Redshift, "mysql" for
+// MySQL and MariaDB, "sqlserver", "oracle". params are added to each connection string; with them a
 // certificate authority is named, as in url.Values{"sslrootcert":
 // {"rds.pem"}} for PostgreSQL and url.Values{"tls": {"the registered name"}}
 // for MySQL.
@@ -90,14 +90,23 @@ type session struct {
 	conn *sql.Conn
 }
 
-// open logs in. The error is the driver's, and may quote the password.
-func open(ctx context.Context, f OpenFunc, l Login) (*session, error) {
+// makeConnector has f make a connector. It does not connect.
+func makeConnector(f OpenFunc, l Login) (driver.Connector, error) {
 	c, err := f(l)
 	if err != nil {
 		return nil, fmt.Errorf("open: %w", dblogin.Scrub(err, l.Password()))
 	}
 	if c == nil {
 		return nil, errors.New("open: the OpenFunc returned neither a connector nor an error")
+	}
+	return c, nil
+}
+
+// open logs in. The error is the driver's, and may quote the password.
+func open(ctx context.Context, f OpenFunc, l Login) (*session, error) {
+	c, err := makeConnector(f, l)
+	if err != nil {
+		return nil, err
 	}
 	db := sql.OpenDB(onceConnector{c})
 	db.SetMaxOpenConns(1)

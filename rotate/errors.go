@@ -8,6 +8,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
+	"github.com/seed-74dc7b3e/secrets/internal/resp"
 )
 
 var (
@@ -55,12 +56,12 @@ func (e *InProgressError) Error() string {
 // IsRejected reports whether err says that a database refused a password: an
 // SQLSTATE of class 28 (an error with a method SQLState() string, as pgx and
 // lib/pq have), or an error number: 1045 of MySQL and MariaDB (the field Number
-// of go-sql-driver's MySQLError), 18456 of SQL Server, 1017 of Oracle. Messages
-// play no part. It is false for network and context errors, and for accounts
+// of go-sql-driver's MySQLError), 18456 of SQL Server, 1017 of Oracle, or the
+// WRONGPASS of Redis, to this package's own connections. Messages play no part. It is false for network and context errors, and for accounts
 // that are locked, blocked or expired: another password does not help those.
 // Where a driver tried several hosts, a refusal by one of them is a refusal:
 // the hosts share the account.
-func IsRejected(err error) bool { return dblogin.Refused(err) }
+func IsRejected(err error) bool { return dblogin.Refused(err) || resp.Refused(err) }
 
 // hasCode reports whether err is the error of Secrets Manager called code.
 func hasCode(err error, code string) bool {

@@ -3,6 +3,7 @@ package rotate_test
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -90,6 +91,62 @@ func ExampleAPIKey() {
 	}
 	fmt.Println(*out.SecretString)
 	// Output: {"endpoint": "https://api.example.com", "key": "k-2", "limit": 1.50}
+}
+
+// A user of MongoDB or Amazon DocumentDB, with any driver. updateUser replaces
+// the only password, so until finishSecret AWSPENDING alone logs in; with the
+// privilege changeOwnPassword the user does it.
+func ExampleAPIKey_mongoDB() {
+	password := "old"                                        // the server's
+	login := func(_ context.Context, l rotate.Value) error { // mongo.Connect and Ping, with what l says
+		if p, err := l.Field("password"); err != nil || p != password {
+			return errAuthenticationFailed
+		}
+		return nil
+	}
+	updateUser := func(_ context.Context, as, to rotate.Value) (err error) {
+		// db.RunCommand(ctx, bson.D{{"updateUser", user}, {"pwd", password}}), logged in as as says
+		password, err = to.Field("password")
+		return err
+	}
+
+	rotator := rotate.APIKey{
+		Make: func(_ context.Context, current rotate.Value) (rotate.Value, error) {
+			p, err := rotate.Password{ExcludePunctuation: true}.Generate()
+			if err != nil {
+				return rotate.Value{}, err
+			}
+			return current.WithField("password", p)
+		},
+		Apply: func(ctx context.Context, current, pending rotate.Value) error {
+			err := login(ctx, pending)
+			if !errors.Is(err, errAuthenticationFailed) {
+				return err // done before, or the server cannot be asked
+			}
+			return updateUser(ctx, current, pending)
+		},
+		Check: login,
+	}
+	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{
+		"prod/mongo": `{"engine":"mongo","username":"app","password":"old"}`,
+	}})
+	defer srv.Close()
+	err := rotate.Run(context.Background(), srv.Client(), "prod/mongo", rotator)
+	fmt.Println(password != "old", err)
+	// Output: true <nil>
+}
+
+var errAuthenticationFailed = errors.New("(AuthenticationFailed) 18")
+
+// A user of Redis, whose password a master changes on every node of a cluster.
+// The one before goes on working until the next rotation.
+func ExampleRedis() {
+	var client *secretsmanager.Client // secretsmanager.NewFromConfig(cfg)
+
+	rotator := rotate.Redis(&rotate.RedisOptions{Password: rotate.Password{Length: 64, ExcludePunctuation: true}})
+	handler := rotate.Handler{API: client, Rotator: rotator}
+
+	_ = handler.Handle
 }
 
 // One field of a secret is replaced where it stands.

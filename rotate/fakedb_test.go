@@ -14,13 +14,15 @@ import (
 // A fakeDB is a database that knows who may log in, writes down what it is
 // asked, and gives prepared answers.
 type fakeDB struct {
-	mu      sync.Mutex // guards log and users
-	log     []string
-	users   map[string][]string // passwords by user
-	refuse  error               // what a wrong password gets
-	dialErr error               // what everybody gets
-	answers map[string]string   // by the beginning of the query; columns are split by |
-	execErr error
+	mu       sync.Mutex // guards log and users
+	log      []string
+	users    map[string][]string // passwords by user
+	refuse   error               // what a wrong password gets
+	dialErr  error               // what everybody gets
+	answers  map[string]string   // by the beginning of the query; columns are split by |
+	execErr  error
+	queryErr error  // of every query
+	failing  string // the beginning of the statements that get execErr; empty: all
 }
 
 func newPostgresDB(users map[string][]string) *fakeDB {
@@ -97,10 +99,16 @@ func (t fakeTx) Rollback() error { t.c.db.note(t.c.user + ": ROLLBACK"); return 
 
 func (c *fakeConn) ExecContext(_ context.Context, q string, _ []driver.NamedValue) (driver.Result, error) {
 	c.db.note(c.user + ": " + q)
+	if !strings.HasPrefix(q, c.db.failing) {
+		return driver.RowsAffected(0), nil
+	}
 	return driver.RowsAffected(0), c.db.execErr
 }
 
 func (c *fakeConn) QueryContext(_ context.Context, q string, _ []driver.NamedValue) (driver.Rows, error) {
+	if c.db.queryErr != nil {
+		return nil, c.db.queryErr
+	}
 	for begin, answer := range c.db.answers {
 		if strings.HasPrefix(q, begin) && (begin != "SELECT 1" || q == begin) {
 			return &fakeRows{strings.Split(answer, "|")}, nil

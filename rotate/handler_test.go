@@ -375,7 +375,7 @@ func TestIncompleteHandler(t *testing.T) {
 func TestServicePassword(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": `{"username":"u","host":"h","password":"old"}`})
 	p := rotate.Password{Length: 20, ExcludePunctuation: true, ExcludeUppercase: true, FromService: true}
-	rotator := rotate.Postgres(rotate.Driver("none", nil), &rotate.SQLOptions{Password: p})
+	rotator := rotate.Postgres(newPostgresDB(nil).open, &rotate.SQLOptions{Password: p})
 	id := srv.PutEmptyPending("s")
 	e := event(srv, rotate.CreateSecret, id)
 	if err := (rotate.Handler{API: struct{ rotate.API }{srv.Client()}, Rotator: rotator}).Handle(t.Context(), e); err == nil || !strings.Contains(err.Error(), "GetRandomPassword") {

@@ -22,6 +22,9 @@ func (mysql) engines() []string {
 }
 func (mysql) port() int               { return 3306 }
 func (mysql) nameLength(s string) int { return utf8.RuneCountInString(s) }
+func (mysql) passwordLimit() int      { return 0 }
+func (mysql) testQuery() string       { return "SELECT 1" }
+func (mysql) alternates() bool        { return true }
 func (mysql) twoPasswords() bool      { return true }
 
 func (mysql) dsn(l Login, params url.Values) (string, error) { return dblogin.MySQL(l.plain(), params) }
@@ -35,6 +38,9 @@ func (mysql) maxName(engine string) int {
 
 func (m mysql) setOwn(ctx context.Context, ses *session, c change) error {
 	srv, err := m.server(ctx, ses)
+	if m.expired(err) {
+		return m.setExpired(ctx, ses, c.password)
+	}
 	if err != nil {
 		return err
 	}
@@ -53,6 +59,13 @@ func (m mysql) setOwn(ctx context.Context, ses *session, c change) error {
 // same time: the second would retain the password that the first has just set.
 func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep string, works func() (bool, error)) error {
 	srv, err := m.server(ctx, ses)
+	if m.expired(err) {
+		// To keep two passwords takes more than may be done now: the old one is
+		// set once more, and has not expired then.
+		if err = m.setExpired(ctx, ses, keep); err == nil {
+			srv, err = m.server(ctx, ses)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -85,22 +98,17 @@ func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep 
 }
 
 // setOther sets the password last, so that a user who logs in has all rights.
-func (m mysql) setOther(ctx context.Context, ses, master *session, _ string, c change) error {
+func (m mysql) setOther(ctx context.Context, ses, master *session, like string, c change) error {
 	own, err := m.server(ctx, ses)
+	if m.expired(err) {
+		return fmt.Errorf("the password of the current user has expired, so what its clone needs cannot be read: set it by hand, to the same: %w", err)
+	}
 	if err != nil {
 		return err
 	}
 	srv, err := m.modes(ctx, master, own)
 	if err != nil {
 		return err
-	}
-	grants, err := m.grants(ctx, ses)
-	if err != nil {
-		return err
-	}
-	var definition string
-	if err := ses.conn.QueryRowContext(ctx, "SHOW CREATE USER CURRENT_USER()").Scan(&definition); err != nil {
-		return fmt.Errorf("SHOW CREATE USER: %w", err)
 	}
 	nobody, err := Password{}.Generate()
 	if err != nil {
@@ -109,6 +117,26 @@ func (m mysql) setOther(ctx context.Context, ses, master *session, _ string, c c
 	other := account{c.user, own.account.host}
 	if err := exec(ctx, master, "CREATE USER", "CREATE USER IF NOT EXISTS "+other.String()+" "+srv.identified(nobody)); err != nil {
 		return err
+	}
+	// With RevokeLost the original has what is right, and is given nothing.
+	if isClone := strings.HasPrefix(c.user, like); isClone || !c.opts.RevokeLost {
+		if err := m.copyUser(ctx, ses, master, other, c.opts.RevokeLost); err != nil {
+			return err
+		}
+	}
+	return exec(ctx, master, "ALTER USER", "ALTER USER "+other.String()+" "+srv.identified(c.password))
+}
+
+// copyUser gives other the grants, the default role and the TLS requirement of
+// the account that ses is logged in as. With revoke it takes what that has not.
+func (m mysql) copyUser(ctx context.Context, ses, master *session, other account, revoke bool) error {
+	grants, err := m.grants(ctx, ses, "CURRENT_USER()")
+	if err != nil {
+		return err
+	}
+	var definition string
+	if err := ses.conn.QueryRowContext(ctx, "SHOW CREATE USER CURRENT_USER()").Scan(&definition); err != nil {
+		return fmt.Errorf("SHOW CREATE USER: %w", err)
 	}
 	for _, g := range grants {
 		g, err := grantTo(g, other)
@@ -120,12 +148,17 @@ func (m mysql) setOther(ctx context.Context, ses, master *session, _ string, c c
 			return err
 		}
 	}
+	if revoke {
+		if err := m.revokeFrom(ctx, master, other, grants); err != nil {
+			return err
+		}
+	}
 	for _, clause := range userClauses(definition) {
 		if err := exec(ctx, master, "ALTER USER", "ALTER USER "+other.String()+" "+clause); err != nil {
 			return err
 		}
 	}
-	return exec(ctx, master, "ALTER USER", "ALTER USER "+other.String()+" "+srv.identified(c.password))
+	return nil
 }
 
 // exec runs a statement. The error names it by what, for its text may hold a
@@ -221,9 +254,9 @@ func (mysql) lock(ctx context.Context, ses *session, a account) error {
 	return nil
 }
 
-// grants returns what SHOW GRANTS says of the account that ses is logged in as.
-func (mysql) grants(ctx context.Context, ses *session) ([]string, error) {
-	rows, err := ses.conn.QueryContext(ctx, "SHOW GRANTS FOR CURRENT_USER()")
+// grants returns what SHOW GRANTS says of an account.
+func (mysql) grants(ctx context.Context, ses *session, of string) ([]string, error) {
+	rows, err := ses.conn.QueryContext(ctx, "SHOW GRANTS FOR "+of)
 	if err != nil {
 		return nil, fmt.Errorf("SHOW GRANTS: %w", err)
 	}

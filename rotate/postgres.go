@@ -23,6 +23,9 @@ func (postgres) engines() []string {
 func (postgres) port() int               { return 5432 }
 func (postgres) nameLength(s string) int { return len(s) }
 func (postgres) maxName(string) int      { return 63 }
+func (postgres) passwordLimit() int      { return 0 }
+func (postgres) testQuery() string       { return "SELECT 1" }
+func (postgres) alternates() bool        { return true }
 func (postgres) twoPasswords() bool      { return false }
 
 func (postgres) dsn(l Login, params url.Values) (string, error) { return l.PostgresURL(params), nil }
@@ -42,7 +45,8 @@ func (p postgres) setOwn(ctx context.Context, ses *session, c change) error {
 }
 
 // setOther makes the role and its membership in one transaction, so a role
-// that is there and logs in is complete.
+// that is there and logs in is complete. A clone is made like its original
+// before it gets the password, in the same transaction.
 func (p postgres) setOther(ctx context.Context, _, master *session, like string, c change) error {
 	verifier, err := p.verifier(ctx, master, c)
 	if err != nil {
@@ -51,20 +55,27 @@ func (p postgres) setOther(ctx context.Context, _, master *session, like string,
 	return locked(ctx, master, c.user, func(tx *sql.Tx) error {
 		var one int
 		err := tx.QueryRowContext(ctx, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", c.user).Scan(&one)
-		if err == nil {
-			return run(ctx, tx, "ALTER ROLE "+quoteIdent(c.user)+" PASSWORD "+verifier)
-		}
-		if !errors.Is(err, sql.ErrNoRows) {
+		missing := errors.Is(err, sql.ErrNoRows)
+		if err != nil && !missing {
 			return fmt.Errorf("find the role: %w", err)
 		}
-		statements := []string{
-			"CREATE ROLE " + quoteIdent(c.user) + " LOGIN PASSWORD " + verifier,
-			"GRANT " + quoteIdent(like) + " TO " + quoteIdent(c.user),
+		if missing {
+			err = run(ctx, tx, "CREATE ROLE "+quoteIdent(c.user)+" LOGIN PASSWORD "+verifier,
+				"GRANT "+quoteIdent(like)+" TO "+quoteIdent(c.user))
+			if err != nil {
+				return err
+			}
 		}
-		if c.opts.SetRole {
-			statements = append(statements, "ALTER ROLE "+quoteIdent(c.user)+" SET role TO "+quoteIdent(like))
+		if missing || strings.HasPrefix(c.user, like) { // not back to the original
+			copied, err := copyRole(ctx, tx, like, c.user, c.opts.SetRole)
+			if err == nil {
+				err = run(ctx, tx, copied...)
+			}
+			if err != nil || missing {
+				return err
+			}
 		}
-		return run(ctx, tx, statements...)
+		return run(ctx, tx, "ALTER ROLE "+quoteIdent(c.user)+" PASSWORD "+verifier)
 	})
 }
 

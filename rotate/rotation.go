@@ -53,6 +53,7 @@ type Rotation struct {
 	event  Event
 	stages map[string][]string // labels by version id
 	maxLag time.Duration
+	claim  string // the label by which a Run knows a version for its own; empty: it is no Run's
 
 	passwords []string // of the logins that were read; no error may show one
 }
@@ -146,7 +147,8 @@ func valueOf(out *secretsmanager.GetSecretValueOutput) (Value, error) {
 	return Value{}, errors.New("GetSecretValue: the answer holds no value")
 }
 
-// put stores v as the rotation's version, labelled AWSPENDING.
+// put stores v as the rotation's version, labelled AWSPENDING. If another Run
+// has stored the same the version keeps that one's label, and there is no error.
 func (r *Rotation) put(ctx context.Context, v Value) error {
 	in := &secretsmanager.PutSecretValueInput{
 		SecretId:           aws.String(r.event.SecretID),
@@ -164,6 +166,9 @@ func (r *Rotation) put(ctx context.Context, v Value) error {
 	}
 	if r.event.RotationToken != "" {
 		in.RotationToken = aws.String(r.event.RotationToken)
+	}
+	if r.claim != "" {
+		in.VersionStages = append(in.VersionStages, r.claim)
 	}
 	if _, err := r.api.PutSecretValue(ctx, in); err != nil {
 		return apiError("PutSecretValue", err)

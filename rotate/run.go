@@ -3,14 +3,17 @@ package rotate
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
 // Run rotates a secret now, from any program: all four steps, without AWS
@@ -32,7 +35,11 @@ func Run(ctx context.Context, api API, secretID string, r Rotator) error {
 // get an *InProgressError: the new version's id is derived from the secret's
 // ARN and the id of the AWSCURRENT version, so all of them ask for the same
 // one, and Secrets Manager gives it to the first. The losers have called
-// Rotator.Create by then; what they made is not used.
+// Rotator.Create by then; what they made is not used. Where Create makes the
+// same value each time, Secrets Manager takes the others' request for the
+// first one repeated, and ignores it. So a Run asks for a label of its own as
+// well, "rotate.Run." and a random text, goes on if the version has that, and
+// removes it in the end.
 //
 // This does not hold against RotateSecret and other writers of AWSPENDING,
 // whose version ids are their own: if one of them makes a version between
@@ -49,7 +56,7 @@ func (h Handler) Run(ctx context.Context, secretID string) (versionID string, er
 	if secretID == "" {
 		return "", errors.New("rotate: the secret's id is empty")
 	}
-	id, err := h.begin(ctx, secretID)
+	id, claims, err := h.begin(ctx, secretID)
 	if err != nil {
 		return "", err
 	}
@@ -59,18 +66,23 @@ func (h Handler) Run(ctx context.Context, secretID string) (versionID string, er
 			return "", err
 		}
 	}
+	h.release(ctx, secretID, id, claims)
 	return id, nil
 }
 
-// begin returns the id of the version to continue with, new or abandoned.
-func (h Handler) begin(ctx context.Context, secretID string) (string, error) {
+// begin returns the id of the version to continue with, new or abandoned, and
+// the labels of Runs that it has.
+func (h Handler) begin(ctx context.Context, secretID string) (id string, claims []string, err error) {
 	r := &Rotation{api: h.API, maxLag: h.lag(), event: Event{Step: CreateSecret, SecretID: secretID}}
-	id, err := h.claim(ctx, r)
+	id, err = h.claim(ctx, r)
 	var busy *InProgressError
 	if err != nil && !errors.As(err, &busy) {
 		err = &Error{Step: CreateSecret, SecretID: secretID, VersionID: cmp.Or(r.VersionID(), "not chosen"), Err: err}
 	}
-	return id, err
+	if claims, _ = r.claims(r.stages[id]); r.claim != "" {
+		claims = append(claims, r.claim)
+	}
+	return id, claims, err
 }
 
 // claim finds an outstanding rotation, or makes a version of its own. It sets
@@ -98,11 +110,61 @@ func (h Handler) claim(ctx context.Context, r *Rotation) (string, error) {
 		if taken {
 			continue
 		}
+		r.claim = claimPrefix + rand.Text()
 		err = h.fill(ctx, r)
 		if hasCode(err, "ResourceExistsException") {
-			return "", &InProgressError{SecretID: r.SecretID(), VersionID: r.VersionID()}
+			return "", r.inProgress()
+		}
+		if err == nil {
+			err = h.won(ctx, r)
 		}
 		return r.VersionID(), err
+	}
+}
+
+// claimPrefix is how the label begins by which a Run knows a version for its own.
+const claimPrefix = "rotate.Run."
+
+// claims returns those of a version's labels that are Runs', and whether they
+// are others' alone.
+func (r *Rotation) claims(labels []string) (all []string, others bool) {
+	for _, l := range labels {
+		if strings.HasPrefix(l, claimPrefix) {
+			all = append(all, l)
+			others = others || l != r.claim
+		}
+	}
+	return all, others && !slices.Contains(all, r.claim)
+}
+
+func (r *Rotation) inProgress() error {
+	return &InProgressError{SecretID: r.SecretID(), VersionID: r.VersionID()}
+}
+
+// won returns an *InProgressError if the version that was just stored is
+// another Run's. A version that shows no Run's label cannot be told from the own
+// one.
+func (h Handler) won(ctx context.Context, r *Rotation) error {
+	return wait(ctx, r.maxLag, func() (bool, error) {
+		out, err := h.describe(ctx, r.SecretID())
+		if err != nil {
+			return false, err
+		}
+		claims, others := r.claims(out.VersionIdsToStages[r.VersionID()])
+		if others {
+			err = r.inProgress()
+		}
+		return len(claims) == 0, err
+	})
+}
+
+// release removes labels of Runs. It need not succeed: they mean nothing once
+// the rotation is over.
+func (h Handler) release(ctx context.Context, secretID, id string, claims []string) {
+	for _, label := range claims {
+		_, _ = h.API.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+			SecretId: aws.String(secretID), VersionStage: aws.String(label), RemoveFromVersionId: aws.String(id),
+		})
 	}
 }
 

@@ -212,3 +212,75 @@ func TestRunToken(t *testing.T) {
 		seen[id] = true
 	}
 }
+
+// TestRunAtOnceIdempotent starts runs whose Rotator makes the same value each
+// time: Secrets Manager takes them for one that asks again, and refuses none.
+func TestRunAtOnceIdempotent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 3
+		srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
+		var went, refused, running, most atomic.Int32
+		made := make(chan struct{}) // closed when all have made their value
+		var makers sync.WaitGroup
+		makers.Add(n)
+		go func() { makers.Wait(); close(made) }()
+		rotator := rotate.APIKey{
+			Make: func(context.Context, rotate.Value) (rotate.Value, error) {
+				makers.Done()
+				<-made
+				return rotate.Text("v1"), nil
+			},
+			Apply: func(context.Context, rotate.Value, rotate.Value) error {
+				most.Store(max(most.Load(), running.Add(1)))
+				defer running.Add(-1)
+				time.Sleep(time.Second)
+				return nil
+			},
+			Check: func(context.Context, rotate.Value) error { return nil },
+		}
+		var wg sync.WaitGroup
+		for range n {
+			wg.Go(func() {
+				err := rotate.Run(t.Context(), srv.Client(), "s", rotator)
+				if _, ok := errors.AsType[*rotate.InProgressError](err); ok {
+					refused.Add(1)
+				} else if err != nil {
+					t.Error(err)
+				} else {
+					went.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if went.Load() != 1 || refused.Load() != n-1 || most.Load() != 1 {
+			t.Errorf("%d went on, %d were refused, %d called Apply at once, want 1, %d and 1", went.Load(), refused.Load(), most.Load(), n-1)
+		}
+		checkNoClaim(t, srv)
+	})
+}
+
+// checkNoClaim checks that no label of Run's own is left.
+func checkNoClaim(t *testing.T, srv *secretstest.Server) {
+	t.Helper()
+	for id, labels := range srv.Stages("s") {
+		for _, l := range labels {
+			if !strings.HasPrefix(l, "AWS") {
+				t.Errorf("version %s is left with the label %q", id, l)
+			}
+		}
+	}
+}
+
+// TestRunRemovesClaims resumes a run that was cut short, and leaves no label
+// of it.
+func TestRunRemovesClaims(t *testing.T) {
+	srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
+	boom := errors.New("boom")
+	if err := rotate.Run(t.Context(), srv.Client(), "s", &failAt{newRecorder("v1"), "set", boom}); !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	if _, err := (rotate.Handler{API: srv.Client(), Rotator: newRecorder("v2"), ResumeAfter: -1}).Run(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	checkNoClaim(t, srv)
+}

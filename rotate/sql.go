@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
-// SQLOptions are the options of Postgres and MySQL. The zero value, or a nil
-// pointer, is one user who changes their own password.
+// SQLOptions are the options of Postgres, MySQL, SQLServer, Oracle and Redshift.
+// The zero value, or a nil pointer, is one user who changes their own password,
+// which is all that the last three can do.
 type SQLOptions struct {
 	// Alternating takes turns between two users: the secret's user and a clone
 	// with CloneSuffix added to the name. The one at rest gets the new
@@ -17,10 +17,15 @@ type SQLOptions struct {
 	// secret's field masterarn names the secret of a user who may do that.
 	//
 	// A clone that is missing is made. In PostgreSQL it is a role that is a
-	// member of the original, and inherits its rights; see SetRole. In MySQL and
-	// MariaDB it has the same host part, and is given what SHOW GRANTS says of
+	// member of the original, and inherits its rights. What no member inherits
+	// it is given each time that it is the clone's turn: the attributes
+	// (CREATEDB and the like, CONNECTION LIMIT, VALID UNTIL) and the settings
+	// (ALTER ROLE ... SET, in one database or in all), for which the master
+	// must have what the original has. The original is the one to alter. What
+	// the clone creates belongs to the clone; see SetRole. In MySQL and
+	// MariaDB a clone has the same host part, and is given what SHOW GRANTS says of
 	// the original, its TLS requirement and its default role, again at each
-	// rotation; rights that it has beyond that are left.
+	// rotation; rights that it has beyond that are left, unless RevokeLost is set.
 	Alternating bool
 
 	// CloneSuffix is the ending of the clone's name; empty means "_clone". The
@@ -30,8 +35,24 @@ type SQLOptions struct {
 
 	// SetRole has a PostgreSQL clone act as the original from the start of each
 	// session (ALTER ROLE clone SET role), so that what it creates belongs to
-	// the original. It counts when the clone is made.
+	// the original, who may then alter and drop it at its own turn. Switch it on
+	// for users that create anything. A role that the original has set for
+	// itself prevails. It counts from the clone's next turn on.
+	//
+	// It is not the default because it takes away as well: a clone that acts as
+	// the original may no longer alter what it created before under its own
+	// name (REASSIGN OWNED BY clone TO original helps), current_user is another
+	// name than session_user, and DISCARD ALL, which some poolers send between
+	// two clients, ends it for the rest of the session.
 	SetRole bool
+
+	// RevokeLost takes from a MySQL or MariaDB clone, at its turn, the privileges
+	// and roles that the original does not have: those that it has lost, and
+	// those that were granted to the clone alone. The original is then the one
+	// to grant to: at its own turn it is given nothing. The master must be able to
+	// read the clone's grants. For a moment a clone that has all privileges on
+	// something may have none, when its original has fewer.
+	RevokeLost bool
 
 	// TwoPasswords keeps the password that worked until the next rotation, in
 	// MySQL 8.0.14 and later (RETAIN CURRENT PASSWORD) and MariaDB 10.4 and
@@ -46,7 +67,8 @@ type SQLOptions struct {
 	// Password says how new passwords are made.
 	Password Password
 
-	// TestQuery is run by testSecret; empty means "SELECT 1".
+	// TestQuery is run by testSecret; empty means "SELECT 1", for Oracle with
+	// "FROM DUAL".
 	TestQuery string
 
 	// Iterations is the work factor of PostgreSQL's SCRAM-SHA-256; zero means
@@ -73,7 +95,8 @@ type SQLOptions struct {
 	SameServer func(ctx context.Context, user, master Login) (bool, error)
 }
 
-// SQL is a Rotator for users of a database. Postgres and MySQL make it. It is
+// SQL is a Rotator for users of a database. Postgres, MySQL, SQLServer, Oracle
+// and Redshift make it. It is
 // safe for concurrent use by multiple goroutines if the functions it was given
 // are.
 type SQL struct {
@@ -104,7 +127,10 @@ func newSQL(d dialect, open OpenFunc, opts *SQLOptions) *SQL {
 }
 
 // Create returns the current value with a new password, and with alternating
-// users the other user's name. It does not connect to the database.
+// users the other user's name. It makes sure first that the secret, and the
+// master's if one will be needed, say what the next steps need to know, and
+// that there is a driver: nothing is stored that setSecret could not use. It
+// does not connect to the database.
 func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err := s.check(); err != nil {
 		return Value{}, err
@@ -113,7 +139,7 @@ func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	l, err := s.complete(ctx, r, r.SecretID(), v)
+	l, err := s.reader().login(ctx, r, r.SecretID(), v)
 	if err != nil {
 		return Value{}, fmt.Errorf("%s: %w", current, err)
 	}
@@ -122,18 +148,54 @@ func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		if l.MasterARN == "" {
-			return Value{}, errors.New(`alternating users: the secret has no field "masterarn"`)
-		}
 		if v, err = v.WithField("username", other); err != nil {
 			return Value{}, err
 		}
 	}
-	password, err := r.NewPassword(ctx, s.opts.Password)
+	if err := s.ready(ctx, r, l); err != nil {
+		return Value{}, err
+	}
+	p, limit := s.opts.Password, s.dialect.passwordLimit()
+	if limit > 0 && p.Length == 0 {
+		p.Length = min(p.length(), limit)
+	}
+	if limit > 0 && p.Length > limit {
+		return Value{}, fmt.Errorf("password: Length %d is more than %s takes, %d", p.Length, s.dialect.name(), limit)
+	}
+	password, err := r.NewPassword(ctx, p)
 	if err != nil {
 		return Value{}, err
 	}
 	return v.WithField("password", password)
+}
+
+// ready returns an error if the steps after createSecret could not even begin.
+func (s *SQL) ready(ctx context.Context, r *Rotation, l Login) error {
+	if err := hasHost(l); err != nil {
+		return err
+	}
+	if err := s.opens(r, l); err != nil {
+		return err
+	}
+	if !s.opts.Alternating && (!s.opts.TwoPasswords || l.MasterARN == "") {
+		return nil
+	}
+	m, err := s.reader().master(ctx, r, l)
+	if err != nil {
+		return err
+	}
+	return s.opens(r, m)
+}
+
+// opens returns an error if the OpenFunc makes no connector of a login. It
+// does not connect.
+func (s *SQL) opens(r *Rotation, l Login) error {
+	c, err := makeConnector(s.open, l)
+	if err != nil {
+		return r.scrub(err)
+	}
+	_ = onceConnector{c}.Close()
+	return nil
 }
 
 // Test logs in with the AWSPENDING version and runs one query.
@@ -152,7 +214,7 @@ func (s *SQL) Test(ctx context.Context, r *Rotation) error {
 	defer ses.close()
 	query := s.opts.TestQuery
 	if query == "" {
-		query = "SELECT 1"
+		query = s.dialect.testQuery()
 	}
 	rows, err := ses.conn.QueryContext(ctx, query)
 	if err == nil {
@@ -173,6 +235,8 @@ func (s *SQL) check() error {
 		return errors.New("the OpenFunc is nil")
 	case s.opts.TwoPasswords && s.opts.Alternating:
 		return errors.New("SQLOptions: TwoPasswords and Alternating exclude each other")
+	case s.opts.Alternating && !s.dialect.alternates():
+		return fmt.Errorf("SQLOptions: alternating users of %s are not supported", s.dialect.name())
 	case s.opts.TwoPasswords && !s.dialect.twoPasswords():
 		return fmt.Errorf("SQLOptions: %s cannot hold two passwords of a user", s.dialect.name())
 	case s.opts.Iterations < 0:
@@ -181,78 +245,23 @@ func (s *SQL) check() error {
 	return nil
 }
 
+// reader returns what reads the secrets that the rotator is about.
+func (s *SQL) reader() reader {
+	return reader{
+		engines: s.dialect.engines(), port: s.dialect.port(),
+		complete: s.opts.Complete, sameServer: s.opts.SameServer,
+	}
+}
+
 // versions returns the logins of AWSCURRENT and AWSPENDING, which must be for
 // the same place. Nothing has been dialled then.
 func (s *SQL) versions(ctx context.Context, r *Rotation) (cur, pend Login, err error) {
-	v, err := r.Current(ctx)
-	if err == nil {
-		cur, err = s.complete(ctx, r, r.SecretID(), v)
-	}
-	if err != nil {
-		return cur, pend, fmt.Errorf("%s: %w", current, err)
-	}
-	v, err = r.Pending(ctx)
-	if err == nil {
-		pend, err = s.complete(ctx, r, r.SecretID(), v)
-	}
-	if err != nil {
-		return cur, pend, fmt.Errorf("%s: %w", pending, err)
-	}
-	user := cur.Username
-	if s.opts.Alternating {
-		if user, err = s.otherUser(cur); err != nil {
-			return cur, pend, err
+	return s.reader().pair(ctx, r, func(cur Login) (string, error) {
+		if s.opts.Alternating {
+			return s.otherUser(cur)
 		}
-	}
-	switch {
-	case cur.Host == "":
-		return cur, pend, errors.New(`the secret has no field "host"`)
-	case pend.Username != user:
-		return cur, pend, errors.New("the AWSPENDING version is for another user than AWSCURRENT asks for")
-	case !sameServer(cur, pend):
-		return cur, pend, errors.New("the AWSPENDING version is for another server than AWSCURRENT")
-	}
-	if err := checkPassword(pend.Password()); err != nil {
-		return cur, pend, fmt.Errorf("%s: %w", pending, err)
-	}
-	// From here on all comes from AWSCURRENT but the user and the password.
-	to := cur.WithPassword(pend.Password())
-	to.Username = user
-	return cur, to, nil
-}
-
-// complete reads a secret, fills in what it lacks, and checks the engine.
-func (s *SQL) complete(ctx context.Context, r *Rotation, secretID string, v Value) (Login, error) {
-	l, err := parseLogin(v)
-	if err != nil {
-		return l, err
-	}
-	password := l.password
-	r.passwords = append(r.passwords, l.Password())
-	if s.opts.Complete != nil {
-		if l, err = s.opts.Complete(ctx, secretID, l); err != nil {
-			return l, fmt.Errorf("complete: %w", r.scrub(err))
-		}
-		l.password = password
-	}
-	engines := s.dialect.engines()
-	switch {
-	case l.Engine == "":
-		l.Engine = engines[0]
-	case !slices.Contains(engines, l.Engine):
-		return l, fmt.Errorf(`the field "engine" is not one of %s`, strings.Join(engines, ", "))
-	}
-	if l.Port == 0 {
-		l.Port = s.dialect.port()
-	}
-	if l.Username == "" {
-		return l, errors.New(`the secret has no field "username"`)
-	}
-	return l, nil
-}
-
-func sameServer(a, b Login) bool {
-	return strings.EqualFold(a.Host, b.Host) && a.Port == b.Port
+		return cur.Username, nil
+	})
 }
 
 // otherUser returns the name of the user whose turn it is after l's.

@@ -165,7 +165,7 @@ func TestCreate(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cur := with(t, secret, tt.current...)
-			srv := secretstest.New(t, secretstest.Secrets{"s": cur})
+			srv := secretstest.New(t, secretstest.Secrets{"s": cur, "m": `{"host":"db","port":5433,"username":"root","password":"r"}`})
 			id := srv.PutEmptyPending("s")
 			var stored string
 			spy := &putSpy{API: srv.Client()}

@@ -11,16 +11,20 @@ import (
 type change struct {
 	user     string // name, without MySQL's host part
 	password string
+	old      string // the one that worked; empty where a master changes it
 	opts     *SQLOptions
 }
 
-// A dialect is what differs between PostgreSQL and MySQL.
+// A dialect is what differs between kinds of servers.
 type dialect interface {
 	name() string
 	engines() []string // the first is the default
 	port() int
 	nameLength(name string) int
 	maxName(engine string) int
+	passwordLimit() int // how long a password may be; 0: of any length
+	testQuery() string
+	alternates() bool
 	twoPasswords() bool
 	dsn(l Login, params url.Values) (string, error)
 
@@ -40,7 +44,7 @@ type dialect interface {
 
 // dialectFor returns the dialect of an engine.
 func dialectFor(engine string) (dialect, bool) {
-	for _, d := range []dialect{postgres{}, mysql{}} {
+	for _, d := range []dialect{postgres{}, mysql{}, sqlServer{}, oracle{}, redshift{}} {
 		for _, e := range d.engines() {
 			if e == engine {
 				return d, true
@@ -101,6 +105,7 @@ func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change
 		return err
 	}
 	defer ses.close()
+	c.old = with.Password()
 	if !s.opts.TwoPasswords {
 		return s.dialect.setOwn(ctx, ses, c)
 	}
@@ -125,24 +130,10 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 		}
 		refused = err
 	}
-	v, err := r.Previous(ctx)
+	old, err := s.reader().previous(ctx, r, cur, pend, refused)
 	if err != nil {
 		return nil, cur, err
 	}
-	if v.IsZero() {
-		return nil, cur, fmt.Errorf("there is no AWSPREVIOUS, and: %w", refused)
-	}
-	old, err := s.complete(ctx, r, r.SecretID(), v)
-	if err != nil {
-		return nil, cur, fmt.Errorf("%s: %w", previous, err)
-	}
-	if old.Username != cur.Username || !sameServer(old, cur) {
-		return nil, cur, fmt.Errorf("AWSPREVIOUS is for another user or server, and: %w", refused)
-	}
-	if p := old.Password(); p == cur.Password() || p == pend.Password() {
-		return nil, cur, fmt.Errorf("AWSPREVIOUS has no other password, and: %w", refused)
-	}
-	old = cur.WithPassword(old.Password())
 	ses, err := s.login(ctx, r, old, previous)
 	if errors.Is(err, ErrRefused) {
 		err = fmt.Errorf("AWSCURRENT is refused, and: %w", err)
@@ -167,33 +158,11 @@ func (s *SQL) setOther(ctx context.Context, r *Rotation, cur Login, c change) er
 	return s.dialect.setOther(ctx, ses, master, cur.Username, c)
 }
 
-// master logs in as the master user, whose secret must be for the server of
-// the secret that names it.
+// master logs in as the master user.
 func (s *SQL) master(ctx context.Context, r *Rotation, cur Login) (*session, error) {
-	if cur.MasterARN == "" {
-		return nil, errors.New(`the secret has no field "masterarn"`)
-	}
-	v, err := r.Other(ctx, cur.MasterARN)
+	m, err := s.reader().master(ctx, r, cur)
 	if err != nil {
-		return nil, fmt.Errorf("the master's secret: %w", err)
+		return nil, err
 	}
-	m, err := s.complete(ctx, r, cur.MasterARN, v)
-	if err != nil {
-		return nil, fmt.Errorf("the master's secret: %w", err)
-	}
-	if m.Host == "" {
-		return nil, errors.New(`the master's secret has no field "host"`)
-	}
-	if same := sameServer(cur, m); !same {
-		if s.opts.SameServer != nil {
-			if same, err = s.opts.SameServer(ctx, cur, m); err != nil {
-				return nil, fmt.Errorf("the master's secret: %w", r.scrub(err))
-			}
-		}
-		if !same {
-			return nil, errors.New("the master's secret is for another server than the secret that names it")
-		}
-	}
-	m.Database = cur.Database
 	return s.login(ctx, r, m, "the master's secret")
 }

@@ -1,5 +1,5 @@
 // Package dbserver starts throwaway database servers for tests and examples:
-// a PostgreSQL or a MariaDB on a free loopback port, in a folder of its own,
+// a PostgreSQL, a MariaDB or a Redis on a free loopback port, in a folder of its own,
 // gone without a trace when it is stopped.
 //
 // The servers check passwords for real. Every connection to PostgreSQL has to
@@ -71,7 +71,7 @@ func (o *Options) maxConnections() int {
 // ends it when that process dies, however it dies. Its folder is then removed
 // by the next start of any server on the machine.
 type Server struct {
-	Engine        string // "postgres" or "mariadb", as in a secret's engine field
+	Engine        string // "postgres", "mariadb" or "redis", as in a secret's engine field
 	Host          string // "127.0.0.1"
 	Port          int
 	AdminUser     string // may do everything, logs in over TCP
@@ -293,9 +293,14 @@ func (s *Server) Addr() string {
 // users, it counts only the logins with one of these names.
 //
 // Each call reads only what the log has grown by since the last one.
-// After Stop it returns an error, for the log is gone.
+// After Stop it returns an error, for the log is gone. A Redis is asked, over a
+// connection of its own.
 func (s *Server) RefusedLogins(users ...string) (int, error) {
-	n, err := s.refused.count(users)
+	count := s.refused.count
+	if e, ok := s.engine.(*redis); ok {
+		count = func(users []string) (int, error) { return e.refusedLogins(s, users) }
+	}
+	n, err := count(users)
 	if err != nil {
 		return n, fmt.Errorf("dbserver: refused logins of %s: %w", s.Engine, err)
 	}

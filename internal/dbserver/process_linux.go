@@ -33,8 +33,11 @@ func serverUser(engine string) (uid, gid uint32, ok bool) {
 		return 0, 0, false
 	}
 	names := []string{"postgres", "nobody"}
-	if engine == engineMariaDB {
+	switch engine {
+	case engineMariaDB:
 		names[0] = "mysql"
+	case engineRedis:
+		names[0] = "redis"
 	}
 	for _, name := range names {
 		u, err := user.Lookup(name)

@@ -11,11 +11,12 @@ have() {
 	postgresql) PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v postgres ;;
 	mariadb-server) PATH=$PATH:/usr/sbin command -v mariadbd ;;
 	pgbouncer) PATH=$PATH:/usr/sbin command -v pgbouncer ;;
+	redis-server) command -v redis-server || command -v valkey-server ;;
 	esac >/dev/null
 }
 
 missing() {
-	for package in postgresql mariadb-server pgbouncer; do
+	for package in postgresql mariadb-server pgbouncer redis-server; do
 		have "$package" || echo "$package"
 	done
 }

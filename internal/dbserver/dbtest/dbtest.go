@@ -25,6 +25,12 @@ func MariaDB(t testing.TB, o *dbserver.Options) *dbserver.Server {
 	return own(t, dbserver.MariaDB, o)
 }
 
+// Redis is like [Postgres], for a Redis.
+func Redis(t testing.TB, o *dbserver.Options) *dbserver.Server {
+	t.Helper()
+	return own(t, dbserver.Redis, o)
+}
+
 // A startFunc is one of package dbserver.
 type startFunc func(context.Context, *dbserver.Options) (*dbserver.Server, error)
 

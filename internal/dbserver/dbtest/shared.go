@@ -35,6 +35,9 @@ func SharedPostgres(o *dbserver.Options) *Shared { return newShared(dbserver.Pos
 // SharedMariaDB is like [SharedPostgres], for a MariaDB.
 func SharedMariaDB(o *dbserver.Options) *Shared { return newShared(dbserver.MariaDB, o) }
 
+// SharedRedis is like [SharedPostgres], for a Redis.
+func SharedRedis(o *dbserver.Options) *Shared { return newShared(dbserver.Redis, o) }
+
 func newShared(start startFunc, o *dbserver.Options) *Shared {
 	s := &Shared{start: start, options: o}
 	shared = append(shared, s)

@@ -237,3 +237,29 @@ func mustExec(t *testing.T, pool *sql.DB, statement string) {
 		t.Errorf("%s: %v", statement, err)
 	}
 }
+
+// TestMariaDBCloneLoses has an original that loses rights: with RevokeLost the
+// clone loses them at its turn, and the original never those that the clone
+// lacks.
+func TestMariaDBCloneLoses(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t, "mysql")
+	strat := alternating
+	strat.opts.RevokeLost = true
+	w := newWorld(t, db, strat)
+	acct, clone := fmt.Sprintf("`%s`@`%%`", w.user), fmt.Sprintf("`%s_clone`@`%%`", w.user)
+	table, role := db.Database+".`loses`", fmt.Sprintf("`loses %s`", w.user)
+	db.exec(t, "CREATE TABLE "+table+" (a int, b int)", "CREATE ROLE "+role, "GRANT "+role+" TO "+acct,
+		"GRANT UPDATE (a, b), DELETE ON "+table+" TO "+acct, "GRANT INDEX, CREATE ON "+db.Database+".* TO "+acct+" WITH GRANT OPTION")
+	w.run()
+	db.exec(t, "REVOKE UPDATE (a), DELETE ON "+table+" FROM "+acct, "REVOKE "+role+" FROM "+acct,
+		"REVOKE INDEX, GRANT OPTION ON "+db.Database+".* FROM "+acct, "GRANT PROCESS ON *.* TO "+clone)
+	w.run() // back to the original
+	w.run()
+	if got, want := grantsOf(t, db, clone, w.user+"_clone", w.user), grantsOf(t, db, acct, "", ""); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if got := strings.Join(grantsOf(t, db, clone, "", ""), "\n"); strings.Contains(got, "DELETE") || !strings.Contains(got, "UPDATE (`b`)") {
+		t.Errorf("got\n%s", got)
+	}
+}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	mrand "math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -15,17 +13,7 @@ type load struct {
 	pool      queryPool
 	connector driver.Connector
 
-	queries, failedQueries   atomic.Int64
-	connects, failedConnects atomic.Int64
-	slowest                  atomic.Int64 // time.Duration of a Connect
-
-	errs firstErrors
-
-	mu       sync.Mutex      // guards underway
-	underway *sync.WaitGroup // Connects since the last settle
-
-	stop context.CancelFunc
-	wait sync.WaitGroup
+	counters
 }
 
 const (
@@ -40,7 +28,7 @@ const (
 // newLoad opens the client's pool, which uses a connection for as long as keep;
 // zero means for one query.
 func newLoad(ctx context.Context, connector driver.Connector, keep time.Duration) (*load, error) {
-	l := &load{connector: connector, pool: new(sqlPool), underway: new(sync.WaitGroup)}
+	l := &load{connector: connector, pool: new(sqlPool)}
 	if p, ok := connector.(queryPool); ok {
 		l.pool = p
 	}
@@ -53,15 +41,7 @@ func startLoad(ctx context.Context, connector driver.Connector, workers int) (*l
 	if err != nil {
 		return nil, err
 	}
-	ctx, l.stop = context.WithCancel(ctx)
-	for range workers {
-		l.wait.Go(func() {
-			for ctx.Err() == nil {
-				l.query()
-				_ = sleep(ctx, mrand.N(pause))
-			}
-		})
-	}
+	l.run(ctx, workers, l.query)
 	return l, nil
 }
 
@@ -107,41 +87,11 @@ func (p *sqlPool) close() error { return p.db.Close() }
 
 // Connect counts what the connector under test does. The connection is that
 // one's own.
-func (l *load) Connect(ctx context.Context) (driver.Conn, error) {
+func (l *load) Connect(ctx context.Context) (conn driver.Conn, err error) {
 	ended := l.connect()
-	conn, err := l.connector.Connect(ctx)
+	conn, err = l.connector.Connect(ctx)
 	ended(err)
 	return conn, err
-}
-
-// connect counts a connect that begins, and one that ends when the function it
-// returns is called.
-func (l *load) connect() (ended func(error)) {
-	l.mu.Lock()
-	underway := l.underway
-	underway.Add(1)
-	l.mu.Unlock()
-	start := time.Now()
-	return func(err error) {
-		defer underway.Done()
-		took := int64(time.Since(start))
-		for old := l.slowest.Load(); took > old && !l.slowest.CompareAndSwap(old, took); old = l.slowest.Load() {
-		}
-		l.connects.Add(1)
-		if err != nil {
-			l.failedConnects.Add(1)
-			l.errs.add("connect", err)
-		}
-	}
-}
-
-// settle waits until every Connect that is under way has ended.
-func (l *load) settle() {
-	l.mu.Lock()
-	underway := l.underway
-	l.underway = new(sync.WaitGroup)
-	l.mu.Unlock()
-	underway.Wait()
 }
 
 // Driver implements driver.Connector.

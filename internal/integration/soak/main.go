@@ -1,5 +1,5 @@
-// Soak queries throwaway database servers through one shared *sql.DB while the
-// password rotates, and counts what fails. It prints a line for each server
+// Soak queries throwaway database servers through one shared *sql.DB, and Redis
+// through its clients, while the password rotates, and counts what fails. It prints a line for each server
 // and strategy:
 //
 //	soak postgres single-user: rotations 200, queries 123456, failed queries 0, failed connects 0, wrong logins 210, api calls per rotation 6.1, slowest connect 41ms
@@ -54,7 +54,8 @@ func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.naiveRotations, "naive-rotations", 50, "rotations of each run of the naive policy, if -rotations is more")
 	f.IntVar(&o.functionRotations, "function-rotations", 100, "rotations of each run with package rotate, if -rotations is more")
 	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate), overlapping (hand, and every other rotation is given up)")
-	f.StringVar(&o.servers, "servers", "postgres,mariadb", "servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), pgbouncer with -pq, -file and -md5 in that order, pgxpool and pgxpool-tls (PostgreSQL with pgxpool), pgbouncer-pgxpool")
+	f.StringVar(&o.servers, "servers", "postgres,mariadb,redis,redis-rueidis,redis-redigo",
+		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), pgbouncer with -pq, -file and -md5 in that order, pgxpool and pgxpool-tls (PostgreSQL with pgxpool), pgbouncer-pgxpool, redis (with go-redis), redis-rueidis, redis-redigo")
 	f.StringVar(&o.scenes, "scenes", "busy", "what surrounds the rotations: busy (one after the other under load), isolated, isolated-far")
 	f.StringVar(&o.strategies, "strategies", "single-user,alternating-users", "ways to rotate")
 	f.StringVar(&o.policies, "policies", strings.Join(policyNames(), ","), "clients to run")
@@ -89,7 +90,8 @@ func main() {
 
 // soak does one run after the other and returns what was wrong with them.
 func soak(ctx context.Context, o *settings) error {
-	servers, err1 := pick(slices.Concat(backends, pools), func(b *backend) string { return b.name }, o.servers)
+	databases, redis := splitServers(o.servers)
+	servers, err1 := pick(slices.Concat(backends, pools), func(b *backend) string { return b.name }, databases)
 	strategies, err2 := pick(strategies, func(s *strategy) string { return s.name }, o.strategies)
 	policies, err3 := pick(policies, func(p *policy) string { return p.name }, o.policies)
 	ways, err4 := pick(ways, func(w *way) string { return w.name }, o.ways)
@@ -117,7 +119,7 @@ func soak(ctx context.Context, o *settings) error {
 			}
 		}
 	}
-	return errors.Join(append(errs, ctx.Err())...)
+	return errors.Join(append(errs, o.soakRedis(ctx, redis), ctx.Err())...)
 }
 
 // runOne does one run, prints its report, and returns what was wrong with it.
@@ -145,6 +147,9 @@ func (o *settings) runOne(ctx context.Context, run *run) error {
 // pick returns those of all that a list names.
 func pick[T any](all []T, name func(*T) string, list string) ([]*T, error) {
 	var picked []*T
+	if list == "" {
+		return nil, nil
+	}
 	for want := range strings.SplitSeq(list, ",") {
 		i := slices.IndexFunc(all, func(t T) bool { return name(&t) == want })
 		if i < 0 {

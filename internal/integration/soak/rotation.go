@@ -179,14 +179,22 @@ func (r *byHand) setSecret(ctx context.Context) (string, error) {
 }
 
 func (r *byHand) finishSecret(ctx context.Context, pending string) error {
-	_, err := r.api.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
+	if err := finish(ctx, r.api, pending, r.current); err != nil {
+		return err
+	}
+	r.current = pending
+	return nil
+}
+
+// finish moves AWSCURRENT to the pending version.
+func finish(ctx context.Context, api *secretsmanager.Client, pending, current string) error {
+	_, err := api.UpdateSecretVersionStage(ctx, &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: aws.String(secretID), VersionStage: aws.String("AWSCURRENT"),
-		MoveToVersionId: aws.String(pending), RemoveFromVersionId: aws.String(r.current),
+		MoveToVersionId: aws.String(pending), RemoveFromVersionId: aws.String(current),
 	})
 	if err != nil {
 		return fmt.Errorf("finishSecret: %w", err)
 	}
-	r.current = pending
 	return nil
 }
 

@@ -194,7 +194,7 @@ func (r *run) rotateAll(ctx context.Context, l *load) error {
 // On a slow machine both may take longer than the gap.
 func (r *run) betweenRotations(ctx context.Context, l *load) error {
 	if r.strategy.overlaps && r.policy.promises != nil {
-		for over := time.Now(); !r.askedSince(over); {
+		for over := time.Now(); !askedSince(r.fake, over); {
 			if err := sleep(ctx, 10*time.Millisecond); err != nil {
 				return fmt.Errorf("the client does not ask for the secret: %w", err)
 			}
@@ -206,8 +206,8 @@ func (r *run) betweenRotations(ctx context.Context, l *load) error {
 
 // askedSince reports whether the client has had an answer to a call that it
 // made after a point in time.
-func (r *run) askedSince(t time.Time) bool {
-	calls := r.fake.Calls(secretstest.Call{Identity: appARN, Outcome: secretstest.OutcomeOK})
+func askedSince(fake *secretstest.Server, t time.Time) bool {
+	calls := fake.Calls(secretstest.Call{Identity: appARN, Outcome: secretstest.OutcomeOK})
 	return len(calls) > 0 && calls[len(calls)-1].Time.After(t)
 }
 
@@ -228,10 +228,7 @@ func (r *run) countWrong() error {
 // count fills the report in.
 func (r *run) count(l *load) {
 	rep := &r.report
-	rep.queries, rep.failedQueries = l.queries.Load(), l.failedQueries.Load()
-	rep.connects, rep.failedConnects = l.connects.Load(), l.failedConnects.Load()
-	rep.slowestConnect = time.Duration(l.slowest.Load())
-	rep.errs = l.errs.texts
+	l.fill(rep)
 	rep.apiCalls = r.fake.Count(secretstest.Call{Identity: appARN})
 	if err := r.countWrong(); err != nil {
 		rep.errs = append(rep.errs, err.Error())

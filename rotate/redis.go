@@ -1,0 +1,344 @@
+package rotate
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/seed-74dc7b3e/secrets/internal/resp"
+)
+
+// RedisOptions are the options of Redis. The zero value, or a nil pointer, is
+// a user who may change their own password, on one server or on all nodes of a
+// cluster.
+type RedisOptions struct {
+	// Password says how new passwords are made.
+	Password Password
+
+	// TLS is used for connections, except where the secret says "ssl": false.
+	// ServerName, where it is empty, is the host that is dialed. Nil means the
+	// system's certificate authorities.
+	TLS *tls.Config
+
+	// Dial makes the connection under that, without TLS. Nil means a
+	// [net.Dialer] with its defaults.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Nodes returns host:port of each server that keeps the user. Redis
+	// replicates no users: the password has to be set at each of them, replicas
+	// included. Nil means the secret's host, and if that is a node of a cluster
+	// all nodes that it knows of, for which it is asked CLUSTER NODES.
+	Nodes func(ctx context.Context, l Login) ([]string, error)
+
+	// Volatile leaves it at changing the users in the servers' memory. By
+	// default they are stored, by ACL SAVE or where the server has no file for
+	// users by CONFIG REWRITE; a server that has neither loses the password when
+	// it restarts, and setSecret fails.
+	Volatile bool
+
+	// Complete and SameServer are as in SQLOptions.
+	Complete   func(ctx context.Context, secretID string, l Login) (Login, error)
+	SameServer func(ctx context.Context, user, master Login) (bool, error)
+}
+
+// RedisACL is a Rotator for ACL users of Redis and Valkey. Redis makes it. It
+// is safe for concurrent use by multiple goroutines if the functions it was
+// given are.
+type RedisACL struct{ opts RedisOptions }
+
+// Redis returns a Rotator for users of Redis 6 and later, and of Valkey, that
+// are changed with ACL SETUSER. A secret without a username is that of the
+// user "default".
+//
+// A user keeps two passwords: the one that worked, until the next rotation,
+// and the new one. So AWSCURRENT logs in at every moment, and AWSPREVIOUS after
+// finishSecret. Both are changed by one command, which holds hashes. Where the
+// secret has a masterarn, that user changes the password; otherwise the user
+// does it, which takes the permissions
+//
+//	+acl|getuser +acl|setuser +acl|save (or +config|rewrite) +cluster|nodes
+//
+// and with them the user can do anything: prefer a master.
+//
+// A user with nopass takes every password, the new one too, and is left as it
+// is.
+//
+// The users of Amazon ElastiCache and MemoryDB cannot be changed in this way:
+// those services have an API for it, with two passwords for each user too. See
+// [APIKey].
+func Redis(opts *RedisOptions) *RedisACL {
+	a := new(RedisACL)
+	if opts != nil {
+		a.opts = *opts
+	}
+	return a
+}
+
+// Create returns the current value with a new password. It makes sure first
+// that the secrets say what the next steps need to know. It does not connect.
+func (a *RedisACL) Create(ctx context.Context, r *Rotation) (Value, error) {
+	v, err := r.Current(ctx)
+	if err != nil {
+		return Value{}, err
+	}
+	l, err := a.reader().login(ctx, r, r.SecretID(), v)
+	if err == nil {
+		err = hasHost(l)
+	}
+	if err != nil {
+		return Value{}, fmt.Errorf("%s: %w", current, err)
+	}
+	if l.MasterARN != "" {
+		if _, err := a.reader().master(ctx, r, l); err != nil {
+			return Value{}, err
+		}
+	}
+	password, err := r.NewPassword(ctx, a.opts.Password)
+	if err != nil {
+		return Value{}, err
+	}
+	return v.WithField("password", password)
+}
+
+// Set has every node accept the AWSPENDING password beside the one that works,
+// if it does not yet, and store that.
+func (a *RedisACL) Set(ctx context.Context, r *Rotation) error {
+	p, err := a.plan(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, addr := range p.nodes {
+		if err := p.set(ctx, addr); err != nil {
+			return fmt.Errorf("node %s: %w", addr, r.scrub(err))
+		}
+	}
+	return nil
+}
+
+// Test logs in at every node with the AWSPENDING version.
+func (a *RedisACL) Test(ctx context.Context, r *Rotation) error {
+	p, err := a.plan(ctx, r)
+	if err != nil {
+		return err
+	}
+	for _, addr := range p.nodes {
+		c, err := p.login(ctx, addr, p.pend, pending)
+		if err != nil {
+			return fmt.Errorf("node %s: %w", addr, r.scrub(err))
+		}
+		c.Close()
+	}
+	return nil
+}
+
+func (a *RedisACL) reader() reader {
+	return reader{
+		engines: []string{"redis", "valkey"}, port: 6379, user: "default",
+		complete: a.opts.Complete, sameServer: a.opts.SameServer,
+	}
+}
+
+// A redisPlan is what a step works with.
+type redisPlan struct {
+	*RedisACL
+	r         *Rotation
+	cur, pend Login
+	master    *Login // nil: the user changes the own password
+	nodes     []string
+}
+
+// plan reads the secrets and finds the nodes.
+func (a *RedisACL) plan(ctx context.Context, r *Rotation) (*redisPlan, error) {
+	p := &redisPlan{RedisACL: a, r: r}
+	var err error
+	p.cur, p.pend, err = a.reader().pair(ctx, r, func(cur Login) (string, error) { return cur.Username, nil })
+	if err != nil {
+		return nil, err
+	}
+	if p.cur.MasterARN != "" {
+		m, err := a.reader().master(ctx, r, p.cur)
+		if err != nil {
+			return nil, err
+		}
+		p.master = &m
+	}
+	if a.opts.Nodes != nil {
+		p.nodes, err = a.opts.Nodes(ctx, p.cur)
+		if err == nil && len(p.nodes) == 0 {
+			err = errors.New("there are none")
+		}
+	} else {
+		p.nodes, err = p.askNodes(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("nodes: %w", r.scrub(err))
+	}
+	return p, nil
+}
+
+// askNodes returns the secret's host, or all nodes of its cluster.
+func (p *redisPlan) askNodes(ctx context.Context) ([]string, error) {
+	addr := p.cur.address()
+	c, err := p.admin(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	reply, err := c.Do("CLUSTER", "NODES")
+	if e, ok := errors.AsType[resp.Error](err); ok && e.Code() == "ERR" {
+		return []string{addr}, nil // "This instance has cluster support disabled"
+	}
+	if err != nil {
+		return nil, fmt.Errorf("CLUSTER NODES (set RedisOptions.Nodes if that may not be asked): %w", err)
+	}
+	text, _ := reply.(string)
+	return clusterNodes(text, addr)
+}
+
+// clusterNodes returns the addresses in an answer to CLUSTER NODES. A node
+// that has just joined a cluster of one may not know its own: it is asked.
+func clusterNodes(text, asked string) ([]string, error) {
+	var nodes []string
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 3 {
+			return nil, errors.New("CLUSTER NODES: a line that names no node")
+		}
+		flags := strings.Split(f[2], ",")
+		addr, host, _ := strings.Cut(f[1], ",")
+		addr, _, _ = strings.Cut(addr, "@")
+		ip, port, err := splitLast(addr)
+		if host, _, _ = strings.Cut(host, ","); host != "" && host != "?" {
+			ip = host
+		}
+		switch {
+		case slices.Contains(flags, "handshake"), slices.Contains(flags, "noaddr"):
+			continue
+		case err != nil:
+			return nil, err
+		case slices.Contains(flags, "fail"):
+			return nil, fmt.Errorf("the cluster has node %s for failed: the password cannot be set there", f[1])
+		case ip == "" && slices.Contains(flags, "myself"):
+			nodes = append(nodes, asked)
+		default:
+			nodes = append(nodes, net.JoinHostPort(ip, port))
+		}
+	}
+	if len(nodes) == 0 {
+		return nil, errors.New("CLUSTER NODES: no node with an address")
+	}
+	return nodes, nil
+}
+
+// splitLast splits an address of CLUSTER NODES, where an IPv6 address has no
+// brackets.
+func splitLast(addr string) (ip, port string, err error) {
+	i := strings.LastIndexByte(addr, ':')
+	if i < 0 {
+		return "", "", errors.New("CLUSTER NODES: an address without a port")
+	}
+	return addr[:i], addr[i+1:], nil
+}
+
+// set has one node accept the new password, and store its users.
+func (p *redisPlan) set(ctx context.Context, addr string) error {
+	c, err := p.login(ctx, addr, p.pend, pending)
+	switch {
+	case err == nil:
+		defer c.Close()
+	case !errors.Is(err, ErrRefused):
+		return err
+	default:
+		if c, err = p.change(ctx, addr); err != nil {
+			return err
+		}
+		defer c.Close()
+	}
+	if p.opts.Volatile {
+		return nil
+	}
+	if p.master != nil {
+		m, err := p.login(ctx, addr, *p.master, "the master's secret")
+		if err != nil {
+			return err
+		}
+		defer m.Close()
+		c = m
+	}
+	return store(c)
+}
+
+// change adds the new password to the one that works, and removes all others.
+// The connection that it returns is logged in with the one that works. That one
+// must log in: it shows that the author of the secret can log in to this server,
+// where the master is about to act on the secret's behalf.
+func (p *redisPlan) change(ctx context.Context, addr string) (*resp.Conn, error) {
+	c, with, err := p.loginOld(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	admin := c
+	if p.master != nil {
+		if admin, err = p.login(ctx, addr, *p.master, "the master's secret"); err != nil {
+			c.Close()
+			return nil, err
+		}
+		defer admin.Close()
+	}
+	if err := setUser(admin, p.pend, with); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// setUser leaves a user with two passwords.
+func setUser(admin *resp.Conn, pend, with Login) error {
+	user, err := admin.Do("ACL", "GETUSER", pend.Username)
+	if err != nil {
+		return fmt.Errorf("ACL GETUSER: %w", err)
+	}
+	if user == nil {
+		return fmt.Errorf("ACL GETUSER: there is no user %q", pend.Username)
+	}
+	fresh, keep := passwordHash(pend.Password()), passwordHash(with.Password())
+	command := []string{"ACL", "SETUSER", pend.Username, "#" + fresh}
+	for _, old := range resp.Strings(resp.Field(user, "passwords")) {
+		if old != keep && old != fresh {
+			command = append(command, "!"+old)
+		}
+	}
+	if _, err := admin.Do(command...); err != nil {
+		return fmt.Errorf("ACL SETUSER: %w", err)
+	}
+	return nil
+}
+
+// passwordHash returns what Redis keeps of a password.
+func passwordHash(password string) string {
+	sum := sha256.Sum256([]byte(password))
+	return hex.EncodeToString(sum[:])
+}
+
+// store has a server write its users to where it finds them when it starts.
+func store(c *resp.Conn) error {
+	_, err := c.Do("ACL", "SAVE")
+	e, ok := errors.AsType[resp.Error](err)
+	// There is no code for it, and CONFIG REWRITE writes no users where there is a file for them.
+	if ok && strings.Contains(string(e), "not configured to use an ACL file") {
+		if _, err = c.Do("CONFIG", "REWRITE"); err == nil {
+			return nil
+		}
+		return fmt.Errorf("the server has no file for users, and CONFIG REWRITE: %w (set RedisOptions.Volatile if the users come from elsewhere when it starts)", err)
+	}
+	if err != nil {
+		return fmt.Errorf("ACL SAVE: %w", err)
+	}
+	return nil
+}
