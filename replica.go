@@ -174,6 +174,7 @@ func (a *inTurn[T]) begin() bool {
 		r.v, r.err = call(a.ctx, a.f, a.n, limit, cause, func(ctx context.Context) (T, error) { return a.fn(ctx, r.e) })
 		a.f.report(a.t, r.e, began, r.err)
 		a.results <- r
+		a.f.log.flushBehind() // the caller may have left long ago
 	})
 	return true
 }
