@@ -57,7 +57,38 @@
 // while it is tried again with a random delay that grows to 15 minutes. When
 // the service is seen to answer again everything that failed is tried within a
 // minute. It is Secrets Manager's own answer that counts: a refusal by STS or
-// another source of credentials says nothing about the secret.
+// another source of credentials says nothing about the secret. The table in
+// docs/credentials.md has each kind of such failure.
+//
+// # Regions and accounts
+//
+// A name is asked for in the region of the API that [New] was given, and an ARN in
+// the region that it names, through the SDK's option of a call's region.
+// Options.APIFor may give the secrets of other accounts an API each, with the
+// credentials of a role there. All share one cache.
+//
+// Options.Replicas are regions that the secrets are replicated to. They are asked
+// where the first region does not answer: a failure, or Options.RegionTimeout,
+// leads on to the next, and a read that has no cached value to return does not
+// even wait for that, but for Options.HedgeDelay. What the first region answers is
+// final, a no too; the no of a replica is none, and drops nothing. A replica may
+// lag: what it calls current is adopted where it is newer, and never where it is
+// older than what was read before, however often it is repeated; only the first
+// region can show that a version went back. A region that failed is left alone,
+// probed every 30 seconds at most, and asked again as soon as it answers. While
+// the first region is well replicas cost no call.
+//
+// Regions that share credentials share their failures, too: those lead on to no
+// replica, unless Options.APIFor gives it an API with its own.
+//
+// # Clocks
+//
+// With [RefreshAhead] ages are measured by how long the process has run: to set
+// the clock changes nothing, and a process that was suspended, or restored from a
+// snapshot, serves what it had for the rest of its TTL at most before it asks.
+// With [RefreshOnRead] they are measured by the wall clock: the first read after
+// such a pause asks. An age below zero, where the clock was set back, counts as
+// too old.
 //
 // # Freshness
 //

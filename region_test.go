@@ -286,3 +286,45 @@ func TestAPIForThatPanics(t *testing.T) {
 		text(t, c, "s")
 	})
 }
+
+// A region that throttles is helped out by another, and not taken for one that is
+// down.
+func TestThrottledRegion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, srv := numbered(t, 20)
+		var lines journal
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, Logger: lines.logger()})
+		srv.Fail(secretstest.Fault{Region: east, Times: secretstest.Always, Code: "ThrottlingException"})
+		for _, name := range names[:10] {
+			text(t, c, name)
+		}
+		srv.ClearFaults()
+		srv.ResetCalls()
+		for _, name := range names[10:] {
+			text(t, c, name)
+		}
+		if n := srv.Count(secretstest.Call{Region: west}); n != 0 {
+			t.Errorf("%d calls of the replica once the primary throttles no more", n)
+		}
+		if st := c.Stats(); st.Failovers != 10 || strings.Contains(lines.String(), "does not answer") {
+			t.Errorf("%d failovers, want 10; logged:\n%s", st.Failovers, lines.String())
+		}
+	})
+}
+
+// A region that fails is reported at once, also by a call that nobody waits for
+// any more.
+func TestRegionThatFailsIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, srv := numbered(t, 1)
+		var lines journal
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, Logger: lines.logger()})
+		srv.Fail(secretstest.Fault{Region: east, Times: secretstest.Always, Latency: time.Hour})
+		text(t, c, names[0])
+		time.Sleep(secrets.DefaultRegionTimeout)
+		synctest.Wait()
+		if !strings.Contains(lines.String(), "region does not answer") || !strings.Contains(lines.String(), east) {
+			t.Errorf("logged %q, want the region that does not answer", lines.String())
+		}
+	})
+}
