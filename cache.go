@@ -42,6 +42,7 @@ type cache struct {
 	failing                  map[*entry]struct{} // those whose last check failed
 	lastSuccess, lastFailure instant             // of any check; lastFailure: the first in a row
 	lastDescribed            instant             // the last success in which DescribeSecret answered
+	unanswered               int                 // checks that failed since one was answered
 }
 
 // An instant is a moment in nanoseconds: since the client was made by the

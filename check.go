@@ -244,8 +244,10 @@ func (c *cache) failed(ctx context.Context, ck *checked, err error, describe boo
 	if c.closed {
 		return ErrClosed
 	}
+	c.unanswered++
+	crowd := lease.Crowd(len(c.failing), c.unanswered)
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
-		return l.Failed(&c.rules, c.moment(), &ck.Check, describe)
+		return l.Failed(&c.rules, c.moment(), &ck.Check, describe, crowd)
 	})
 	if rep.Failed && rep.Failures == 1 {
 		c.lastFailure = c.now()
@@ -406,7 +408,7 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 			})
 		}
 	}
-	c.lastSuccess = now
+	c.lastSuccess, c.unanswered = now, 0
 	if described {
 		c.lastDescribed = now
 	}

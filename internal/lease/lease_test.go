@@ -49,7 +49,7 @@ func adopt(t *testing.T, l *lease.Lease, r *lease.Rules, m lease.Moment, n uint6
 // fail has a refresh of l fail.
 func fail(l *lease.Lease, r *lease.Rules, m lease.Moment, n uint64) lease.Report {
 	ck := l.BeginRefresh(r, m.Now, n)
-	rep := l.Failed(r, m, &ck, false)
+	rep := l.Failed(r, m, &ck, false, 0)
 	l.End(r, m, &ck)
 	return rep
 }
@@ -283,7 +283,7 @@ func TestDescribe(t *testing.T) {
 func TestFailedDescribeIsLeftOutOnce(t *testing.T) {
 	l := cached(t, &rules)
 	ck := l.Begin(&rules, start, 2)
-	l.Failed(&rules, after(0), &ck, true)
+	l.Failed(&rules, after(0), &ck, true, 0)
 	l.End(&rules, after(0), &ck)
 	if next := l.Begin(&rules, start, 3); next.Describe {
 		t.Error("DescribeSecret is called right after it failed")

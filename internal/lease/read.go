@@ -168,7 +168,9 @@ func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time, described bool) 
 	if described {
 		l.more.skipDescribe = false
 	}
-	l.next = min(l.next, m.Now.Add(m.upTo(r.Recovered)))
+	if l.next > m.Now.Add(r.Recovered) { // what comes sooner is at random already
+		l.next = m.Now.Add(m.upTo(r.Recovered))
+	}
 }
 
 // Remove ends the lease because its owner wants it gone: it is evicted,

@@ -34,7 +34,7 @@ func TestFetchesAreSpreadAfterAnOutage(t *testing.T) {
 		for _, describe := range []bool{true, false, true} {
 			c.n++
 			ck := c.Begin(&r, c.now, c.n)
-			c.Failed(&r, c.moment(), &ck, describe)
+			c.Failed(&r, c.moment(), &ck, describe, 0)
 			c.End(&r, c.moment(), &ck)
 		}
 		c.now = c.now.Add(90 * time.Minute)
@@ -68,7 +68,7 @@ func TestDescribeAloneFails(t *testing.T) {
 	r := toldRules
 	c.n++
 	ck := c.Begin(&r, c.now, c.n)
-	c.Failed(&r, c.moment(), &ck, true)
+	c.Failed(&r, c.moment(), &ck, true, 0)
 	c.End(&r, c.moment(), &ck)
 	c.Answering(&r, c.moment(), 0, false)
 	if ck := c.Begin(&r, c.now, c.n+1); ck.Describe {
@@ -80,6 +80,26 @@ func TestRecoverySpan(t *testing.T) {
 	for ttl, want := range map[time.Duration]time.Duration{time.Second: time.Minute, 5 * time.Minute: 150 * time.Second, time.Hour: 30 * time.Minute} {
 		if got := lease.Recovery(ttl); got != want {
 			t.Errorf("Recovery(%v) = %v, want %v", ttl, got, want)
+		}
+	}
+}
+
+// TestCrowd has a client's leases fail together: between them they try at a
+// steady pace, and one alone as ever.
+func TestCrowd(t *testing.T) {
+	r := toldRules
+	for _, test := range []struct {
+		failing, unanswered int
+		want                time.Duration // the bound of the delay
+	}{{1, 1, time.Second}, {200, 10, time.Second}, {3, 500, time.Minute}, {100, 500, 2000 * time.Second}, {10_000, 50_000, time.Hour}} {
+		c := newClocked()
+		c.n++
+		ck := c.Begin(&r, c.now, c.n)
+		late := lease.Moment{Now: c.now, Draw: 0.999999}
+		c.Failed(&r, late, &ck, false, lease.Crowd(test.failing, test.unanswered))
+		c.End(&r, late, &ck)
+		if got := c.Due(&r).Sub(c.now); got > test.want || got < test.want-test.want/100 {
+			t.Errorf("%d failing, %d unanswered: due after %v, want %v", test.failing, test.unanswered, got, test.want)
 		}
 	}
 }
