@@ -71,9 +71,10 @@ type rate struct{ mean, peak float64 }
 // had been simulated.
 func (m *meter) rate(o op, from, to time.Duration) rate {
 	scale := float64(fleetSize) / float64(m.per)
-	var sum, peak uint32
+	var sum uint64
+	var peak uint32
 	for _, n := range m.calls[o][from/time.Second : to/time.Second] {
-		sum += n
+		sum += uint64(n)
 		peak = max(peak, n)
 	}
 	return rate{scale * float64(sum) / (to - from).Seconds(), scale * float64(peak)}

@@ -77,7 +77,7 @@ func TestDescribeAloneFails(t *testing.T) {
 }
 
 func TestRecoverySpan(t *testing.T) {
-	for ttl, want := range map[time.Duration]time.Duration{time.Second: time.Minute, 5 * time.Minute: 150 * time.Second, time.Hour: 30 * time.Minute} {
+	for ttl, want := range map[time.Duration]time.Duration{time.Second: time.Minute, 5 * time.Minute: 3 * time.Minute, time.Hour: 36 * time.Minute} {
 		if got := lease.Recovery(ttl); got != want {
 			t.Errorf("Recovery(%v) = %v, want %v", ttl, got, want)
 		}
