@@ -26,7 +26,7 @@ import (
 func startMoto(t *testing.T) aws.Config {
 	t.Helper()
 	python, err := exec.LookPath("python3")
-	if err != nil || exec.Command(python, "-c", "import moto.server").Run() != nil {
+	if err != nil || exec.Command(python, "-c", "import importlib.util, sys; sys.exit(not importlib.util.find_spec('flask_cors') or not importlib.util.find_spec('moto'))").Run() != nil {
 		t.Skip("no moto (pip install 'moto[server]'): the queue is not tested")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
