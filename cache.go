@@ -43,6 +43,7 @@ type cache struct {
 	pinned                   int                 // handles that use another version than the current one
 	lastSuccess, lastFailure instant             // of any check; lastFailure: the first in a row
 	lastDescribed            instant             // the last success in which DescribeSecret answered
+	unanswered               int                 // checks that failed since one was answered
 }
 
 // An instant is a moment in nanoseconds: since the client was made by the

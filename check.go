@@ -21,7 +21,7 @@ func leaseRules(o *Options) lease.Rules {
 		SecondCheck:   2 * time.Second,
 		RotationCheck: 2 * time.Second,
 		RotationKept:  time.Minute,
-		Recovered:     lease.Recovery(o.ttl()),
+		Recovered:     time.Minute,
 		HintJitter:    o.eventJitter(),
 		HintGap:       4 * time.Second,
 		OnRead:        o.onRead(),
@@ -278,8 +278,10 @@ func (c *cache) failed(ctx context.Context, ck *checked, err error, describe boo
 	if c.closed {
 		return ErrClosed
 	}
+	c.unanswered++
+	crowd := lease.Crowd(len(c.failing), c.unanswered)
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
-		return l.Failed(&c.rules, c.moment(), &ck.Check, describe)
+		return l.Failed(&c.rules, c.moment(), &ck.Check, describe, crowd)
 	})
 	if rep.Failed && rep.Failures == 1 {
 		c.lastFailure = c.now()
@@ -441,12 +443,12 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 	if c.lastFailure > last {
 		for f := range c.failing {
 			c.applyLocked(f, func(l *lease.Lease) lease.Report {
-				l.Answering(&c.rules, c.moment(), last, described)
+				l.Answering(&c.rules, c.moment(), last, described, len(c.failing))
 				return lease.Report{}
 			})
 		}
 	}
-	c.lastSuccess = now
+	c.lastSuccess, c.unanswered = now, 0
 	if described {
 		c.lastDescribed = now
 	}

@@ -344,8 +344,10 @@ func (l *Lease) settle(ck *Check) Report {
 }
 
 // Failed is a check that found nothing out. The value stays in service until its
-// last moment. describe says that it was DescribeSecret that failed.
-func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
+// last moment. describe says that it was DescribeSecret that failed, and crowd
+// how many leases of the client fail together while none is answered: one of them
+// soon finds out that the service is back, the others need not try as often.
+func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool, crowd int) Report {
 	if l.gone || ck.settled {
 		return Report{}
 	}
@@ -358,9 +360,9 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
 		more.since = m.Now
 	}
 	more.failures++
-	more.skipDescribe = describe
+	more.skipDescribe = describe && (crowd == 0 || more.failures%crowdSkips == 0)
 	l.unlearn(r, m.Now)
-	wait := r.backoff(more.failures, m)
+	wait := r.backoffIn(crowd, more.failures, m)
 	if ck.lagged {
 		wait = min(wait, r.Recovered/2) // the service answers, if not in every region
 	}

@@ -341,7 +341,7 @@ func (t *try) onLease() {
 	case restore:
 		t.onRestore()
 	case answers:
-		l.Answering(r, m, epoch-1, t.e.variant == 1)
+		l.Answering(r, m, epoch-1, t.e.variant == 1, 1)
 	case remove:
 		l.Remove()
 	}

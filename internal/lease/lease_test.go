@@ -49,7 +49,7 @@ func adopt(t *testing.T, l *lease.Lease, r *lease.Rules, m lease.Moment, n uint6
 // fail has a refresh of l fail.
 func fail(l *lease.Lease, r *lease.Rules, m lease.Moment, n uint64) lease.Report {
 	ck := l.BeginRefresh(r, m.Now, n)
-	rep := l.Failed(r, m, &ck, false)
+	rep := l.Failed(r, m, &ck, false, 0)
 	l.End(r, m, &ck)
 	return rep
 }
@@ -163,14 +163,14 @@ func TestRecovery(t *testing.T) {
 	soon := cached(t, &rules)
 	fail(soon, &rules, after(0), 2)
 	due := soon.Due(&rules)
-	if soon.Answering(&rules, late(after(0)), start-1, false); soon.Due(&rules) != due {
+	if soon.Answering(&rules, late(after(0)), start-1, false, 1); soon.Due(&rules) != due {
 		t.Errorf("the recovery put a check off by %v", soon.Due(&rules).Sub(due))
 	}
-	l.Answering(&rules, late(after(time.Hour)), start.Add(2*time.Hour), true)
+	l.Answering(&rules, late(after(time.Hour)), start.Add(2*time.Hour), true, 1)
 	if got := l.Due(&rules).Sub(start); got < time.Hour+14*time.Minute {
 		t.Errorf("due after %v, though the service answered since the first failure", got)
 	}
-	l.Answering(&rules, late(after(time.Hour)), start, true)
+	l.Answering(&rules, late(after(time.Hour)), start, true, 1)
 	if got := l.Due(&rules).Sub(start); got > time.Hour+rules.Recovered {
 		t.Errorf("due after %v, want within %v of the recovery", got, rules.Recovered)
 	}
@@ -320,7 +320,7 @@ func TestDescribe(t *testing.T) {
 func TestFailedDescribeIsLeftOutOnce(t *testing.T) {
 	l := cached(t, &rules)
 	ck := l.Begin(&rules, start, 2)
-	l.Failed(&rules, after(0), &ck, true)
+	l.Failed(&rules, after(0), &ck, true, 0)
 	l.End(&rules, after(0), &ck)
 	if next := l.Begin(&rules, start, 3); next.Describe {
 		t.Error("DescribeSecret is called right after it failed")

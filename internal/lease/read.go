@@ -167,16 +167,19 @@ func (l *Lease) CheckSoon(r *Rules, m Moment) {
 
 // Answering is the news that the service answers again, last seen to answer at
 // lastSuccess: a lease that has failed only since then is checked within
-// Rules.Recovered. described says that it was DescribeSecret that answered: then
-// it is asked first, though it failed before.
-func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time, described bool) {
+// Rules.Recovered, or somewhat later if many are failing. described says that it
+// was DescribeSecret that answered: then it is asked first, though it failed
+// before.
+func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time, described bool, failing int) {
 	if l.gone || l.rare().failures == 0 || l.more.since <= lastSuccess || !l.planned {
 		return
 	}
 	if described {
 		l.more.skipDescribe = false
 	}
-	l.next = min(l.next, m.Now.Add(m.upTo(r.Recovered)))
+	if within := r.recovery(failing); l.next > m.Now.Add(within) { // what comes sooner is at random already
+		l.next = m.Now.Add(m.upTo(within))
+	}
 }
 
 // Remove ends the lease because its owner wants it gone: it is evicted,

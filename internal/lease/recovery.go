@@ -2,10 +2,16 @@ package lease
 
 import "time"
 
-// Recovery returns Rules.Recovered for a TTL. A fleet whose secrets have all
-// failed checks them all within that time; at half the TTL that is about 1.7
-// times as many checks a second as on any other day.
-func Recovery(ttl time.Duration) time.Duration { return max(time.Minute, ttl/2) }
+// recovery returns within what time all are checked of so many that fail, once
+// the service answers. A few are checked within Rules.Recovered. A fleet whose
+// secrets have all failed asks about one and a half times as often as on any
+// other day if each process takes three fifths of the TTL.
+func (r *Rules) recovery(failing int) time.Duration {
+	if failing <= maxAlone {
+		return r.Recovered
+	}
+	return max(r.Recovered, r.TTL/10*6)
+}
 
 // fetchDue reports whether the value itself is to be fetched.
 func (l *Lease) fetchDue(r *Rules, now Time) bool {
@@ -24,3 +30,26 @@ func (l *Lease) spreadFetch(r *Rules, m Moment) {
 		l.fetched = m.Now.Add(-r.FetchAtLeast).Add(m.upTo(r.FetchAtLeast))
 	}
 }
+
+// crowdInterval is how often one of a crowd tries, at most.
+const crowdInterval = 20 * time.Second
+
+// crowdSkips is after how many failures a lease of a crowd tries without
+// DescribeSecret: it is not DescribeSecret alone that fails, as far as is known.
+// If each second try were a fetch, so would be the first ones after the outage.
+const crowdSkips = 8
+
+// backoffIn returns the delay after the nth failure in a row of a lease that
+// fails in a crowd.
+func (r *Rules) backoffIn(crowd, n int, m Moment) time.Duration {
+	bound := min(time.Duration(crowd)*crowdInterval, max(r.MaxBackoff, r.TTL))
+	return max(r.backoff(n, m), m.upTo(bound))
+}
+
+// Crowd returns how many leases fail together, for Failed: failing is how many
+// fail, and unanswered how many checks have failed since one was answered. While
+// others are answered, and at first, each is alone.
+func Crowd(failing, unanswered int) int { return max(0, min(failing, unanswered-maxAlone)) }
+
+// maxAlone is how many checks may fail in a row before that is an outage.
+const maxAlone = 16

@@ -34,11 +34,11 @@ func TestFetchesAreSpreadAfterAnOutage(t *testing.T) {
 		for _, describe := range []bool{true, false, true} {
 			c.n++
 			ck := c.Begin(&r, c.now, c.n)
-			c.Failed(&r, c.moment(), &ck, describe)
+			c.Failed(&r, c.moment(), &ck, describe, 0)
 			c.End(&r, c.moment(), &ck)
 		}
 		c.now = c.now.Add(90 * time.Minute)
-		c.Answering(&r, c.moment(), 0, true)
+		c.Answering(&r, c.moment(), 0, true, 1)
 		if c.describe(&r, draw) {
 			t.Fatal("a lease that recovers fetches at once")
 		}
@@ -68,18 +68,40 @@ func TestDescribeAloneFails(t *testing.T) {
 	r := toldRules
 	c.n++
 	ck := c.Begin(&r, c.now, c.n)
-	c.Failed(&r, c.moment(), &ck, true)
+	c.Failed(&r, c.moment(), &ck, true, 0)
 	c.End(&r, c.moment(), &ck)
-	c.Answering(&r, c.moment(), 0, false)
+	c.Answering(&r, c.moment(), 0, false, 1)
 	if ck := c.Begin(&r, c.now, c.n+1); ck.Describe {
 		t.Error("DescribeSecret is asked again, though only GetSecretValue answered")
 	}
 }
 
+// TestRecoverySpan has a few leases be checked within a minute once the service
+// answers, and many take longer, that a fleet does not ask all at once.
 func TestRecoverySpan(t *testing.T) {
-	for ttl, want := range map[time.Duration]time.Duration{time.Second: time.Minute, 5 * time.Minute: 150 * time.Second, time.Hour: 30 * time.Minute} {
-		if got := lease.Recovery(ttl); got != want {
-			t.Errorf("Recovery(%v) = %v, want %v", ttl, got, want)
+	for _, test := range []struct {
+		ttl     time.Duration
+		failing int
+		want    time.Duration
+	}{
+		{5 * time.Minute, 1, time.Minute},
+		{5 * time.Minute, 16, time.Minute},
+		{5 * time.Minute, 17, 3 * time.Minute},
+		{time.Second, 200, time.Minute},
+		{time.Hour, 200, 36 * time.Minute},
+	} {
+		r := toldRules
+		r.TTL, r.MaxBackoff = test.ttl, 24*time.Hour
+		c := newClocked()
+		for range 20 { // until the next try is hours away
+			c.n++
+			ck := c.Begin(&r, c.now, c.n)
+			c.Failed(&r, late(c.moment()), &ck, false, 0)
+			c.End(&r, c.moment(), &ck)
+		}
+		c.Answering(&r, late(c.moment()), 0, true, test.failing)
+		if got := c.Due(&r).Sub(c.now).Round(time.Second); got != test.want {
+			t.Errorf("TTL %v, %d failing: due within %v, want %v", test.ttl, test.failing, got, test.want)
 		}
 	}
 }

@@ -26,7 +26,7 @@ func (t *try) onCheck() {
 		l.DescribeDenied(r, epoch)
 		c.phase = getting
 	case describeFailed, getFailed:
-		t.rep = l.Failed(r, m, ck, t.e.kind == describeFailed)
+		t.rep = l.Failed(r, m, ck, t.e.kind == describeFailed, 0)
 		t.over(c)
 	case observed:
 		t.sees(c)

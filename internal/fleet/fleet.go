@@ -1,0 +1,88 @@
+// Command fleet simulates what a fleet of processes asks of AWS Secrets Manager:
+// 10,000 processes that read 200 secrets each, through a rolling deploy, a
+// rotation of every secret within an hour, an outage of an hour and its end. It
+// writes the table of docs/fleet.md.
+//
+// Every secret of every process is a lease of internal/lease under the rules of
+// the client; time is virtual. What is left out: the SDK's own retries, the time
+// that calls take (40 ms are added for each to what the table says of new
+// versions), and that a process runs at most 16 checks at a time. Every secret
+// is read all the time. Processes do not act on each other, so one after the
+// other is simulated.
+//
+//	go run ./internal/fleet            # some minutes; writes the table to stdout
+//	go run ./internal/fleet -o docs/fleet.md -instances 10000
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// The fleet and its day.
+const (
+	fleetSize   = 10_000
+	secretCount = 200
+
+	deployEnds    = time.Hour // the processes start, evenly
+	steadyEnds    = 2 * time.Hour
+	rotationsEnd  = 3 * time.Hour // each secret has rotated once since steadyEnds
+	outageEnds    = 4 * time.Hour // nothing has answered since rotationsEnd
+	recoveryEnds  = outageEnds + 40*time.Minute
+	dayEnds       = 6 * time.Hour
+	latency       = 40 * time.Millisecond // of a call
+	eventLatency  = 300 * time.Millisecond
+	readsEach     = time.Second // how often each secret is read, where that matters
+	pricePerCall  = 0.05 / 10_000
+	hoursPerMonth = 730
+)
+
+// rotatesAt returns when a secret's label moves.
+func rotatesAt(secret int) time.Duration {
+	return steadyEnds + (rotationsEnd-steadyEnds)*time.Duration(secret)/secretCount
+}
+
+// isOut reports whether the region is out of reach.
+func isOut(at time.Duration) bool { return at >= rotationsEnd && at < outageEnds }
+
+func main() {
+	n := flag.Int("instances", fleetSize, "how many of the fleet's processes are simulated; figures are scaled")
+	out := flag.String("o", "", "the page whose table is replaced; by default it is printed")
+	flag.Parse()
+	var results []result
+	for _, p := range policies {
+		began := time.Now()
+		r := simulate(p, *n)
+		fmt.Fprintf(os.Stderr, "%s: %v\n", p.name, time.Since(began).Round(time.Second))
+		results = append(results, r)
+	}
+	t := table(results, *n)
+	if *out == "" {
+		fmt.Print(t)
+		return
+	}
+	if err := replace(*out, t); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// The marks between which a page has the table.
+const begins, ends = "<!-- fleet begins -->\n", "<!-- fleet ends -->\n"
+
+// replace puts the table into a page.
+func replace(page, table string) error {
+	b, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(b), begins)
+	_, after, ok2 := strings.Cut(rest, ends)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no place for the table", page)
+	}
+	return os.WriteFile(page, []byte(before+begins+table+ends+after), 0o644)
+}
