@@ -76,7 +76,10 @@ type Options struct {
 	FetchTimeout time.Duration
 
 	// MinBackoff is the first bound of the random delay after a failed refresh.
-	// It doubles with each further failure. The default is 1 second.
+	// It doubles with each further failure. The default is 1 second. While no
+	// secret at all is answered, those of a client that has many take turns:
+	// about one is tried each ten seconds, and each at least once in MaxBackoff
+	// or TTL, whichever is longer.
 	MinBackoff time.Duration
 
 	// MaxBackoff is the bound at which the delay stops growing. The default is
