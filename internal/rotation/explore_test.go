@@ -206,7 +206,7 @@ func everyModel() []model {
 		{name: "custom labels", script: custom, cfg: ticked("BLUE", Pending, Previous), callers: 2, lags: 1, faults: 1, leaves: 1},
 		{name: "current alone", script: replica, cfg: ticked([]string{}...), callers: 2, lags: 1, faults: 1, leaves: 1, refreshes: 1},
 		// Calls that end with the first round, and short pauses.
-		{name: "once, one at a time", script: single, cfg: once(growing()), callers: 1, again: true, late: true, lags: 1, faults: 2, leaves: 1, refreshes: 1, alone: true},
+		{name: "once, one at a time", script: single, cfg: once(c), callers: 1, again: true, late: true, lags: 1, faults: 1, leaves: 1, refreshes: 1, alone: true},
 		{name: "once", script: single[2:], cfg: once(c), callers: 3, few: 2, late: true, lags: 1, faults: 1, leaves: 1, refreshes: 1},
 		{name: "once, behind, hasty", script: behind, cfg: once(hasty()), callers: 2, lags: 1, faults: 1, leaves: 1, refreshes: 1},
 		{name: "hasty", script: single, cfg: hasty(), callers: 2, few: 1, lags: 1, faults: 1, leaves: 1, refreshes: 1},
