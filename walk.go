@@ -256,8 +256,11 @@ func (a *attempt[T, R]) pause(waiting context.Context, changed <-chan struct{}, 
 // withdrawn.
 func (a *attempt[T, R]) ask(waiting context.Context) error {
 	k := a.r.c.sight(waiting, a.r.id)
-	if k.withdrawn && waiting.Err() == nil {
+	switch {
+	case k.withdrawn && waiting.Err() == nil:
 		return k.err
+	case !k.informed && a.leavesOpen(waiting):
+		return nil
 	}
 	a.r.apply(a.current, func(v view[T]) {
 		a.r.try.failed = k.err
@@ -268,6 +271,12 @@ func (a *attempt[T, R]) ask(waiting context.Context) error {
 		}
 	})
 	return nil
+}
+
+// leavesOpen reports whether a call that asks once ended before it was answered:
+// then the next prober asks again, and need not take it for an outage.
+func (a *attempt[T, R]) leavesOpen(waiting context.Context) bool {
+	return a.r.try.wait < 0 && waiting.Err() != nil
 }
 
 // get returns the version of a step, ready to be offered; nil if there is none
@@ -282,6 +291,8 @@ func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *hel
 		var s *Secret
 		if s, err = a.r.c.versionBy(waiting, a.r.id, step.Stage, step.ID, step.Memory); err == nil {
 			h = a.r.decode(s)
+		} else if a.leavesOpen(waiting) {
+			return nil
 		} else {
 			miss = missOf(err)
 		}

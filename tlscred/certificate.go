@@ -62,14 +62,14 @@ func New(client *secrets.Client, secretID string, o *Options) *Certificate {
 
 // GetCertificate is for the field of that name in a server's [tls.Config].
 func (c *Certificate) GetCertificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	return c.Get(contextOf(h.Context()))
+	return c.Get(contextOf(h))
 }
 
 // GetClientCertificate is for the field of that name in a client's
 // [tls.Config]. Where the server takes no certificate of this kind it returns an
 // empty one, as the field's documentation wants: none is sent.
 func (c *Certificate) GetClientCertificate(i *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	cert, err := c.Get(contextOf(i.Context()))
+	cert, err := c.Get(contextOf(i))
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +79,13 @@ func (c *Certificate) GetClientCertificate(i *tls.CertificateRequestInfo) (*tls.
 	return cert, nil
 }
 
-// contextOf returns the context of a handshake: that of one which somebody else
-// than package tls describes may be nil.
-func contextOf(ctx context.Context) context.Context {
-	if ctx == nil {
-		return context.Background()
+// contextOf returns the context of a handshake. One that does not come from
+// crypto/tls, but was made by hand, has none.
+func contextOf(h interface{ Context() context.Context }) context.Context {
+	if ctx := h.Context(); ctx != nil {
+		return ctx
 	}
-	return ctx
+	return context.Background()
 }
 
 // Get returns the certificate to use now. It must not be changed. One that is

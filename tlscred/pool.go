@@ -93,7 +93,7 @@ func ServerConfig(cert *Certificate, clients *Pool, base *tls.Config) *tls.Confi
 	}
 	each := cfg.Clone()
 	cfg.GetConfigForClient = func(h *tls.ClientHelloInfo) (*tls.Config, error) {
-		pool, err := clients.Get(contextOf(h.Context()))
+		pool, err := clients.Get(contextOf(h))
 		if err != nil {
 			return nil, err
 		}

@@ -124,6 +124,7 @@ func run(ctx context.Context, out io.Writer) error {
 	defer server.Close()
 
 	load := ask(ctx, client, l.Addr().String())
+	load.settle(ctx)
 	steps := []struct {
 		what string
 		from time.Duration

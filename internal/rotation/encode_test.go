@@ -68,7 +68,7 @@ func (p *Protocol) key(b []byte, now Instant) []byte {
 		b = append(b, short(p.labels[Current]), short(p.labels[Pending]), short(p.labels[Previous]), short(p.labels["BLUE"]),
 			since(now, p.seen, Instant(p.cfg.LabelsLast)), short(p.seenCurrent))
 	}
-	b = append(b, bit(p.round.informed)|bit(p.round.again)<<1|bit(p.round.blind)<<2|bit(p.round.valueless)<<3)
+	b = append(b, bit(p.round.informed)|bit(p.round.again)<<1|bit(p.round.blind)<<2|bit(p.round.valueless)<<3|bit(p.round.waits && p.cfg.Once)<<4)
 	var outcomes [12][3]byte
 	all := outcomes[:0]
 	for _, o := range p.round.outcomes {
@@ -110,7 +110,7 @@ func (c *caller) key(b []byte, n *node) []byte {
 		b = append(b, byte(max(0, c.step.At-n.now)))
 	}
 	if n.p.cfg.Once {
-		b = append(b, bit(c.call.round > 0)|bit(n.p.ended >= c.call.round)<<1|bit(c.ended)<<2)
+		b = append(b, bit(c.call.round > 0)|bit(n.p.ended >= c.call.round)<<1|bit(c.ended)<<2|bit(c.waited)<<3)
 	}
 	return keyOf(b, c.call.own, &n.p, n.now)
 }
@@ -130,5 +130,5 @@ func (o *oracle) key(b []byte, n *node) []byte {
 			b = append(b, 0xff)
 		}
 	}
-	return append(b, bit(o.informed), bit(o.current), byte(o.pending), short(o.shown), short(o.withoutValue))
+	return append(b, bit(o.informed)|bit(o.unanswered)<<1, bit(o.current), byte(o.pending), short(o.shown), short(o.withoutValue))
 }

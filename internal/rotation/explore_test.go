@@ -206,10 +206,10 @@ func everyModel() []model {
 		{name: "custom labels", script: custom, cfg: ticked("BLUE", Pending, Previous), callers: 2, lags: 1, faults: 1, leaves: 1},
 		{name: "current alone", script: replica, cfg: ticked([]string{}...), callers: 2, lags: 1, faults: 1, leaves: 1, refreshes: 1},
 		// Calls that end with the first round, and short pauses.
-		{name: "once, one at a time", script: single, cfg: once(growing()), callers: 1, again: true, late: true, lags: 1, faults: 2, leaves: 1, refreshes: 1, alone: true},
+		{name: "once, one at a time", script: single, cfg: once(c), callers: 1, again: true, late: true, lags: 1, faults: 1, leaves: 1, refreshes: 1, alone: true},
 		{name: "once", script: single[2:], cfg: once(c), callers: 3, few: 2, late: true, lags: 1, faults: 1, leaves: 1, refreshes: 1},
-		{name: "once, behind, hasty", script: behind, cfg: once(hasty()), callers: 2, lags: 1, faults: 1, leaves: 1, refreshes: 1},
-		{name: "hasty", script: single, cfg: hasty(), callers: 2, few: 1, lags: 1, faults: 1, leaves: 1, refreshes: 1},
+		{name: "once, behind, hasty", script: behind[1:], cfg: once(hasty()), callers: 2, lags: 1, faults: 1, leaves: 1, refreshes: 1},
+		{name: "hasty", script: single, cfg: hasty(), callers: 2, few: 1, lags: 1, leaves: 1, refreshes: 1},
 		{name: "hasty, rollback", script: rollback[1:], cfg: hasty(), callers: 2, few: 1, back: true, leaves: 1, refreshes: 2},
 		{name: "growth", script: repair[:1], cfg: growing(), callers: 1},
 		{name: "growth while the service is down", script: []moment{repair[0], {current: "1", accepts: "", down: true}}, cfg: growing(), callers: 1, again: true},

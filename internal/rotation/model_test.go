@@ -65,7 +65,8 @@ type caller struct {
 	id     string // the version that the prober offers
 	call   Call
 	news   bool       // a version was rejected since the use began
-	ended  bool       // a round ended while it waited
+	waited bool       // for a prober
+	ended  bool       // a round ended since
 	own    [5]refusal // what its own uses rejected, by version
 }
 
@@ -263,6 +264,7 @@ func (m *model) next(n *node, i int) {
 	switch c.step.Do {
 	case Ask:
 		c.at = asking
+		n.o.asked(n)
 	case Pause, Stop:
 		n.o.roundEnded(n, c)
 		c.at = pausing
@@ -275,6 +277,7 @@ func (m *model) next(n *node, i int) {
 		}
 	case Fetch:
 		c.at = fetching
+		n.o.asked(n)
 		if n.inMemory(c.step.ID) {
 			m.fetched(n, i, c.step.ID)
 		} else if c.step.Memory {

@@ -18,6 +18,7 @@ type oracle struct {
 		at              Instant
 		current, served string
 	}
+	unanswered   bool   // the prober asked the service for something, and left or waits
 	withoutValue string // the pending version that had no value in the last round that asked
 	violation    string
 }
@@ -60,6 +61,8 @@ func (o *oracle) begun(n *node, c *caller) {
 		o.fail("R8: a call gives up that no round has ended for")
 	case (do == Wait || do == Probe) && n.p.cfg.Once && c.ended:
 		o.fail("R8: a call waits for a second round")
+	case do == Wait:
+		c.waited = n.p.cfg.Once
 	}
 }
 
@@ -69,15 +72,21 @@ func (o *oracle) roundEnded(n *node, prober *caller) {
 		o.fail("R8: after its round the prober does %v", prober.step.Do)
 	}
 	for i := range n.callers {
-		n.callers[i].ended = n.callers[i].ended || n.callers[i].at == waiting
+		n.callers[i].ended = n.callers[i].ended || n.callers[i].waited
+	}
+	if o.unanswered {
+		o.fail("R8: a call gives up while the service has not answered what was asked last")
 	}
 }
 
-func (o *oracle) uninformed() { o.informed = false }
+// asked notes that the prober asks the service for something.
+func (o *oracle) asked(n *node) { o.unanswered = n.p.cfg.Once }
+
+func (o *oracle) uninformed() { o.informed, o.unanswered = false, false }
 
 // told notes what the service says. again: it was asked before in this round.
 func (o *oracle) told(n *node, view *moment, m *model, again bool) {
-	o.informed, o.current = true, true
+	o.informed, o.current, o.unanswered = true, true, false
 	o.look.at, o.look.current, o.look.served = n.now, view.current, n.cached
 	if m.undescribe {
 		return
@@ -111,6 +120,7 @@ func (o *oracle) refused(n *node, id string) bool {
 
 // missed notes that a version could not be got.
 func (o *oracle) missed(s Step, why Result) {
+	o.unanswered = false
 	switch s.Stage {
 	case Current:
 		o.current = o.current && why != Unreachable && why != Absent
@@ -125,6 +135,7 @@ func (o *oracle) missed(s Step, why Result) {
 }
 
 func (o *oracle) got(s Step, offered bool) {
+	o.unanswered = false
 	switch s.Stage {
 	case Current:
 		o.current = true
@@ -195,7 +206,7 @@ func (o *oracle) accepted(id string) { o.refusals[index(id)] = refusal{} }
 // settle forgets what a settled handle may forget.
 func (o *oracle) settle(n *node) {
 	if n.p.Quiet() {
-		o.refusals = [5]refusal{}
+		o.refusals, o.unanswered = [5]refusal{}, false
 	}
 	for i := range o.refusals {
 		if r := &o.refusals[i]; !r.known {

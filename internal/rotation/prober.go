@@ -11,6 +11,7 @@ type round struct {
 	again     bool // the service was asked a second time
 	blind     bool // and did not answer
 	valueless bool // the pending version had no value in the round before either
+	waits     bool // for an answer of the service
 	outcomes  []outcome
 }
 
@@ -106,7 +107,7 @@ func (p *Protocol) dropOldLabels(now Instant, current string) {
 
 // Uninformed notes that the service did not say which labels there are.
 func (p *Protocol) Uninformed(now Instant, current string) {
-	p.failed = true
+	p.failed, p.round.waits = true, false
 	if p.round.again {
 		p.phase, p.round.blind = Probing, true
 		return
@@ -117,7 +118,7 @@ func (p *Protocol) Uninformed(now Instant, current string) {
 // Informed notes what the service says: the labels, nil if it told no more
 // than which version is current. current is what the client now serves.
 func (p *Protocol) Informed(now Instant, labels Labels, current string) {
-	p.phase, p.failed, p.round.informed = Probing, false, true
+	p.phase, p.failed, p.round.informed, p.round.waits = Probing, false, true, false
 	p.labels, p.seen, p.seenCurrent = labels, now, current
 	if labels == nil || p.round.again {
 		return // within a round each version is offered once
@@ -131,6 +132,7 @@ func (p *Protocol) Informed(now Instant, labels Labels, current string) {
 func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 	switch p.phase {
 	case Asking:
+		p.round.waits = true
 		return Step{Do: Ask}
 	case Polling:
 		return Step{Do: Pause, At: p.next}
@@ -145,7 +147,7 @@ func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 		return p.fetch(v)
 	}
 	if p.shouldAskAgain() {
-		p.round.again = true
+		p.round.again, p.round.waits = true, true
 		p.phase = Asking
 		return Step{Do: Ask}
 	}
@@ -165,6 +167,7 @@ func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 }
 
 func (p *Protocol) fetch(v Version) Step {
+	p.round.waits = true
 	return Step{Do: Fetch, Version: v, Memory: !p.round.informed}
 }
 
@@ -265,6 +268,7 @@ func (p *Protocol) lastStages() []string {
 // Fetched notes that the version of a step is at hand, with the id that it
 // turned out to have. It reports whether the prober is to offer it.
 func (p *Protocol) Fetched(c *Call, s Step, id string, now Instant) bool {
+	p.round.waits = false
 	if s.Stage == Pending {
 		p.valueless = ""
 	}
@@ -277,6 +281,7 @@ func (p *Protocol) Fetched(c *Call, s Step, id string, now Instant) bool {
 
 // Missed notes that the version of a step is not to be got, or of no use.
 func (p *Protocol) Missed(s Step, why Result) {
+	p.round.waits = false
 	p.note(s.Version, why)
 	if why == Unreachable && !s.Memory {
 		p.failed = true
@@ -315,8 +320,11 @@ func (p *Protocol) ProberAccepted(c *Call, v Version, current string) {
 	p.wake = true
 }
 
-// Leave ends the prober's role. Somebody else may take it.
+// Leave ends the prober's role. Somebody else may take it: with Config.Once that
+// is for one round, which begins with the question that this one did not wait to
+// have answered.
 func (p *Protocol) Leave() {
+	p.news = p.news || p.cfg.Once && p.round.waits
 	p.phase, p.round, p.first, p.wake = Settled, round{}, false, true
 	p.rest()
 	if p.phase == Settled {

@@ -117,9 +117,9 @@ func (p Phase) inRound() bool { return p == Asking || p == Probing }
 //	R6  Those who wait look again when a round ends, when the prober leaves,
 //	    when a version is pinned and when the handle settles.
 //	R7  A settled handle remembers nothing.
-//	R8  With Config.Once a call gives up when the first round has ended that it
-//	    was the prober of or waited for from its beginning or its middle, and
-//	    not before.
+//	R8  With Config.Once a call gives up when a round has ended since it became
+//	    the prober or began to wait, and not before; nor while a question that a
+//	    prober put to the service, and left, is open.
 //
 // AWSPREVIOUS and custom labels are offered only in a round whose labels come
 // from the service, when its AWSCURRENT was offered or has a standing
