@@ -3,6 +3,7 @@ package gate
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"net"
 	"sync/atomic"
@@ -14,7 +15,9 @@ import (
 // the first half of SCRAM included, several logins do at a time. Nothing of the
 // protocol has been sent on conn. With the context of no login it is conn itself.
 //
-// Where conn is not secured by TLS yet and the login asks the server for that,
+// A conn that is a [tls.Conn] is returned as it is, because a login that is bound to
+// the channel needs it: Hold is called at once, and where it fails the login's
+// context ends. Where conn is not secured by TLS yet and the login asks the server for that,
 // the password will be out of sight: then Hold is called before the request, and
 // the login alone is what ends it.
 //
@@ -26,6 +29,10 @@ func Postgres(ctx context.Context, conn net.Conn) net.Conn {
 		return conn
 	}
 	p.g.asks(p)
+	if _, ok := conn.(*tls.Conn); ok {
+		holdOrCancel(ctx)
+		return conn
+	}
 	return &postgresConn{Conn: conn, ctx: ctx}
 }
 

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -130,5 +131,22 @@ func TestPostgresHoldsBeforeTLS(t *testing.T) {
 	}})
 	if err != nil || g.sender != nil {
 		t.Errorf("got %v, sender %v", err, g.sender)
+	}
+}
+
+// A connection with TLS is not wrapped, and its login is held from the start.
+func TestPostgresWithTLS(t *testing.T) {
+	g := New(nil)
+	_, err := Run(t.Context(), g, Login[net.Conn]{Version: "v1", Stage: secrets.Current, Connect: func(ctx context.Context) (net.Conn, error) {
+		client, _ := net.Pipe()
+		secured := tls.Client(client, &tls.Config{ServerName: "db"})
+		conn := Postgres(ctx, secured)
+		if conn != net.Conn(secured) || g.sender == nil {
+			t.Errorf("got a %T, sender %v, want the connection itself and to be the sender", conn, g.sender)
+		}
+		return client, nil
+	}})
+	if err != nil {
+		t.Error(err)
 	}
 }
