@@ -16,24 +16,22 @@ import (
 // protocol has been sent on conn. With the context of no login it is conn itself.
 //
 // A conn that is a [tls.Conn] is returned as it is, because a login that is bound to
-// the channel needs it: Hold is called at once, and where it fails the login's
-// context ends. Where conn is not secured by TLS yet and the login asks the server for that,
+// the channel needs it: Hold is called at once, and its error returned. Where conn is not secured by TLS yet and the login asks the server for that,
 // the password will be out of sight: then Hold is called before the request, and
 // the login alone is what ends it.
 //
 // It fits the hook AfterNetConnect of pgx, where package sqlcred puts it by
 // itself, and the dialer of lib/pq. A method NetConn() net.Conn returns conn.
-func Postgres(ctx context.Context, conn net.Conn) net.Conn {
+func Postgres(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	p := passOf(ctx)
 	if p == nil || conn == nil {
-		return conn
+		return conn, nil
 	}
 	p.g.asks(p)
 	if _, ok := conn.(*tls.Conn); ok {
-		holdOrCancel(ctx)
-		return conn
+		return conn, Hold(ctx)
 	}
-	return &postgresConn{Conn: conn, ctx: ctx}
+	return &postgresConn{Conn: conn, ctx: ctx}, nil
 }
 
 // What the server asks for in a message of type R.

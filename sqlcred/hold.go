@@ -2,7 +2,6 @@ package sqlcred
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql/driver"
 	"net"
 	"reflect"
@@ -88,20 +87,10 @@ func hookPgx(c driver.Connector) (driver.Connector, bool) {
 			}
 			conn = results[0]
 		}
-		wrapped, err := holdConn(args[0].Interface().(context.Context), conn.Interface().(net.Conn))
+		wrapped, err := gate.Postgres(args[0].Interface().(context.Context), conn.Interface().(net.Conn))
 		return []reflect.Value{reflect.ValueOf(&wrapped).Elem(), reflect.ValueOf(&err).Elem()}
 	}))
 	return hooked.Interface().(driver.Connector), true
-}
-
-// holdConn is [gate.Postgres] where an error can be returned. A connection with TLS
-// is held at once and not wrapped: pgx binds a login to the channel only if it is a
-// tls.Conn.
-func holdConn(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	if _, ok := conn.(*tls.Conn); ok {
-		return conn, gate.Hold(ctx)
-	}
-	return gate.Postgres(ctx, conn), nil
 }
 
 // pooled reports whether a connector of pgx takes its connections from a pool.
