@@ -245,15 +245,25 @@ func (r *run[C]) finish(o outcome[C], stopped bool) (none C, err error) {
 	var refusal *RefusedError
 	switch {
 	case r.login.Final != nil && r.login.Final(o.err):
-	case stopped:
+	case !stopped && errors.As(o.err, &refusal) && !refusal.Barred:
+		v, answer = refused, refusal.Err
+		r.place.soon = refusal.Transient
+	case stopped || r.place.stopped():
 		// The server's answer is that to the other login: what this one
 		// failed with is that it was stopped.
 		return none, barred(r.place.reason)
-	case errors.As(o.err, &refusal) && !refusal.Barred:
-		v, answer = refused, refusal.Err
-		r.place.soon = refusal.Transient
 	}
 	return none, o.err
+}
+
+// stopped reports whether p's login was told to stop.
+func (p *pass) stopped() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // alive tells whether the connection can be used of a login that was told to

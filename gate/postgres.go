@@ -3,6 +3,7 @@ package gate
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"net"
 	"sync/atomic"
@@ -14,19 +15,23 @@ import (
 // the first half of SCRAM included, several logins do at a time. Nothing of the
 // protocol has been sent on conn. With the context of no login it is conn itself.
 //
-// Where conn is not secured by TLS yet and the login asks the server for that,
+// A conn that is a [tls.Conn] is returned as it is, because a login that is bound to
+// the channel needs it: Hold is called at once, and its error returned. Where conn is not secured by TLS yet and the login asks the server for that,
 // the password will be out of sight: then Hold is called before the request, and
 // the login alone is what ends it.
 //
 // It fits the hook AfterNetConnect of pgx, where package sqlcred puts it by
 // itself, and the dialer of lib/pq. A method NetConn() net.Conn returns conn.
-func Postgres(ctx context.Context, conn net.Conn) net.Conn {
+func Postgres(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	p := passOf(ctx)
 	if p == nil || conn == nil {
-		return conn
+		return conn, nil
 	}
 	p.g.asks(p)
-	return &postgresConn{Conn: conn, ctx: ctx}
+	if _, ok := conn.(*tls.Conn); ok {
+		return conn, Hold(ctx)
+	}
+	return &postgresConn{Conn: conn, ctx: ctx}, nil
 }
 
 // What the server asks for in a message of type R.

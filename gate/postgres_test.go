@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -47,7 +48,10 @@ func testPostgres(t *testing.T, steps []string, held, piece int) {
 	g := New(nil)
 	_, err := Run(t.Context(), g, Login[net.Conn]{Version: "v1", Stage: secrets.Current, Connect: func(ctx context.Context) (net.Conn, error) {
 		client, server := net.Pipe()
-		conn := Postgres(ctx, client)
+		conn, err := Postgres(ctx, client)
+		if err != nil {
+			return nil, err
+		}
 		for i, step := range steps {
 			if i%2 == 0 {
 				go io.ReadFull(server, make([]byte, len(step)))
@@ -90,18 +94,21 @@ func TestPostgresSendsNothingWhenStopped(t *testing.T) {
 	client, server := net.Pipe()
 	defer server.Close()
 	_, err := Run(ctx, g, Login[net.Conn]{Version: "v1", Stage: secrets.Current, Connect: func(ctx context.Context) (net.Conn, error) {
-		conn := Postgres(ctx, client)
+		conn, err := Postgres(ctx, client)
+		if err != nil {
+			return nil, err
+		}
 		if conn.(interface{ NetConn() net.Conn }).NetConn() != client {
 			t.Error("NetConn: got another connection")
 		}
 		cancel()
-		_, err := conn.Write([]byte(message('p', "pw\x00")))
+		_, err = conn.Write([]byte(message('p', "pw\x00")))
 		return nil, err
 	}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	if conn := Postgres(t.Context(), client); conn != client {
+	if conn, err := Postgres(t.Context(), client); conn != client || err != nil {
 		t.Error("outside a login: got another connection")
 	}
 }
@@ -112,7 +119,10 @@ func TestPostgresHoldsBeforeTLS(t *testing.T) {
 	g := New(nil)
 	_, err := Run(t.Context(), g, Login[net.Conn]{Version: "v1", Stage: secrets.Current, Connect: func(ctx context.Context) (net.Conn, error) {
 		client, server := net.Pipe()
-		conn := Postgres(ctx, client)
+		conn, err := Postgres(ctx, client)
+		if err != nil {
+			return nil, err
+		}
 		go io.Copy(io.Discard, server)
 		for _, sent := range []string{"\x00\x00\x00\x08\x04\xd2\x16\x2f", "\x16\x03\x01client hello", "\x17\x03\x03secret"} {
 			if _, err := conn.Write([]byte(sent)); err != nil {
@@ -130,5 +140,22 @@ func TestPostgresHoldsBeforeTLS(t *testing.T) {
 	}})
 	if err != nil || g.sender != nil {
 		t.Errorf("got %v, sender %v", err, g.sender)
+	}
+}
+
+// A connection with TLS is not wrapped, and its login is held from the start.
+func TestPostgresWithTLS(t *testing.T) {
+	g := New(nil)
+	_, err := Run(t.Context(), g, Login[net.Conn]{Version: "v1", Stage: secrets.Current, Connect: func(ctx context.Context) (net.Conn, error) {
+		client, _ := net.Pipe()
+		secured := tls.Client(client, &tls.Config{ServerName: "db"})
+		conn, err := Postgres(ctx, secured)
+		if conn != net.Conn(secured) || g.sender == nil {
+			t.Errorf("got a %T, sender %v, want the connection itself and to be the sender", conn, g.sender)
+		}
+		return client, err
+	}})
+	if err != nil {
+		t.Error(err)
 	}
 }

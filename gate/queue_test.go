@@ -54,16 +54,6 @@ func barredAtOnce(t *testing.T, g *Gate, version string) {
 	}
 }
 
-// stopped reports whether a passage was told to stop.
-func stopped(p *pass) bool {
-	select {
-	case <-p.stop:
-		return true
-	default:
-		return false
-	}
-}
-
 // queue starts n logins that wait at the gate, one after the other, and
 // returns what becomes of each.
 type queued struct {
@@ -239,13 +229,13 @@ func TestGateRefusal(t *testing.T) {
 		waitingOther := queue(t.Context(), g, 1, "v2")
 
 		end(g, first, refused)
-		if !stopped(sibling) || !errors.Is(sibling.reason, errRefused) {
-			t.Errorf("sibling: stopped %v, reason %v, want it stopped by the refusal", stopped(sibling), sibling.reason)
+		if !sibling.stopped() || !errors.Is(sibling.reason, errRefused) {
+			t.Errorf("sibling: stopped %v, reason %v, want it stopped by the refusal", sibling.stopped(), sibling.reason)
 		}
-		if stopped(prober) {
+		if prober.stopped() {
 			t.Errorf("a prober was stopped, which offers the version although it was refused")
 		}
-		if stopped(other) {
+		if other.stopped() {
 			t.Errorf("a login with another version was stopped")
 		}
 		if got := through(waiting); len(got) != 3 {

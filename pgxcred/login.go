@@ -71,7 +71,7 @@ func (t *target) HoldsPassword() bool { return true }
 // binding lost.
 func holding(ctx context.Context, build pgconn.BuildFrontendFunc) pgconn.BuildFrontendFunc {
 	return func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		held := gate.Postgres(ctx, &readWriter{Reader: r, Writer: w})
+		held, _ := gate.Postgres(ctx, &readWriter{Reader: r, Writer: w}) // an error is for connections with TLS alone
 		return build(held, held)
 	}
 }

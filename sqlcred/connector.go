@@ -61,7 +61,9 @@ var _ interface {
 //
 // A connector of pgx or lib/pq gets a hook by which it waits for its turn before it
 // sends the password: after the one that it has for AfterNetConnect, and in place of
-// lib/pq's own dialer, but not of another. Other connectors wait when they dial.
+// lib/pq's own dialer, but not of another. Without TLS the connection below one of
+// pgx is then a wrapper, whose method NetConn returns the [net.TCPConn]; with TLS it
+// is the [crypto/tls.Conn]. Other connectors wait when they dial.
 // A connector that calls [gate.Hold] by itself has a method HoldsPassword() bool
 // that returns true.
 //

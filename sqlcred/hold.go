@@ -85,7 +85,7 @@ func hookPgx(c driver.Connector) (driver.Connector, bool) {
 	hook.Set(reflect.MakeFunc(hook.Type(), func(args []reflect.Value) []reflect.Value {
 		ctx := args[0].Interface().(context.Context)
 		args[1].Elem().FieldByName("BuildFrontend").Set(reflect.MakeFunc(build.Type(), func(streams []reflect.Value) []reflect.Value {
-			held := gate.Postgres(ctx, &readWriter{Reader: streams[0].Interface().(io.Reader), Writer: streams[1].Interface().(io.Writer)})
+			held, _ := gate.Postgres(ctx, &readWriter{Reader: streams[0].Interface().(io.Reader), Writer: streams[1].Interface().(io.Writer)}) // an error is for connections with TLS alone
 			return build.Call([]reflect.Value{reflect.ValueOf(held), reflect.ValueOf(held)})
 		}))
 		if !before.IsNil() {

@@ -45,5 +45,5 @@ func (pqDialer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	return gate.Postgres(ctx, conn), nil
+	return gate.Postgres(ctx, conn) // an error is for connections with TLS alone
 }

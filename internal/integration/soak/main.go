@@ -52,7 +52,7 @@ type settings struct {
 func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.rotations, "rotations", 200, "rotations of each run")
 	f.IntVar(&o.naiveRotations, "naive-rotations", 50, "rotations of each run of the naive policy, if -rotations is more")
-	f.IntVar(&o.functionRotations, "function-rotations", 100, "rotations of each run with package rotate, if -rotations is more")
+	f.IntVar(&o.functionRotations, "function-rotations", 50, "rotations of each run with package rotate, if -rotations is more")
 	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate), overlapping (hand, and every other rotation is given up)")
 	f.StringVar(&o.servers, "servers", "postgres,mariadb,redis,redis-rueidis,redis-redigo",
 		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), pgbouncer with -pq, -file and -md5 in that order, pgxpool and pgxpool-tls (PostgreSQL with pgxpool), pgbouncer-pgxpool, redis (with go-redis), redis-rueidis, redis-redigo")

@@ -57,17 +57,26 @@ func (s *scene) suffix() string {
 	return ""
 }
 
+// evenMost is how many queries of an even load may be under way: on a machine
+// that cannot keep up with the rate they would pile up until they fail.
+const evenMost = 100
+
 // startEvenLoad is like startLoad, with a query on a connection of its own at
-// an even rate.
+// an even rate, or as fast as the machine can.
 func startEvenLoad(ctx context.Context, connector driver.Connector, rate time.Duration) (*load, error) {
 	l, err := newLoad(ctx, connector, 0)
 	if err != nil {
 		return nil, err
 	}
 	ctx, l.stop = context.WithCancel(ctx)
+	places := make(chan struct{}, evenMost)
 	l.wait.Go(func() {
 		for ctx.Err() == nil {
-			l.wait.Go(l.query)
+			places <- struct{}{}
+			l.wait.Go(func() {
+				defer func() { <-places }()
+				l.query()
+			})
 			_ = sleep(ctx, mrand.N(2*time.Second/rate))
 		}
 	})
