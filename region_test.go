@@ -328,3 +328,41 @@ func TestRegionThatFailsIsLogged(t *testing.T) {
 		}
 	})
 }
+
+// A secret that is read by a replica's ARN is asked for there, and the client's own
+// region decides where the replica says that a version went back.
+func TestReplicaReadByItsARN(t *testing.T) {
+	inEachMode(t, func(t *testing.T, mode secrets.RefreshMode) {
+		names, srv := numbered(t, 1)
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, Refresh: mode})
+		there := strings.Replace(srv.ARN(names[0]), east, west, 1)
+		text(t, c, there)
+		text(t, c, names[0])
+		first := srv.Stages(names[0])
+		srv.Put(names[0], "two")
+		if err := c.Refresh(t.Context(), names[0]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		end := srv.LaggingReplica(west, time.Hour)
+		for range 20 {
+			if err := c.Refresh(t.Context(), there); err != nil {
+				t.Errorf("Refresh = %v", err)
+			}
+			checkText(t, c, "while the replica lags", there, "two")
+			checkText(t, c, "while the replica lags", names[0], "two")
+			time.Sleep(time.Minute)
+		}
+		end()
+		for id := range first {
+			srv.MoveStage(names[0], secrets.Current, id)
+		}
+		for range 2 {
+			c.Refresh(t.Context(), there)
+			time.Sleep(10 * time.Second)
+			text(t, c, there)
+		}
+		synctest.Wait()
+		checkText(t, c, "after a rollback", there, "one")
+	})
+}
