@@ -366,3 +366,38 @@ func TestReplicaReadByItsARN(t *testing.T) {
 		checkText(t, c, "after a rollback", there, "one")
 	})
 }
+
+// A caller that leaves fails no region, and ends its calls.
+func TestCallerLeavesWhileARegionIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, srv := numbered(t, 1)
+		var lines journal
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, Logger: lines.logger()})
+		text(t, c, names[0])
+		srv.Fail(secretstest.Fault{Times: secretstest.Always, Latency: time.Hour})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		began := time.Now()
+		if err := c.Refresh(ctx, names[0]); !errors.Is(err, context.Canceled) || time.Since(began) != time.Second {
+			t.Errorf("Refresh = %v after %v, want the context's error after 1s", err, time.Since(began))
+		}
+		time.Sleep(time.Minute)
+		if n := srv.Count(secretstest.Call{Outcome: secretstest.OutcomeCanceled}); n != 1 || strings.Contains(lines.String(), "does not answer") {
+			t.Errorf("%d canceled calls, want 1; logged:\n%s", n, lines.String())
+		}
+	})
+}
+
+// FetchTimeout bounds all regions together, and the error tells of the first.
+func TestFetchTimeoutBoundsAllRegions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, srv := numbered(t, 1)
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, FetchTimeout: 3 * time.Second})
+		srv.Fail(secretstest.Fault{Times: secretstest.Always, Latency: time.Hour})
+		began := time.Now()
+		_, err := c.Get(t.Context(), names[0])
+		if took := time.Since(began); took != 3*time.Second || !strings.Contains(err.Error(), "in "+east) || !strings.Contains(err.Error(), "RegionTimeout") {
+			t.Errorf("Get = %v after %v, want the first region's timeout after 3s", err, took)
+		}
+	})
+}
