@@ -119,7 +119,9 @@ type Options struct {
 
 	// Regions are the regions that an id may name by being an ARN, beside the
 	// client's own and Replicas. Such a secret is asked for in the ARN's region.
-	// By default every region of the same partition is allowed.
+	// By default every region of the same partition is allowed. A region that the
+	// program reads the same secrets in as in its own belongs into Replicas: then it
+	// is known that it may lag.
 	Regions []string
 
 	// APIFor returns the API that serves the secrets of an account in a region,

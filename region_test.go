@@ -328,3 +328,76 @@ func TestRegionThatFailsIsLogged(t *testing.T) {
 		}
 	})
 }
+
+// A secret that is read by a replica's ARN is asked for there, and the client's own
+// region decides where the replica says that a version went back.
+func TestReplicaReadByItsARN(t *testing.T) {
+	inEachMode(t, func(t *testing.T, mode secrets.RefreshMode) {
+		names, srv := numbered(t, 1)
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, Refresh: mode})
+		there := strings.Replace(srv.ARN(names[0]), east, west, 1)
+		text(t, c, there)
+		text(t, c, names[0])
+		first := srv.Stages(names[0])
+		srv.Put(names[0], "two")
+		if err := c.Refresh(t.Context(), names[0]); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		end := srv.LaggingReplica(west, time.Hour)
+		for range 20 {
+			if err := c.Refresh(t.Context(), there); err != nil {
+				t.Errorf("Refresh = %v", err)
+			}
+			checkText(t, c, "while the replica lags", there, "two")
+			checkText(t, c, "while the replica lags", names[0], "two")
+			time.Sleep(time.Minute)
+		}
+		end()
+		for id := range first {
+			srv.MoveStage(names[0], secrets.Current, id)
+		}
+		for range 2 {
+			c.Refresh(t.Context(), there)
+			time.Sleep(10 * time.Second)
+			text(t, c, there)
+		}
+		synctest.Wait()
+		checkText(t, c, "after a rollback", there, "one")
+	})
+}
+
+// A caller that leaves fails no region, and ends its calls.
+func TestCallerLeavesWhileARegionIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, srv := numbered(t, 1)
+		var lines journal
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, Logger: lines.logger()})
+		text(t, c, names[0])
+		srv.Fail(secretstest.Fault{Times: secretstest.Always, Latency: time.Hour})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		began := time.Now()
+		if err := c.Refresh(ctx, names[0]); !errors.Is(err, context.Canceled) || time.Since(began) != time.Second {
+			t.Errorf("Refresh = %v after %v, want the context's error after 1s", err, time.Since(began))
+		}
+		time.Sleep(time.Minute)
+		if n := srv.Count(secretstest.Call{Outcome: secretstest.OutcomeCanceled}); n != 1 || strings.Contains(lines.String(), "does not answer") {
+			t.Errorf("%d canceled calls, want 1; logged:\n%s", n, lines.String())
+		}
+	})
+}
+
+// FetchTimeout bounds all regions together, and the error tells of the first.
+func TestFetchTimeoutBoundsAllRegions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		names, srv := numbered(t, 1)
+		c := newClient(t, srv.Client(), &secrets.Options{Replicas: []string{west}, FetchTimeout: 3 * time.Second})
+		srv.Fail(secretstest.Fault{Times: secretstest.Always, Latency: time.Hour})
+		began := time.Now()
+		_, err := c.Get(t.Context(), names[0])
+		if took := time.Since(began); took != 3*time.Second || !strings.Contains(err.Error(), "in "+east) || !strings.Contains(err.Error(), "RegionTimeout") {
+			t.Errorf("Get = %v after %v, want the first region's timeout after 3s", err, took)
+		}
+	})
+}
