@@ -54,8 +54,11 @@ func events(t *table, rounds int) {
 	defer heard.Close()
 	quiet.Get(ctx, name)
 	heard.Get(ctx, name)
-	without := best(rounds, 100, func() { quiet.Refresh(ctx, name) })
-	with := best(rounds, 100, func() { heard.Refresh(ctx, name) })
+	without, with := math.Inf(1), math.Inf(1)
+	for range 10 { // in turns: the runtime adapts the stacks that it gives goroutines
+		without = min(without, best(rounds/10, 100, func() { quiet.Refresh(ctx, name) }))
+		with = min(with, best(rounds/10, 100, func() { heard.Refresh(ctx, name) }))
+	}
 	allocs := testing.AllocsPerRun(1000, func() { quiet.Refresh(ctx, name) })
 	t.row("refresh, nobody told", allocs, "allocs", "before there were events", 0, refreshAllocs, fmt.Sprint(refreshAllocs))
 	t.row("an event, told", with-without, "ns", fmt.Sprintf("a refresh %.0f ns", without), 0, 1000*t.scale, fmt.Sprintf("1000 ns x %.2f", t.scale))
