@@ -431,6 +431,7 @@ func TestHookMayCallTheClient(t *testing.T) {
 		text(t, c, "a")
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if closed != time.Second {
 			t.Errorf("Close by the hook took %v, want the second that it waits for the hook", closed)
 		}
