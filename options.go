@@ -92,6 +92,15 @@ type Options struct {
 	// value. The default is [slog.Default]; use [slog.DiscardHandler] for
 	// silence.
 	Logger *slog.Logger
+
+	// OnEvent is told of what happens, see [Event], and what the logger is told
+	// of among it. It is called by one goroutine, one event after the other in
+	// their order, with no lock held; no read and no refresh waits for it. It may
+	// call the client. Up to 4096 events wait for it; what comes while so many do
+	// is dropped and counted in Stats.EventsDropped. One that panics is called
+	// again for the next event. Close waits for it for about a second. The
+	// default is none, which costs nothing.
+	OnEvent func(Event)
 }
 
 func (o *Options) ttl() time.Duration {
