@@ -256,7 +256,9 @@ type portOnly struct{ Port int }
 type userOnly struct{ User string }
 
 // Each type keeps the last version that is good for it.
-func TestAdoptionIsPerType(t *testing.T) {
+func TestAdoptionIsPerType(t *testing.T) { synctest.Test(t, testAdoptionIsPerType) }
+
+func testAdoptionIsPerType(t *testing.T) {
 	const first, second, third = `{"user":"a","port":1}`, `{"user":"b","port":"zz-bad"}`, `{"user":"c","port":3}`
 	srv := secretstest.New(t, secretstest.Secrets{"s": first})
 	var log journal
@@ -290,6 +292,7 @@ func TestAdoptionIsPerType(t *testing.T) {
 		}
 	}
 	check(first, srv.VersionID("s", "AWSCURRENT"), 1, "a")
+	synctest.Wait()
 	if log := log.String(); strings.Contains(log, "level=ERROR") {
 		t.Errorf("log says an error while all is well:\n%s", log)
 	}
@@ -306,6 +309,7 @@ func TestAdoptionIsPerType(t *testing.T) {
 	if got := c.Stats().DecodeErrors; got != 3 { // portOnly, *portOnly, the function
 		t.Errorf("Stats.DecodeErrors = %d, want 3", got)
 	}
+	synctest.Wait()
 	if log := log.String(); strings.Count(log, "level=ERROR") != 3 || !strings.Contains(log, bad) || strings.Contains(log, "zz-bad") {
 		t.Errorf("log does not name version %s three times, without its value:\n%s", bad, log)
 	}

@@ -22,7 +22,7 @@ type cache struct {
 	registry          // guarded by mu, but for what hits read
 	fetcher  *fetcher // what asks the service
 	counts   counts
-	log      logQueue
+	events   eventQueue
 	flights  singleflight.Group // requests that several callers wait for
 
 	rules     lease.Rules
@@ -39,6 +39,7 @@ type cache struct {
 	scheduler                scheduler
 	negative                 negativeCache
 	failing                  map[*entry]struct{} // those whose last check failed
+	pinned                   int                 // handles that use another version than the current one
 	lastSuccess, lastFailure instant             // of any check; lastFailure: the first in a row
 }
 
@@ -72,6 +73,7 @@ type entry struct {
 	place int32       // in the scheduler's heap
 	id    string      // the id that last worked, by which index knows it
 	lease lease.Lease // changed by applyLocked alone
+	since instant     // when cur became the current version
 	cur   *Secret     // the current version; nil: none
 	cold  *coldState  // nil: all zero
 }
@@ -86,6 +88,7 @@ type coldState struct {
 	found     uint64          // the number of the last check that found another version than the current one
 	bound     []boundSlot     // of BindFunc handles
 	versions  *versions       // other versions than cur; nil: none was asked for
+	history   *history        // nil: nothing that Status shows beside what the lease knows
 	changed   chan struct{}   // closed when cur changes or the entry goes; nil: nobody waits
 }
 
@@ -121,7 +124,7 @@ func (e *entry) settleLocked(s *Secret) {
 
 // idle reports whether r is all zero.
 func (r *coldState) idle() bool {
-	return r.aliases == nil && r.former == nil && r.bound == nil && r.versions == nil && r.changed == nil && r.suspect == "" && r.found == 0
+	return r.aliases == nil && r.former == nil && r.bound == nil && r.versions == nil && r.changed == nil && r.suspect == "" && r.found == 0 && r.history == nil
 }
 
 // The bits of entry.flags.
@@ -130,6 +133,8 @@ const (
 	readSinceScan              // by hits: decides whether it is evicted
 	listedSince                // by hits: the first, for Versions
 	isRotating                 // a rotation is known to be outstanding
+	isStale                    // hits are served a version whose TTL has ended
+	toldStale                  // EventStale told of it
 	touched        = readSinceCheck | readSinceScan
 )
 
@@ -138,6 +143,19 @@ func (e *entry) touch() {
 	if e.flags.Load()&touched != touched {
 		e.flags.Or(touched)
 	}
+}
+
+// noted reports whether a hit has nothing to note: it was noted that e is read,
+// and its version has not expired.
+func (e *entry) noted() bool { return e.flags.Load()&(touched|isStale) == touched }
+
+// hitsOf notes a read from memory and returns the counter that counts it.
+func (c *cache) hitsOf(e *entry) *striped {
+	e.touch()
+	if e.flags.Load()&isStale != 0 {
+		return &c.counts.staleHits
+	}
+	return &c.counts.hits
 }
 
 // gatherLocked brings the reads that hits noted in e's slots into its flags.
@@ -205,6 +223,7 @@ func (c *cache) projectLocked(e *entry) {
 		delete(c.failing, e)
 	}
 	e.setFlagLocked(isRotating, l.Rotating())
+	c.showStaleLocked(e)
 	c.fixLocked(e)
 	if agree != nil {
 		agree(c, e)
@@ -218,6 +237,23 @@ func (e *entry) setFlagLocked(bit uint32, on bool) {
 	case had && !on:
 		e.flags.And(^bit)
 	}
+}
+
+// showStaleLocked has hits of a version whose TTL has ended counted as such, and
+// tells of it if that is because the service fails. Called by projectLocked.
+func (c *cache) showStaleLocked(e *entry) {
+	l := &e.lease
+	if stale := l.Stale(); stale != (e.flags.Load()&isStale != 0) {
+		e.setFlagLocked(isStale, stale)
+		for _, s := range e.slotsLocked() {
+			s.staleLocked(stale)
+		}
+	}
+	told := l.Stale() && l.Failures() > 0
+	if told && e.flags.Load()&toldStale == 0 {
+		c.tellLocked(e, Event{Kind: EventStale, Version: l.Version(), Attempt: l.Failures(), Since: c.wall(l.Expires())})
+	}
+	e.setFlagLocked(toldStale, told)
 }
 
 // showLocked lets hits have e's value without a lock. Called by projectLocked.
@@ -297,7 +333,6 @@ func (c *cache) run(ctx context.Context, fn func(context.Context) error) error {
 		defer unlink()
 		done <- fn(flight)
 	}()
-	defer c.log.flush()
 	select {
 	case err := <-done:
 		return c.endedBy(ctx, err)
@@ -323,8 +358,9 @@ func (c *cache) endedBy(ctx context.Context, err error) error {
 
 // join runs fn once for all callers with the same name, in a flight of its own:
 // it ends by its requests' timeouts or at Close, not with any caller's context.
-func (c *cache) join(ctx context.Context, name string, fn func(context.Context) (any, error)) (any, error) {
-	shared := context.WithoutCancel(ctx)
+func (c *cache) join(ctx context.Context, name string, fn func(context.Context) (any, error)) (v any, err error) {
+	waiting := c.waits(ctx, askedFor(name))
+	shared, fl := c.withFlight(context.WithoutCancel(ctx))
 	ch := c.flights.DoChan(name, func() (any, error) {
 		if !c.enter() {
 			return nil, ErrClosed
@@ -337,12 +373,14 @@ func (c *cache) join(ctx context.Context, name string, fn func(context.Context) 
 		if err != nil && c.base.Err() != nil {
 			err = ErrClosed
 		}
-		return v, err
+		return fl.land(v), err
 	})
-	defer c.log.flush()
+	var call uint64
+	defer func() { waiting.ended(call, err) }()
 	select {
 	case r := <-ch:
-		return r.Val, r.Err
+		v, call = fromFlight(r.Val)
+		return v, r.Err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-c.base.Done():
@@ -365,7 +403,7 @@ func (c *cache) close() {
 	}
 	c.mu.Unlock()
 	c.wg.Wait()
-	c.log.flush()
+	c.events.drain()
 }
 
 // agree is set by tests: it checks that what projectLocked brings about agrees

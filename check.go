@@ -2,7 +2,6 @@ package secrets
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets/internal/identity"
@@ -34,15 +33,15 @@ const fetchAtLeast = time.Hour
 // refresh runs e's own refresh, which the scheduler has queued.
 func (c *cache) refresh(e *entry) {
 	// The lease's failure is the result: nobody waits for the error.
-	c.check(c.base, e, "", (*lease.Lease).BeginRefresh, true)
+	c.check(c.base, e, "", byCheck, (*lease.Lease).BeginRefresh, true)
 }
 
 // check asks the service whether e's version is still current, adopts the one
 // that is, and brings what Versions returns up to date. quick leaves out the
 // SDK's own retries. id is the name that the secret is asked for by, "" the one
 // that last worked.
-func (c *cache) check(ctx context.Context, e *entry, id string, begin beginFunc, quick bool) (*checked, error) {
-	ck, err := c.checkCurrent(ctx, e, id, begin, quick)
+func (c *cache) check(ctx context.Context, e *entry, id, how string, begin beginFunc, quick bool) (*checked, error) {
+	ck, err := c.checkCurrent(ctx, e, id, how, begin, quick)
 	if err == nil {
 		c.updateList(ctx, e, ck)
 	}
@@ -54,11 +53,12 @@ type beginFunc = func(*lease.Lease, *lease.Rules, lease.Time, uint64) lease.Chec
 // A checked is a check under way, and what it found.
 type checked struct {
 	lease.Check
-	e     *entry
-	claim *claim
-	quick bool
-	desc  *description // what DescribeSecret said, nil: it was not asked or said nothing of labels
-	alone bool         // DescribeSecret has nothing to say: what GetSecretValue answers stands
+	e      *entry
+	claim  *claim
+	quick  bool
+	flight *flight      // nil: nobody is told of calls
+	desc   *description // what DescribeSecret said, nil: it was not asked or said nothing of labels
+	alone  bool         // DescribeSecret has nothing to say: what GetSecretValue answers stands
 }
 
 // labels returns the labels that the check saw, nil if it saw none.
@@ -70,8 +70,8 @@ func (ck *checked) labels() labels {
 }
 
 // checkCurrent is check without what Versions returns.
-func (c *cache) checkCurrent(ctx context.Context, e *entry, id string, begin beginFunc, quick bool) (*checked, error) {
-	ck := &checked{e: e, quick: quick, claim: &claim{}}
+func (c *cache) checkCurrent(ctx context.Context, e *entry, id, how string, begin beginFunc, quick bool) (*checked, error) {
+	ck := &checked{e: e, quick: quick, claim: &claim{how: how}}
 	c.mu.Lock()
 	c.checks++
 	ck.Check = begin(&e.lease, &c.rules, c.now(), c.checks)
@@ -82,6 +82,7 @@ func (c *cache) checkCurrent(ctx context.Context, e *entry, id string, begin beg
 	c.asked[ck.claim] = struct{}{}
 	closed, gone := c.closed, e.lease.Gone()
 	c.mu.Unlock()
+	ctx, ck.flight = c.withFlight(ctx)
 	defer c.endCheck(ck)
 	switch {
 	case closed:
@@ -97,10 +98,13 @@ func (c *cache) endCheck(ck *checked) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.asked, ck.claim)
-	id := ck.e.id
+	if ck.flight != nil && !ck.e.lease.Gone() {
+		ck.e.growPast().call = ck.flight.call.Load()
+	}
+	last := c.lastMomentLocked(ck.e)
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report { return l.End(&c.rules, c.moment(), &ck.Check) })
 	if rep.TooOld {
-		c.tooOld(id)
+		c.tellLocked(ck.e, last)
 	}
 }
 
@@ -145,6 +149,7 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 		return false, nil // another secret: its value will say more
 	}
 	ck.desc = d
+	c.describedPastLocked(ck.e, d)
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {
 		return l.Described(&c.rules, c.moment(), &ck.Check, c.describedLocked(d))
 	})
@@ -177,7 +182,7 @@ func (c *cache) withoutDescribe(ck *checked, err error) bool {
 	switch answerOf(err) {
 	case missing:
 		if c.fetcher.describing.lose() {
-			c.log.add(slog.LevelWarn, "secrets: DescribeSecret unavailable; every refresh calls GetSecretValue", "error", err)
+			c.events.add(Event{Kind: EventUnavailable, Secret: ck.claim.id, Operation: opDescribe, Class: ClassOf(err), Err: err})
 		}
 		return true
 	case gone:
@@ -191,7 +196,7 @@ func (c *cache) withoutDescribe(ck *checked, err error) bool {
 			return lease.Report{}
 		})
 		if first {
-			c.log.add(slog.LevelWarn, "secrets: DescribeSecret denied; every refresh calls GetSecretValue", "secret", ck.claim.id, "error", err)
+			c.events.add(Event{Kind: EventUnavailable, Secret: ck.claim.id, Operation: opDescribe, Class: ClassDenied, Err: err})
 		}
 		return true
 	}
@@ -240,7 +245,9 @@ func (c *cache) failed(ctx context.Context, ck *checked, err error, describe boo
 	})
 	if rep.Failed && rep.Failures == 1 {
 		c.lastFailure = c.now()
-		c.log.add(slog.LevelWarn, "secrets: refresh failed; cached value stays in service", "secret", ck.claim.id, "error", err)
+	}
+	if rep.Failed {
+		c.failureLocked(ck.e, rep, err)
 	}
 	return err
 }
@@ -256,7 +263,7 @@ func (c *cache) refused(ck *checked, err error) {
 // other names the secret is asked for again: it may have been deleted and
 // recreated. It reports whether the answer stands.
 func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
-	names, key := e.namesLocked(), e.secret().Key
+	names, key, told := e.namesLocked(), e.secret().Key, c.aboutLocked(e)
 	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report { return l.No(ck) })
 	if !rep.No || c.closed {
 		return false
@@ -264,7 +271,8 @@ func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
 	c.negative.addNo(question{id: id}, ck.N, err, c.now())
 	c.refuseLocked(ck.N, &no{err, id, key}, names...)
 	c.counts.denials.Add(1)
-	c.log.add(slog.LevelError, "secrets: secret deleted or access denied; removed from cache", "secret", id, "error", err)
+	told.Kind, told.Secret, told.Class, told.Err = EventDropped, id, ClassOf(err), err
+	c.events.add(told)
 	return true
 }
 
@@ -326,7 +334,7 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 		c.mu.Unlock()
 		ran := false
 		for _, sl := range slots {
-			ran = sl.prepare(c, s) || ran // runs the user's code
+			ran = sl.prepare(c, e, s) || ran // runs the user's code
 		}
 		c.mu.Lock()
 		ck.claim.ran = ran
@@ -338,9 +346,8 @@ func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*
 			}
 			return rep
 		})
-		if rep.Adopted && old != nil {
-			c.counts.newVersions.Add(1)
-			c.log.add(slog.LevelInfo, "secrets: new current version", "secret", s.v.name, "version", s.v.id, "was", old.v.id)
+		if rep.Adopted {
+			c.adoptedLocked(e, old, ck.claim.how)
 		}
 	}
 	if err := c.refusedLocked(ck.claim, s); err != nil {
@@ -376,10 +383,11 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 			e.cold.suspect = ""
 		}
 		c.labelsLocked(e, ck)
+		c.remindLocked(e)
 		c.projectLocked(e)
 	}
 	if rep.Recovered > 0 {
-		c.log.add(slog.LevelInfo, "secrets: refreshed again", "secret", e.id, "failures", rep.Recovered)
+		c.tellLocked(e, Event{Kind: EventRecovered, Version: e.lease.Version(), Attempt: rep.Recovered, Since: c.wall(rep.Since)})
 	}
 	now := c.now()
 	if c.lastFailure > c.lastSuccess {
@@ -391,9 +399,4 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		}
 	}
 	c.lastSuccess = now
-}
-
-// tooOld reports a value that is served no longer.
-func (c *cache) tooOld(id string) {
-	c.log.add(slog.LevelError, "secrets: cached value too old to be served; removed", "secret", id)
 }

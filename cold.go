@@ -6,10 +6,10 @@ import "context"
 // answer is an older version than the one that is cached, and that may not be
 // served, or is about a secret that has been replaced, or took so long to decode
 // that it may not be served any more, a second one decides.
-func (c *cache) readCold(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret, error) {
-	q, e, s, err := c.readOnce(ctx, id, placed)
+func (c *cache) readCold(ctx context.Context, id, how string, placed func(*entry)) (*entry, *Secret, error) {
+	q, e, s, err := c.readOnce(ctx, id, how, placed)
 	if err == errReplaced || err == nil && (c.outlived(e, q.ran) || c.doubted(e)) {
-		_, e, s, err = c.readOnce(ctx, id, placed)
+		_, e, s, err = c.readOnce(ctx, id, how, placed)
 	}
 	return e, s, err
 }
@@ -30,8 +30,8 @@ func (c *cache) outlived(e *entry, ran bool) bool {
 	return ran && !e.lease.Servable(&c.rules, c.now())
 }
 
-func (c *cache) readOnce(ctx context.Context, id string, placed func(*entry)) (*claim, *entry, *Secret, error) {
-	q := c.claim(id)
+func (c *cache) readOnce(ctx context.Context, id, how string, placed func(*entry)) (*claim, *entry, *Secret, error) {
+	q := c.claim(id, how)
 	q.placed = placed
 	defer c.release(q)
 	s, err := c.fetcher.value(ctx, id, Selector{}, false)

@@ -151,7 +151,7 @@ type Event struct {
 	Call      uint64
 	Secrets   []string // not to be changed
 
-	ctx context.Context
+	ctx *context.Context // behind a pointer, so that nothing prints what it carries
 }
 
 // Context returns the context of the call or read that the event tells of, for
@@ -162,5 +162,5 @@ func (e Event) Context() context.Context {
 	if e.ctx == nil {
 		return context.Background()
 	}
-	return e.ctx
+	return *e.ctx
 }

@@ -38,6 +38,8 @@ type fetcher struct {
 	quick   callOpts // of calls that are repeated anyway: without the SDK's own retries
 	timeout time.Duration
 	counts  *counts
+	events  *eventQueue
+	calls   atomic.Uint64 // numbers calls
 
 	describer    describer
 	batcher      batcher
@@ -57,8 +59,8 @@ func (a *availability) has() bool { return !a.lost.Load() }
 func (a *availability) lose() bool { return !a.lost.Swap(true) }
 
 // newFetcher returns a fetcher that asks api.
-func newFetcher(api API, o *Options, n *counts) *fetcher {
-	f := &fetcher{api: api, opts: callOptions(o), timeout: o.fetchTimeout(), counts: n}
+func newFetcher(api API, o *Options, n *counts, q *eventQueue) *fetcher {
+	f := &fetcher{api: api, opts: callOptions(o), timeout: o.fetchTimeout(), counts: n, events: q}
 	f.quick = append(f.opts[:len(f.opts):len(f.opts)], withoutRetries)
 	f.describer, _ = api.(describer)
 	f.batcher, _ = api.(batcher)
@@ -86,7 +88,7 @@ func (f *fetcher) value(ctx context.Context, id string, sel Selector, quick bool
 		stage := Current
 		in.VersionStage = &stage
 	}
-	return call(ctx, f, &f.counts.get, func(ctx context.Context) (*Secret, error) {
+	return call(ctx, f, request{op: opGet, n: &f.counts.get, id: id}, func(ctx context.Context) (*Secret, error) {
 		out, err := f.api.GetSecretValue(ctx, in, f.options(quick)...)
 		if err != nil {
 			return nil, err
@@ -114,7 +116,7 @@ func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*descrip
 		return nil, errNoDescribe
 	}
 	in := &secretsmanager.DescribeSecretInput{SecretId: &id}
-	return call(ctx, f, &f.counts.describe, func(ctx context.Context) (*description, error) {
+	return call(ctx, f, request{op: opDescribe, n: &f.counts.describe, id: id}, func(ctx context.Context) (*description, error) {
 		out, err := f.describer.DescribeSecret(ctx, in, f.options(quick)...)
 		switch {
 		case err != nil:
@@ -143,7 +145,7 @@ func (f *fetcher) noBatches() bool {
 
 // batch asks for the current versions of up to 20 secrets.
 func (f *fetcher) batch(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput) (*secretsmanager.BatchGetSecretValueOutput, error) {
-	return call(ctx, f, &f.counts.batch, func(ctx context.Context) (*secretsmanager.BatchGetSecretValueOutput, error) {
+	return call(ctx, f, request{op: opBatch, n: &f.counts.batch, ids: in.SecretIdList}, func(ctx context.Context) (*secretsmanager.BatchGetSecretValueOutput, error) {
 		out, err := f.batcher.BatchGetSecretValue(ctx, in, f.opts...)
 		if err == nil && out == nil {
 			err = errEmptyAnswer
@@ -160,14 +162,15 @@ const callGrace = time.Second
 // API is somebody else's code: it runs in a goroutine of its own, which it may
 // end or make panic, and which is left behind if it does not heed its context.
 // An error is fit to be shown. A call whose context has ended is not made.
-func call[T any](ctx context.Context, f *fetcher, n *atomic.Uint64, fn func(context.Context) (T, error)) (T, error) {
+func call[T any](ctx context.Context, f *fetcher, q request, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, err
 	}
+	whole := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, errFetchTimeout)
 	defer cancel()
-	n.Add(1)
+	q.begin(whole, f)
 	type result struct {
 		v   T
 		err error
@@ -196,17 +199,14 @@ func call[T any](ctx context.Context, f *fetcher, n *atomic.Uint64, fn func(cont
 		}
 	}
 	if r.err != nil {
-		return zero, f.failed(ctx, r.err)
+		r.v, r.err = zero, shown(ctx, r.err)
 	}
-	return r.v, nil
+	q.ended(whole, f, r.err)
+	return r.v, r.err
 }
 
-// failed counts a failed call and makes its error fit to be shown.
-func (f *fetcher) failed(ctx context.Context, err error) error {
-	f.counts.errors.Add(1)
-	if isThrottle(err) {
-		f.counts.throttles.Add(1)
-	}
+// shown makes the error of a failed call fit to be shown.
+func shown(ctx context.Context, err error) error {
 	if context.Cause(ctx) == errFetchTimeout {
 		return errFetchTimeout
 	}

@@ -124,6 +124,13 @@ func (o *Options) maxBackoff() time.Duration {
 }
 func (o *Options) allowHTTP() bool { return o != nil && o.AllowHTTP }
 
+func (o *Options) onEvent() func(Event) {
+	if o == nil {
+		return nil
+	}
+	return o.OnEvent
+}
+
 func (o *Options) logger() *slog.Logger {
 	if o == nil || o.Logger == nil {
 		return slog.Default()

@@ -43,7 +43,7 @@ func TestOptionsThatMakeSense(t *testing.T) {
 		{MaxStale: -1, StaleWait: -1}, // off
 		{TTL: time.Millisecond, Size: 1, FetchTimeout: 1, MinBackoff: 1, MaxBackoff: 1},
 		{MinBackoff: time.Hour, MaxBackoff: time.Hour},
-		{Refresh: secrets.RefreshOnRead, AllowHTTP: true, Logger: slog.New(slog.DiscardHandler)},
+		{Refresh: secrets.RefreshOnRead, AllowHTTP: true, Logger: slog.New(slog.DiscardHandler), OnEvent: func(secrets.Event) {}},
 	} {
 		c, err := secrets.New(srv.Client(), opts)
 		if err != nil {
@@ -64,7 +64,7 @@ func TestOptionsThatMakeSense(t *testing.T) {
 func TestOptionsAreAllTested(t *testing.T) {
 	tested := map[string]bool{
 		"TTL": true, "MaxStale": true, "StaleWait": true, "Size": true, "FetchTimeout": true,
-		"MinBackoff": true, "MaxBackoff": true, "Refresh": true, "AllowHTTP": true, "Logger": true,
+		"MinBackoff": true, "MaxBackoff": true, "Refresh": true, "AllowHTTP": true, "Logger": true, "OnEvent": true,
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[secrets.Options]()) {
 		if !tested[f.Name] {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -197,7 +197,7 @@ func (p *prefetch) batch(ctx context.Context, ids []string) {
 func (p *prefetch) claim(ids map[string]bool) map[string]*claim {
 	claims := make(map[string]*claim, len(ids))
 	for id := range ids {
-		claims[id] = p.c.claim(id)
+		claims[id] = p.c.claim(id, byPrefetch)
 		claims[id].placed = p.keepLocked
 	}
 	return claims
@@ -213,7 +213,8 @@ func (p *prefetch) release(claims map[string]*claim) {
 func (p *prefetch) batchFailed(ctx context.Context, open map[string]bool, err error) {
 	if a := answerOf(err); a == denied || a == missing {
 		if p.c.fetcher.noBatches() {
-			p.c.log.add(slog.LevelWarn, "secrets: BatchGetSecretValue unavailable; secrets are fetched one by one", "error", err)
+			first := slices.Min(slices.Collect(maps.Keys(open)))
+			p.c.events.add(Event{Kind: EventUnavailable, Secret: first, Operation: opBatch, Class: ClassOf(err), Err: err})
 		}
 		for id := range open {
 			p.leave(id)
@@ -276,7 +277,7 @@ func (p *prefetch) singles(ctx context.Context, ids []string) {
 			p.fail(id, opError("prefetch", id, ctx.Err()))
 			return
 		}
-		_, _, err := p.c.readCold(ctx, id, p.keepLocked)
+		_, _, err := p.c.readCold(ctx, id, byPrefetch, p.keepLocked)
 		if err != nil && !errors.Is(err, ErrClosed) {
 			err = opError("prefetch", id, err)
 		}

@@ -9,8 +9,9 @@ import (
 
 // A tally is how a read goes, to be counted once when it has ended.
 type tally struct {
-	waited bool // for the service
-	stale  bool // an expired version was served
+	id     string // what is read
+	waited bool   // for the service
+	stale  bool   // an expired version was served
 }
 
 // count counts a read.
@@ -30,7 +31,7 @@ func (c *cache) count(t tally, err error) {
 // current returns the current version and its entry, from memory or, at the
 // caller's leisure, from the service. It is what a read does that is no hit.
 func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error) {
-	var t tally
+	t := tally{id: id}
 	e, s, err := c.read(ctx, id, &t)
 	c.count(t, err)
 	return e, s, err
@@ -112,6 +113,7 @@ func (c *cache) readEntryLocked(e *entry) lease.Answer {
 // start over.
 func (c *cache) await(ctx context.Context, e *entry, refresh <-chan struct{}, t *tally) (*entry, *Secret, error) {
 	t.waited = true
+	waiting := c.waits(ctx, t.id)
 	wait := time.NewTimer(c.staleWait)
 	defer wait.Stop()
 	event := (*lease.Lease).Waited
@@ -123,9 +125,9 @@ func (c *cache) await(ctx context.Context, e *entry, refresh <-chan struct{}, t 
 	case <-c.base.Done():
 		return nil, nil, ErrClosed
 	}
-	defer c.log.flush()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	waiting.ended(e.past().call, ctx.Err())
 	var answer lease.Answer
 	c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		answer = event(l, &c.rules, c.now())
@@ -189,7 +191,7 @@ func (c *cache) fetchCold(ctx context.Context, id string) (*entry, *Secret, erro
 		if e, s, ok := c.fresh(id); ok {
 			return found{e, s}, nil
 		}
-		e, s, err := c.readCold(ctx, id, nil)
+		e, s, err := c.readCold(ctx, id, byRead, nil)
 		return found{e, s}, err
 	})
 	if err != nil {

@@ -167,7 +167,12 @@ func exposure(t *testing.T) map[string]any {
 	srv := secretstest.New(t, secretstest.Secrets{"text": canary, "json": `{"username":"` + canary + `","port":1}`, "weak": `{"password":"weak ` + canary + `"}`})
 	srv.PutBinary("binary", []byte(canary))
 	var log journal
-	opts := &secrets.Options{Logger: log.logger()}
+	var last secrets.Event
+	opts := &secrets.Options{Logger: log.logger(), OnEvent: func(e secrets.Event) {
+		if e.Kind == secrets.EventRefused {
+			last = e
+		}
+	}}
 	c := open(t, srv.Client(), opts)
 	ctx := t.Context()
 	one, err := c.Get(ctx, "text")
@@ -205,6 +210,14 @@ func exposure(t *testing.T) map[string]any {
 		t.Fatal(err)
 	}
 	rejected, attempt := rejectAll(t, c)
+	status, ok := c.Status("weak")
+	if !ok || len(status.Refused) == 0 {
+		t.Fatalf("Status of a secret that does not decode: %+v, %t", status, ok)
+	}
+	synctest.Wait()
+	if last.Kind == 0 {
+		t.Fatal("no event tells of a version that does not decode")
+	}
 	return map[string]any{
 		"Client": c, "Client value": reflect.ValueOf(c).Elem(),
 		"Secret": one, "Secret value": *one, "Secret binary": two, "Secret binary value": *two,
@@ -213,6 +226,7 @@ func exposure(t *testing.T) map[string]any {
 		"Stats": c.Stats(), "Options": *opts, "TryOptions": secrets.TryOptions{},
 		"Selector": secrets.Stage("custom"), "RefreshMode": secrets.RefreshAhead,
 		"RotationState": state, "RotationPhase": state.Phase,
+		"Event": last, "EventKind": last.Kind, "FailureClass": last.Class, "Status": status,
 		"DecodeError": de, "DecodeError value": *de, "DecodeError wrapped": decode,
 		"PrefetchError": &secrets.PrefetchError{Errors: map[string]error{"weak": decode}}, "PrefetchError value": secrets.PrefetchError{Errors: map[string]error{"weak": de}},
 		"RejectedError": rejected, "RejectedError value": *rejected, "Attempt": attempt,

@@ -74,8 +74,11 @@ func (r *Ref[T]) Get(ctx context.Context) (T, error) {
 func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	if sl := r.slot.Load(); sl != nil && r.clone == nil {
 		if h := sl.shown.Load(); h != nil {
-			sl.touch()
-			r.c.counts.hits.addAt(uintptr(unsafe.Pointer(&r)))
+			n := &r.c.counts.hits
+			if sl.noted.Load() != slotRead {
+				n = sl.hits(&r.c.cache)
+			}
+			n.addAt(uintptr(unsafe.Pointer(&r)))
 			return &h.value, nil
 		}
 	}
@@ -89,7 +92,6 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 
 // slow finds the slot, and the value in it.
 func (r *Ref[T]) slow(ctx context.Context) (*held[T], error) {
-	defer r.c.log.flush()
 	for try := 0; ; try++ {
 		e, s, err := r.fresh(ctx)
 		if err != nil {
@@ -106,8 +108,7 @@ func (r *Ref[T]) slow(ctx context.Context) (*held[T], error) {
 // fresh returns the entry and its current version.
 func (r *Ref[T]) fresh(ctx context.Context) (*entry, *Secret, error) {
 	if e, s := r.c.lookup(r.id); s != nil {
-		e.touch()
-		r.c.counts.hits.add()
+		r.c.hitsOf(e).add()
 		return e, s, nil
 	}
 	return r.c.current(ctx, r.id)

@@ -1,7 +1,6 @@
 package secrets
 
 import (
-	"log/slog"
 	"slices"
 	"sync"
 
@@ -25,6 +24,7 @@ type registry struct {
 // no that is heard in the meantime by a later question refuses its answer.
 type claim struct {
 	id     string
+	how    string // see Event.How
 	n      uint64 // the check's number
 	e      *entry // what id named when it began, nil: nothing
 	check  lease.Check
@@ -50,11 +50,11 @@ func (q *claim) refuses(s *Secret) error {
 }
 
 // claim begins a question. release ends it.
-func (c *cache) claim(id string) *claim {
+func (c *cache) claim(id, how string) *claim {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.checks++
-	q := &claim{id: id, n: c.checks}
+	q := &claim{id: id, how: how, n: c.checks}
 	q.check = lease.BeginUnknown(q.n)
 	if q.e = c.knownLocked(id); q.e != nil {
 		q.check = q.e.lease.BeginCold(&c.rules, c.now(), q.n)
@@ -188,8 +188,10 @@ func (s *Secret) identity(asked string) identity.Secret {
 // Whatever old was known by is asked for again.
 func (c *cache) replaceLocked(old, e *entry, key, id string) {
 	e.growCold().former = identity.Succeed(key, old.known())
+	told := c.aboutLocked(old)
+	told.Kind, told.Secret = EventRecreated, id
 	c.removeLocked(old)
-	c.log.add(slog.LevelInfo, "secrets: secret was deleted and recreated", "secret", id)
+	c.events.add(told)
 }
 
 // putOffLocked keeps e although a check was answered with a secret that e took
@@ -252,8 +254,11 @@ func (c *cache) makeRoomLocked() {
 			c.lru.Get(space) // to the other end
 			continue
 		}
+		told := c.aboutLocked(e)
+		told.Kind = EventEvicted
 		c.removeLocked(e)
 		c.counts.evictions.Add(1)
+		c.events.add(told)
 	}
 }
 

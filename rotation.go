@@ -51,11 +51,24 @@ func (r *Ref[T]) Peek() (T, bool) {
 		var zero T
 		return zero, false
 	}
-	if sl := r.slot.Load(); sl != nil {
-		sl.touch()
-	}
-	r.c.counts.hits.add()
+	r.peekedHits(h).add()
 	return r.own(h), true
+}
+
+// peekedHits notes a read of h that only looked into memory, and returns the
+// counter that counts it.
+func (r *Ref[T]) peekedHits(h *held[T]) *striped {
+	c := &r.c.cache
+	if sl := r.slot.Load(); sl != nil {
+		n := sl.hits(c)
+		if sl.shown.Load() == h {
+			return n
+		}
+	}
+	if _, _, fresh := c.fresh(r.id); !fresh {
+		return &c.counts.staleHits
+	}
+	return &c.counts.hits
 }
 
 // Try is [TryOffer] for a use that needs to know no more than the value.
@@ -139,8 +152,7 @@ func (r *Ref[T]) first(ctx context.Context) (h *held[T], quiet bool, err error) 
 func (r *Ref[T]) heldCurrent(ctx context.Context) (*held[T], error) {
 	if sl := r.slot.Load(); sl != nil {
 		if h := sl.shown.Load(); h != nil {
-			sl.touch()
-			r.c.counts.hits.add()
+			sl.hits(&r.c.cache).add()
 			return h, nil
 		}
 	}

@@ -41,6 +41,9 @@ func scheduleOf(out *secretsmanager.DescribeSecretOutput) *plan {
 	return s
 }
 
+// known reports whether it says anything of a rotation.
+func (s *plan) known() bool { return s.enabled || !s.last.IsZero() || s.planned() }
+
 // planned reports whether it is known when the secret is rotated next.
 func (s *plan) planned() bool { return s != nil && !s.next.IsZero() }
 
@@ -131,14 +134,19 @@ func (c *cache) rotationState(ctx context.Context, id string) (RotationState, er
 	switch {
 	case r.pending != "":
 		st.Since = c.pendingSince(ctx, id, r)
-		st.Phase = RotationInProgress
-		if !st.Since.IsZero() && now.Sub(st.Since) > failedAfter {
-			st.Phase = RotationFailed
-		}
+		st.Phase = phaseSince(st.Since, now)
 	case r.planned() && !now.Before(r.opens()):
 		st.Phase = RotationDue
 	}
 	return st, nil
+}
+
+// phaseSince returns the phase of a rotation that is outstanding since then.
+func phaseSince(since, now time.Time) RotationPhase {
+	if !since.IsZero() && now.Sub(since) > failedAfter {
+		return RotationFailed
+	}
+	return RotationInProgress
 }
 
 // pendingSince returns when the pending version was made, or when the secret

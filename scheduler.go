@@ -102,7 +102,6 @@ func (c *cache) tick() {
 	if work {
 		c.work()
 	}
-	c.log.flushBehind()
 }
 
 // wakeDueLocked wakes every lease that is due. Those that are due in a moment
@@ -121,12 +120,12 @@ func (c *cache) wakeDueLocked(now instant) {
 }
 
 func (c *cache) wakeLocked(e *entry, now, early instant) {
-	read, id := e.readLocked(), e.id
+	read, last := e.readLocked(), c.lastMomentLocked(e)
 	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		return l.Wake(&c.rules, lease.Moment{Now: now, Draw: c.draw()}, early, read)
 	})
 	if rep.TooOld {
-		c.tooOld(id)
+		c.tellLocked(e, last)
 	}
 }
 
@@ -187,6 +186,5 @@ func (c *cache) work() {
 		s.queue = s.queue[1:]
 		c.mu.Unlock()
 		c.refresh(e)
-		c.log.flushBehind()
 	}
 }

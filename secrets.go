@@ -34,8 +34,8 @@ func New(api API, opts *Options) (*Client, error) {
 		start:     time.Now(),
 		failing:   map[*entry]struct{}{},
 	}}
-	c.log.log = opts.logger()
-	c.fetcher = newFetcher(api, opts, &c.counts)
+	c.events.log, c.events.hook = opts.logger(), opts.onEvent()
+	c.fetcher = newFetcher(api, opts, &c.counts, &c.events)
 	c.base, c.stop = context.WithCancel(context.Background())
 	c.size = opts.size()
 	c.lru, _ = simplelru.NewLRU[string, *entry](1<<30, nil)
@@ -63,8 +63,11 @@ func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
 	if v, ok := c.index.Load(id); ok {
 		e := v.(*entry)
 		if s := e.fast.Load(); s != nil {
-			e.touch()
-			c.counts.hits.addAt(uintptr(unsafe.Pointer(&id)))
+			n := &c.counts.hits
+			if !e.noted() {
+				n = c.hitsOf(e)
+			}
+			n.addAt(uintptr(unsafe.Pointer(&id)))
 			return s, nil
 		}
 	}
@@ -82,8 +85,11 @@ func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 	if e, s := c.lookup(id); s != nil {
 		if sl := slotFor[T](e); sl != nil {
 			if h := sl.shown.Load(); h != nil {
-				sl.touch()
-				c.counts.hits.addAt(uintptr(unsafe.Pointer(&id)))
+				n := &c.counts.hits
+				if sl.noted.Load() != slotRead {
+					n = sl.hits(&c.cache)
+				}
+				n.addAt(uintptr(unsafe.Pointer(&id)))
 				if sl.kind.clone != nil {
 					return sl.kind.clone(&h.value), nil
 				}
@@ -156,11 +162,11 @@ func (c *cache) refreshNow(ctx context.Context, id string) error {
 		return errNoID
 	}
 	if v, ok := c.index.Load(id); ok && !c.isEmpty(v.(*entry)) {
-		if _, err := c.check(ctx, v.(*entry), id, (*lease.Lease).Begin, false); err != errGone {
+		if _, err := c.check(ctx, v.(*entry), id, byRefresh, (*lease.Lease).Begin, false); err != errGone {
 			return err
 		}
 	}
-	_, _, err := c.readCold(ctx, id, nil)
+	_, _, err := c.readCold(ctx, id, byRefresh, nil)
 	return err
 }
 
@@ -174,9 +180,10 @@ func (c *cache) isEmpty(e *entry) bool {
 // Stats returns what the client counted so far.
 func (c *Client) Stats() Stats {
 	s := c.counts.stats()
+	s.EventsDropped = c.events.dropped.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.Secrets = uint64(c.lru.Len())
+	c.gaugesLocked(&s)
 	return s
 }
 

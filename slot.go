@@ -2,20 +2,25 @@ package secrets
 
 import (
 	"context"
-	"log/slog"
+	"reflect"
 	"sync/atomic"
 	"weak"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
 // A slot holds a secret as one type: decoded once for each version, and the
 // last version that decoded well if the current one does not.
 type slot interface {
-	prepare(c *cache, s *Secret) (ran bool) // decodes s ahead of its adoption, if need be; no lock may be held
-	showLocked(e *entry)                    // lets hits have the value
-	hideLocked()                            // takes it from them
-	emptyLocked()                           // lets go of it
-	retireLocked()                          // lets go of it for good: its entry has ended
-	wasRead() bool                          // reports whether hits got it since it was last asked
+	prepare(c *cache, e *entry, s *Secret) (ran bool) // decodes s ahead of its adoption, if need be; no lock may be held
+	showLocked(e *entry)                              // lets hits have the value
+	staleLocked(stale bool)                           // says whether that has expired
+	refusedLocked(cur *Secret) (refusal, bool)        // the version that it refuses, if that is cur
+	remindLocked(now instant) (times int, due bool)   // whether to say again that it refuses one
+	hideLocked()                                      // takes it from them
+	emptyLocked()                                     // lets go of it
+	retireLocked()                                    // lets go of it for good: its entry has ended
+	wasRead() bool                                    // reports whether hits got it since it was last asked
 }
 
 // slotHead links the slots of an entry. It lies in the slot itself, so that the
@@ -28,14 +33,15 @@ type slotHead struct {
 // typedSlot is the slot of one type.
 type typedSlot[T any] struct {
 	shown atomic.Pointer[held[T]] // what hits get; nil: the slow path decides
-	read  atomic.Bool             // a hit got it; beside shown, so that a hit loads one cache line of the slot
+	noted atomic.Uint32           // slotRead and slotStale; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
-	retired bool          // its entry has ended: nothing is shown any more
-	good    *held[T]      // the last version that decoded well
-	bad     *Secret       // a version that did not
-	badErr  *DecodeError  // why
-	busy    chan struct{} // closed when a decode ends; nil: none is under way
+	retired  bool           // its entry has ended: nothing is shown any more
+	good     *held[T]       // the last version that decoded well
+	bad      *Secret        // a version that did not
+	badErr   *DecodeError   // why
+	reminder lease.Reminder // of that
+	busy     chan struct{}  // closed when a decode ends; nil: none is under way
 
 	kind *kind[T]
 	head slotHead
@@ -145,7 +151,7 @@ func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret
 		case known:
 			return h, err
 		case busy == nil:
-			sl.run(c, s)
+			sl.run(c, e, s)
 		default:
 			select {
 			case <-busy:
@@ -171,7 +177,7 @@ func (sl *typedSlot[T]) knownLocked(s *Secret) (*held[T], error, bool) {
 
 // run decodes s, in a goroutine of its own: it is the user's code, and may end
 // the goroutine that it runs in. The caller has set busy.
-func (sl *typedSlot[T]) run(c *cache, s *Secret) {
+func (sl *typedSlot[T]) run(c *cache, e *entry, s *Secret) {
 	var v T
 	err := sl.kind.undecodable(s, "was ended by its own goroutine's exit")
 	done := make(chan struct{})
@@ -186,16 +192,16 @@ func (sl *typedSlot[T]) run(c *cache, s *Secret) {
 		sl.good = &held[T]{value: v, secret: s}
 		sl.bad, sl.badErr = nil, nil
 	} else {
-		sl.bad, sl.badErr = s, err
+		sl.bad, sl.badErr, sl.reminder = s, err, lease.Reminder{}
 		c.counts.decodeErrors.Add(1)
-		c.log.add(slog.LevelError, "secrets: new version failed to decode", "secret", s.v.name, "version", s.v.id, "error", error(err), "old version kept", sl.good != nil)
+		c.refusalLocked(e, sl, s)
 	}
 	close(sl.busy)
 	sl.busy = nil
 }
 
 // prepare decodes s, or waits for another who does, if the slot is in use.
-func (sl *typedSlot[T]) prepare(c *cache, s *Secret) (ran bool) {
+func (sl *typedSlot[T]) prepare(c *cache, e *entry, s *Secret) (ran bool) {
 	for {
 		c.mu.Lock()
 		_, _, known := sl.knownLocked(s)
@@ -210,7 +216,7 @@ func (sl *typedSlot[T]) prepare(c *cache, s *Secret) (ran bool) {
 		}
 		c.mu.Unlock()
 		if busy == nil {
-			sl.run(c, s)
+			sl.run(c, e, s)
 			return true
 		}
 		<-busy
@@ -224,17 +230,61 @@ func (sl *typedSlot[T]) showLocked(e *entry) {
 		sl.shown.Store(nil)
 		return
 	}
+	sl.staleLocked(e.flags.Load()&isStale != 0)
 	sl.shown.Store(h)
 }
 
-// touch is entry.touch, but for what a handle has no need to load.
-func (sl *typedSlot[T]) touch() {
-	if !sl.read.Load() {
-		sl.read.Store(true)
+// The bits of typedSlot.noted.
+const (
+	slotRead  = 1 << iota // by hits, since it was last asked
+	slotStale             // what is shown has expired
+)
+
+func (sl *typedSlot[T]) staleLocked(stale bool) {
+	if stale {
+		sl.noted.Or(slotStale)
+	} else {
+		sl.noted.And(^uint32(slotStale))
 	}
 }
 
-func (sl *typedSlot[T]) wasRead() bool { return sl.read.Load() && sl.read.Swap(false) }
+// hits is cache.hitsOf, but for what a handle has no need to load.
+func (sl *typedSlot[T]) hits(c *cache) *striped {
+	if sl.noted.Load() == slotRead {
+		return &c.counts.hits
+	}
+	if sl.noted.Or(slotRead)&slotStale != 0 {
+		return &c.counts.staleHits
+	}
+	return &c.counts.hits
+}
+
+func (sl *typedSlot[T]) wasRead() bool {
+	return sl.noted.Load()&slotRead != 0 && sl.noted.And(^uint32(slotRead))&slotRead != 0
+}
+
+// A refusal is a version that did not decode as a type.
+type refusal struct {
+	kind    string // the type
+	err     *DecodeError
+	serving string // the version that readers of it keep, "" if there is none
+}
+
+// typeName returns the name of a type for events.
+func typeName[T any]() string { return reflect.TypeFor[T]().String() }
+
+func (sl *typedSlot[T]) refusedLocked(cur *Secret) (refusal, bool) {
+	if sl.bad == nil || cur == nil || sl.bad != cur && !sl.bad.sameValue(cur) {
+		return refusal{}, false
+	}
+	r := refusal{kind: typeName[T](), err: sl.badErr}
+	if sl.good != nil && !sl.kind.always {
+		r.serving = sl.good.secret.v.id
+	}
+	return r, true
+}
+
+func (sl *typedSlot[T]) remindLocked(now instant) (int, bool) { return sl.reminder.Due(now) }
 
 func (sl *typedSlot[T]) hideLocked() { sl.shown.Store(nil) }
 

@@ -2,13 +2,16 @@ package secrets
 
 import (
 	"sync/atomic"
+	"time"
 	"unsafe"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// Stats counts what a [Client] did since it was made. It holds no values and
-// no names.
+// Stats counts what a [Client] did since it was made, and how its secrets stand
+// now. It holds no values and no names.
 type Stats struct {
-	Hits     uint64 // reads answered from memory without waiting
+	Hits     uint64 // reads answered from memory without waiting, with a version that has not expired
 	Misses   uint64 // reads that had to wait for the service
 	Stale    uint64 // reads of an expired secret that were served the old value
 	Negative uint64 // reads answered by a remembered failure
@@ -17,16 +20,35 @@ type Stats struct {
 	DescribeSecret      uint64
 	BatchGetSecretValue uint64
 
-	Errors       uint64 // calls that failed, of whatever kind
-	Throttles    uint64 // those of them that the service throttled
+	Errors           uint64 // calls that failed, of whatever kind: the sum of those below, see FailureClass
+	NetworkErrors    uint64
+	Throttles        uint64
+	DeniedErrors     uint64
+	CredentialErrors uint64
+	ServerErrors     uint64
+	MissingErrors    uint64
+	CanceledErrors   uint64
+	OtherErrors      uint64
+
 	Refreshes    uint64 // refreshes of cached secrets that ended well
 	NewVersions  uint64 // versions that replaced another as current
 	DecodeErrors uint64 // versions that did not decode or validate for a type
-	Rejections   uint64 // versions rejected by a use, see Try
+	Rejections   uint64 // times that a resource rejected a version that it was offered, see Try
 	Evictions    uint64 // secrets that left for lack of room
 	Denials      uint64 // secrets that left because the service said no
 
-	Secrets uint64 // secrets held now; Sub leaves it as it is
+	EventsDropped uint64 // events that Options.OnEvent or the logger was too slow for, or panicked at
+
+	// How things stand now: Sub leaves these as they are.
+	Secrets  uint64 // secrets held
+	Failing  uint64 // those of them whose last refresh failed
+	StaleNow uint64 // those whose version has expired and is served on, see Status.StaleSince
+	Rotating uint64 // those that a rotation is known to be outstanding for
+	Pinned   uint64 // handles that use a version other than the current one, see Try
+
+	// OldestConfirmation is when the service last confirmed the version that it
+	// confirmed the longest time ago, of those that are served. It is zero if none is.
+	OldestConfirmation time.Time
 }
 
 // Calls returns the number of calls of any kind.
@@ -49,40 +71,61 @@ func (s Stats) Sub(t Stats) Stats {
 		DescribeSecret:      s.DescribeSecret - t.DescribeSecret,
 		BatchGetSecretValue: s.BatchGetSecretValue - t.BatchGetSecretValue,
 		Errors:              s.Errors - t.Errors,
+		NetworkErrors:       s.NetworkErrors - t.NetworkErrors,
 		Throttles:           s.Throttles - t.Throttles,
+		DeniedErrors:        s.DeniedErrors - t.DeniedErrors,
+		CredentialErrors:    s.CredentialErrors - t.CredentialErrors,
+		ServerErrors:        s.ServerErrors - t.ServerErrors,
+		MissingErrors:       s.MissingErrors - t.MissingErrors,
+		CanceledErrors:      s.CanceledErrors - t.CanceledErrors,
+		OtherErrors:         s.OtherErrors - t.OtherErrors,
 		Refreshes:           s.Refreshes - t.Refreshes,
 		NewVersions:         s.NewVersions - t.NewVersions,
 		DecodeErrors:        s.DecodeErrors - t.DecodeErrors,
 		Rejections:          s.Rejections - t.Rejections,
 		Evictions:           s.Evictions - t.Evictions,
 		Denials:             s.Denials - t.Denials,
-		Secrets:             s.Secrets,
+		EventsDropped:       s.EventsDropped - t.EventsDropped,
+
+		Secrets:            s.Secrets,
+		Failing:            s.Failing,
+		StaleNow:           s.StaleNow,
+		Rotating:           s.Rotating,
+		Pinned:             s.Pinned,
+		OldestConfirmation: s.OldestConfirmation,
 	}
 }
 
 // counts are the counters behind [Stats].
 type counts struct {
-	hits striped
+	hits, staleHits striped
+	classes         classCounts
 
 	misses, stale, negative      atomic.Uint64
 	get, describe, batch, errors atomic.Uint64
 	refreshes, newVersions       atomic.Uint64
 	decodeErrors, rejections     atomic.Uint64
 	evictions, denials           atomic.Uint64
-	throttles                    atomic.Uint64
 }
 
 func (c *counts) stats() Stats {
 	return Stats{
 		Hits:                c.hits.sum(),
 		Misses:              c.misses.Load(),
-		Stale:               c.stale.Load(),
+		Stale:               c.stale.Load() + c.staleHits.sum(),
 		Negative:            c.negative.Load(),
 		GetSecretValue:      c.get.Load(),
 		DescribeSecret:      c.describe.Load(),
 		BatchGetSecretValue: c.batch.Load(),
 		Errors:              c.errors.Load(),
-		Throttles:           c.throttles.Load(),
+		NetworkErrors:       c.classes.network.Load(),
+		Throttles:           c.classes.throttled.Load(),
+		DeniedErrors:        c.classes.denied.Load(),
+		CredentialErrors:    c.classes.credentials.Load(),
+		ServerErrors:        c.classes.server.Load(),
+		MissingErrors:       c.classes.missing.Load(),
+		CanceledErrors:      c.classes.canceled.Load(),
+		OtherErrors:         c.classes.other.Load(),
 		Refreshes:           c.refreshes.Load(),
 		NewVersions:         c.newVersions.Load(),
 		DecodeErrors:        c.decodeErrors.Load(),
@@ -90,6 +133,40 @@ func (c *counts) stats() Stats {
 		Evictions:           c.evictions.Load(),
 		Denials:             c.denials.Load(),
 	}
+}
+
+// gaugesLocked fills in how things stand now.
+func (c *cache) gaugesLocked(s *Stats) {
+	s.Secrets, s.Failing, s.Pinned = uint64(c.lru.Len()), uint64(len(c.failing)), uint64(c.pinned)
+	now, oldest := c.now(), instant(lease.Never)
+	see := func(e *entry) {
+		l := &e.lease
+		if l.Rotating() {
+			s.Rotating++
+		}
+		_, stale := l.StaleSince(&c.rules, now)
+		if stale {
+			s.StaleNow++
+		}
+		if stale || l.Fresh(&c.rules, now) {
+			oldest = min(oldest, l.Confirmed())
+		}
+	}
+	if c.rules.OnRead {
+		for _, e := range c.lru.Values() {
+			see(e)
+		}
+	} else {
+		for _, e := range c.scheduler.due.entries { // every one that has a version
+			see(e)
+		}
+		for e := range c.scheduler.refreshes { // but for some whose refresh runs
+			if e.place < 0 {
+				see(e)
+			}
+		}
+	}
+	s.OldestConfirmation = c.wall(oldest)
 }
 
 // striped is a counter that goroutines on different cores can add to without

@@ -1,6 +1,10 @@
 package secrets
 
-import "time"
+import (
+	"iter"
+	"slices"
+	"time"
+)
 
 // A Status tells what a [Client] knows of a cached secret. It holds no value, and
 // nothing that was made of one. Moments are zero where there are none.
@@ -40,4 +44,193 @@ type Status struct {
 	Pins     []Event // the EventPinned of each handle that uses another version now
 	Refused  []Event // the EventRefused of each type that serves another version now, or none
 	Watchers int     // Watch loops under way
+}
+
+// Status tells what the client knows of a secret, by any of its ids. It makes no
+// request, waits for nobody, and does not count as a read. For a secret that is
+// not cached it returns false and, if its last read failed a moment ago, a Status
+// with no more than ID, LastFailure and LastClass.
+func (c *Client) Status(id string) (Status, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v, ok := c.index.Load(id); ok {
+		return c.statusLocked(v.(*entry), c.now()), true
+	}
+	if e := c.knownLocked(id); e != nil {
+		return c.statusLocked(e, c.now()), true
+	}
+	st := Status{ID: id}
+	if f, ok := c.negative.failures.Peek(question{id: id}); ok {
+		st.LastFailure, st.LastClass = c.wall(f.since), ClassOf(f.err)
+	}
+	return st, false
+}
+
+// Statuses returns the Status of every cached secret, in no particular order. It
+// makes no request and does not count as a read. No lock is held while the loop's
+// body runs: what changes in the meantime may show or not.
+func (c *Client) Statuses() iter.Seq[Status] {
+	return func(yield func(Status) bool) {
+		c.mu.Lock()
+		all := c.lru.Values()
+		c.mu.Unlock()
+		var chunk [64]Status
+		for len(all) > 0 {
+			var n int
+			n, all = c.statuses(chunk[:], all)
+			for i := range n {
+				if !yield(chunk[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// statuses fills chunk with the Status of the first entries that are still cached,
+// and returns how many those are, and the entries that are left.
+func (c *cache) statuses(chunk []Status, all []*entry) (n int, left []*entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	for n < len(chunk) && len(all) > 0 {
+		if e := all[0]; e.id != "" {
+			chunk[n] = c.statusLocked(e, now)
+			n++
+		}
+		all = all[1:]
+	}
+	return n, all
+}
+
+// Status tells what the client knows of the handle's secret, as [Client.Status]
+// does, but for three fields: Serving is the version that the handle serves, which
+// differs from Version where that does not decode as a T; Pins and Refused
+// are those of this handle and of its type alone. Serving is empty if the
+// secret was not read as a T yet.
+func (r *Ref[T]) Status() (Status, bool) {
+	c := &r.c.cache
+	st, ok := r.c.Status(r.id)
+	if !ok {
+		return st, false
+	}
+	kind := typeName[T]()
+	st.Serving = ""
+	st.Refused = slices.DeleteFunc(st.Refused, func(e Event) bool { return e.Type != kind })
+	r.try.mu.Lock()
+	key := r.try.pinHold.key
+	r.try.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.knownLocked(r.id)
+	if e == nil {
+		return st, ok
+	}
+	st.Pins = e.pinsLocked(func(p pin) bool { return p.key == key })
+	sl := r.slot.Load()
+	if !r.bound {
+		sl = slotFor[T](e)
+	}
+	if sl == nil || e.cur == nil {
+		return st, ok
+	}
+	if h, _, known := sl.knownLocked(e.cur); known && h != nil {
+		st.Serving = h.secret.v.id
+	} else if sl.good != nil {
+		st.Serving = sl.good.secret.v.id
+	}
+	return st, ok
+}
+
+// statusLocked returns e's status.
+func (c *cache) statusLocked(e *entry, now instant) Status {
+	l, h := &e.lease, e.past()
+	st := Status{
+		ID: e.id, Version: l.Version(), Serving: l.Version(),
+		Checking: l.Refreshing(),
+		Failures: l.Failures(), LastFailure: c.wall(h.lastFailure), LastClass: h.lastClass,
+		Watchers: h.watchers,
+	}
+	if since, failing := l.Failing(); failing {
+		st.FailingSince = c.wall(since)
+	}
+	if at, planned := l.Next(); planned && !c.rules.OnRead {
+		st.NextCheck = c.wall(at)
+	}
+	if names := e.coldState().aliases; len(names) > 0 {
+		st.Alias = slices.Clone(names)
+	}
+	c.versionStatusLocked(e, now, &st)
+	c.pastStatusLocked(e, &st)
+	return st
+}
+
+// versionStatusLocked fills in what is known of e's version.
+func (c *cache) versionStatusLocked(e *entry, now instant, st *Status) {
+	l, s := &e.lease, e.cur
+	if s == nil {
+		return
+	}
+	st.Name, st.ARN, st.Created = s.v.name, s.v.arn, s.CreatedDate()
+	stages := s.v.stages
+	if seen := e.past().stages; seen != nil {
+		stages = seen
+	}
+	st.Stages = slices.Clone(*stages)
+	st.Adopted, st.Fetched = c.wall(e.since), c.wall(l.Fetched())
+	st.Confirmed, st.Expires = c.wall(l.Confirmed()), c.wall(l.Expires())
+	if since, stale := l.StaleSince(&c.rules, now); stale {
+		st.StaleSince = c.wall(since)
+	}
+}
+
+// pastStatusLocked fills in what most secrets have nothing of.
+func (c *cache) pastStatusLocked(e *entry, st *Status) {
+	for _, sl := range e.slotsLocked() {
+		if r, ok := sl.refusedLocked(e.cur); ok {
+			ev := r.event(e.cur.v.id, 1)
+			ev.Err, ev.Secret, ev.ARN = nil, e.cur.v.name, e.cur.v.arn
+			st.Refused = append(st.Refused, ev)
+		}
+	}
+	h := e.coldState().history
+	if h == nil {
+		return
+	}
+	about := c.aboutLocked(e)
+	for _, m := range h.recent {
+		st.Recent = append(st.Recent, Event{
+			Kind: m.kind, Time: m.at, Secret: about.Secret, ARN: about.ARN, Version: m.version, From: m.from, Stage: m.stage,
+			Type: m.typ, How: m.how, Class: m.class, Attempt: m.attempt, Since: m.since,
+		})
+	}
+	st.Pins = e.pinsLocked(func(pin) bool { return true })
+	st.Rotation = c.rotationStatusLocked(e, h)
+}
+
+// pinsLocked returns the events of the pins of e that keep lets pass.
+func (e *entry) pinsLocked(keep func(pin) bool) (events []Event) {
+	for _, p := range e.past().pins {
+		if keep(p) {
+			events = append(events, p.event)
+		}
+	}
+	return events
+}
+
+// rotationStatusLocked tells of e's rotation what DescribeSecret last said.
+func (c *cache) rotationStatusLocked(e *entry, h *history) RotationState {
+	var st RotationState
+	if r := h.plan; r != nil {
+		st = RotationState{Enabled: r.enabled, LastRotated: r.last, NextRotation: r.next, Window: r.window}
+	}
+	pending, since := h.pending.Since()
+	switch {
+	case pending != "" && e.lease.Rotating():
+		st.PendingVersion, st.Since = pending, c.wall(since)
+		st.Phase = phaseSince(st.Since, time.Now())
+	case h.plan.planned() && !time.Now().Before(h.plan.opens()):
+		st.Phase = RotationDue
+	}
+	return st
 }

@@ -24,6 +24,7 @@ type trial[T any] struct {
 	prober   any              // identifies the prober's call; nil: there is none
 	pinned   *held[T]         // the version that the protocol pins
 	pinHold  hold             // keeps its secret in the cache
+	pinEvent Event            // the EventPinned
 	decoded  []decoding[T]    // versions that the prober decoded, oldest first
 	errs     map[string]error // by version id: what the last use that rejected it returned
 	failed   error            // why the service could not be asked; nil: it could
@@ -86,8 +87,9 @@ func (r *Ref[T]) project() {
 		t.pinned = nil
 		t.pinHold.release()
 		t.pinHold = hold{}
+		r.unpinned()
 	} else if t.pinned != nil && versionIDOf(t.pinned.secret) == pin.ID {
-		t.pinHold = r.holdSecret(t.pinHold)
+		t.pinHold = r.holdSecret(t.pinHold, t.pinEvent)
 	}
 	if t.protocol.Quiet() {
 		t.decoded, t.errs, t.failed = nil, nil, nil
@@ -95,6 +97,30 @@ func (r *Ref[T]) project() {
 	if t.protocol.TakeWake() {
 		t.wakeAll()
 	}
+}
+
+// pin makes h the version that the protocol pins, in place of the current one. The
+// caller holds t.mu.
+func (r *Ref[T]) pin(h *held[T], stage, current string) {
+	t := &r.try
+	r.unpinned()
+	t.pinned = h
+	t.pinEvent = Event{
+		Kind: EventPinned, Time: time.Now(), Secret: h.secret.v.name, ARN: h.secret.v.arn,
+		Version: h.secret.v.id, From: current, Stage: stage, Type: typeName[T](),
+	}
+	r.c.tellOf(r.id, t.pinEvent)
+}
+
+// unpinned tells of the end of a pin, if there was one. The caller holds t.mu.
+func (r *Ref[T]) unpinned() {
+	ev := r.try.pinEvent
+	if ev.Kind == 0 {
+		return
+	}
+	r.try.pinEvent = Event{}
+	ev.Kind, ev.From, ev.Since, ev.Time = EventUnpinned, "", ev.Time, time.Now()
+	r.c.tellOf(r.id, ev)
 }
 
 // wakeAll makes those who wait look again. The caller holds t.mu.
@@ -149,6 +175,7 @@ func (r *Ref[T]) decode(s *Secret) *held[T] {
 		d.held = &held[T]{value: v, secret: s}
 	} else {
 		r.c.counts.decodeErrors.Add(1)
+		r.c.tellOf(r.id, refusal{typeName[T](), err, ""}.event(s.v.id, 1))
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -278,6 +278,7 @@ func TestTryLogsWithoutLocks(t *testing.T) {
 		if got, err := secrets.Try(t.Context(), ref, rotAccept("new").use); got != "new" || err != nil {
 			t.Errorf("Try = %q, %v", got, err)
 		}
+		synctest.Wait()
 		if !h.called {
 			t.Error("nothing was logged of the version in use")
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
@@ -68,7 +69,7 @@ func (c *cache) sight(ctx context.Context, id string) (k sighting) {
 				return err
 			}
 		}
-		ck, err := c.check(ctx, e, id, (*lease.Lease).Begin, true)
+		ck, err := c.check(ctx, e, id, byTry, (*lease.Lease).Begin, true)
 		if seen := ck.labels(); seen != nil && (err == nil || answerOf(err) == transient) {
 			k.informed, k.labels = true, rotation.Labels(seen)
 		}
@@ -112,7 +113,7 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 // asked for within moments of a check, and so confirms none. A failure is the
 // prober's own: it is not remembered.
 func (c *cache) adoptNow(ctx context.Context, id string) (*Secret, error) {
-	q := c.claim(id)
+	q := c.claim(id, byTry)
 	defer c.release(q)
 	q.check = lease.BeginUnknown(q.n)
 	s, err := c.fetcher.value(ctx, id, Selector{}, true)
@@ -170,26 +171,46 @@ func (c *cache) outstanding(id string) bool {
 	return e.lease.Outstanding(&c.rules, c.now())
 }
 
-// A hold keeps a secret in the cache, and hot.
+// A hold keeps a secret in the cache, and hot, for a handle that uses another
+// version of it than the current one.
 type hold struct {
 	e    *entry
+	key  *pinKey
 	free func()
 }
 
-// holdSecret holds r's secret for as long as r lives, or until release. h is
-// what was held before.
-func (r *Ref[T]) holdSecret(h hold) hold {
+// holdSecret holds r's secret for as long as r lives, or until release, and shows
+// the pin that it is held for. h is what was held before.
+func (r *Ref[T]) holdSecret(h hold, pinned Event) hold {
 	c := &r.c.cache
 	e, _ := c.lookup(r.id)
 	if e == nil || e == h.e {
 		return h
 	}
 	h.release()
+	key := &pinKey{}
 	c.mu.Lock()
 	c.holdLocked(e)
+	c.pinned++
+	if !e.lease.Gone() {
+		past := e.growPast()
+		past.pins = append(past.pins, pin{key, pinned})
+	}
 	c.mu.Unlock()
-	let := runtime.AddCleanup(r, func(e *entry) { c.let(e) }, e)
-	return hold{e, func() { let.Stop(); c.let(e) }}
+	unpin := func(e *entry) { c.unpin(e, key) }
+	let := runtime.AddCleanup(r, unpin, e)
+	return hold{e, key, func() { let.Stop(); unpin(e) }}
+}
+
+// unpin ends a hold.
+func (c *cache) unpin(e *entry, key *pinKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pinned--
+	if h := e.coldState().history; h != nil {
+		h.pins = slices.DeleteFunc(h.pins, func(p pin) bool { return p.key == key })
+	}
+	c.applyLocked(e, func(l *lease.Lease) lease.Report { l.Release(); return lease.Report{} })
 }
 
 func (h hold) release() {
@@ -217,13 +238,13 @@ func (r *Ref[T]) find(decode bool) *held[T] {
 	if s == nil {
 		return nil
 	}
-	return r.slotIn(e).peek(c, s, decode)
+	return r.slotIn(e).peek(c, e, s, decode)
 }
 
 // peek returns s decoded, or the last good version if it does not decode; nil
 // if there is neither, if another goroutine is just decoding s, and if it would
 // have to be decoded first and decode is not set.
-func (sl *typedSlot[T]) peek(c *cache, s *Secret, decode bool) *held[T] {
+func (sl *typedSlot[T]) peek(c *cache, e *entry, s *Secret, decode bool) *held[T] {
 	for range 2 {
 		c.mu.Lock()
 		h, err, known := sl.knownLocked(s)
@@ -238,7 +259,7 @@ func (sl *typedSlot[T]) peek(c *cache, s *Secret, decode bool) *held[T] {
 		case !begin:
 			return nil
 		}
-		sl.run(c, s)
+		sl.run(c, e, s)
 	}
 	return nil
 }

@@ -52,14 +52,14 @@ func (c *cache) allVersions(ctx context.Context, id string) ([]*Secret, error) {
 	e, s := c.lookup(id)
 	if s != nil {
 		if all := e.all.Load(); all != nil {
-			if e.flags.Load()&(touched|listedSince) != touched|listedSince {
-				e.flags.Or(touched | listedSince)
+			if e.flags.Load()&listedSince == 0 {
+				e.flags.Or(listedSince)
 			}
-			c.counts.hits.add()
+			c.hitsOf(e).add()
 			return slices.Clone(*all), nil
 		}
 	}
-	var t tally
+	t := tally{id: id}
 	all, err := c.readVersions(ctx, id, &t)
 	c.count(t, err)
 	return slices.Clone(all), err
@@ -123,9 +123,9 @@ func (c *cache) serveList(e *entry) (all []*Secret, fresh bool) {
 func (c *cache) collect(ctx context.Context, e *entry) ([]*Secret, error) {
 	ck, err := c.settledCheck(e), error(nil)
 	if ck == nil {
-		ck, err = c.checkCurrent(ctx, e, "", (*lease.Lease).Begin, false)
+		ck, err = c.checkCurrent(ctx, e, "", byRead, (*lease.Lease).Begin, false)
 		if err == nil && c.outlived(e, ck.claim.ran) {
-			ck, err = c.checkCurrent(ctx, e, "", (*lease.Lease).Begin, false)
+			ck, err = c.checkCurrent(ctx, e, "", byRead, (*lease.Lease).Begin, false)
 		}
 		if err != nil {
 			return nil, err

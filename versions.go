@@ -191,7 +191,7 @@ func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick
 }
 
 func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, quick bool) (*kept, *entry, error) {
-	q := c.claim(id)
+	q := c.claim(id, byRead)
 	defer c.release(q)
 	s, err := c.fetcher.value(ctx, id, sel, quick)
 	c.mu.Lock()

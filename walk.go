@@ -136,6 +136,7 @@ func (a *attempt[T, R]) accepted(turn rotation.Turn, err error) {
 func (a *attempt[T, R]) note(w rotation.Version, err error, tell func(view[T], rotation.Version)) {
 	if wasOffered(err) {
 		a.r.c.counts.rejections.Add(1)
+		a.r.c.tellOf(a.r.id, Event{Kind: EventRejected, Version: w.ID, Stage: w.Stage, Type: typeName[T](), Class: ClassRejected})
 	}
 	if a.errs == nil {
 		a.errs = map[string]error{}
@@ -317,11 +318,10 @@ func (a *attempt[T, R]) found(w rotation.Version, h *held[T]) {
 	a.r.apply(a.current, func(v view[T]) {
 		v.ProberAccepted(&a.call, w, v.current)
 		if _, pinned = v.Pin(); pinned {
-			a.r.try.pinned = h
+			a.r.pin(h, w.Stage, v.current)
 		}
 	})
 	if pinned {
 		a.r.c.checkSoon(a.r.id)
-		a.r.c.log.log.Info("secrets: a version other than the current one is in use", "secret", a.r.id, "version", h.secret.v.id, "stage", w.Stage)
 	}
 }

@@ -49,7 +49,6 @@ type watch[T any] struct {
 func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entry, _ <-chan struct{}, goOn bool) {
 	var zero T
 	c := &w.r.c.cache
-	defer c.log.flush()
 	e, _, err := w.r.fresh(ctx)
 	switch {
 	case err == ErrClosed:
@@ -67,7 +66,7 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 	}
 	defer func() { // also where the loop's body panics
 		if !goOn {
-			c.let(e)
+			c.unwatch(e)
 		}
 	}()
 	w.failed = 0
@@ -144,7 +143,7 @@ func rootOf(err error) error {
 func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) bool {
 	c := &w.r.c.cache
 	if e != nil {
-		defer c.let(e)
+		defer c.unwatch(e)
 	}
 	var tick <-chan time.Time
 	switch {
@@ -167,7 +166,7 @@ func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) 
 	return true
 }
 
-// hold keeps e in the cache, and hot, until let. It returns the current
+// hold keeps e in the cache, and hot, until unwatch. It returns the current
 // version and what is closed when that changes; ok is false if e is gone.
 func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 	c.mu.Lock()
@@ -176,6 +175,7 @@ func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 		return nil, nil, false
 	}
 	c.holdLocked(e)
+	e.growPast().watchers++
 	r := e.growCold()
 	if r.changed == nil {
 		r.changed = make(chan struct{})
@@ -199,6 +199,16 @@ func (c *cache) holdLocked(e *entry) {
 func (c *cache) let(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.applyLocked(e, func(l *lease.Lease) lease.Report { l.Release(); return lease.Report{} })
+}
+
+// unwatch ends the hold of a Watch loop.
+func (c *cache) unwatch(e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h := e.coldState().history; h != nil {
+		h.watchers--
+	}
 	c.applyLocked(e, func(l *lease.Lease) lease.Report { l.Release(); return lease.Report{} })
 }
 

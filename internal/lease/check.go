@@ -44,6 +44,7 @@ type Report struct {
 	PutOff    bool   // it went back, which one check alone does not prove
 	Answered  bool   // the service answered for the secret: reads count anew
 	Recovered int    // the answer ended so many failures
+	Since     Time   // the first of the failures that Recovered or Failures counts
 	Failed    bool   // the check failed, for the first time in a row if Failures is 1
 	Failures  int    // failures in a row
 	No        bool   // the answer was no: the lease has ended
@@ -181,7 +182,7 @@ func (l *Lease) Prepared(r *Rules, m Moment, ck *Check, older bool) Report {
 	}
 	l.version, l.has = ck.version, true
 	c := l.confirm(r, m, ck, ck.observed)
-	rep.Answered, rep.Recovered = c.Answered, c.Recovered
+	rep.Answered, rep.Recovered, rep.Since = c.Answered, c.Recovered, c.Since
 	return rep
 }
 
@@ -295,7 +296,7 @@ func (l *Lease) settle(ck *Check) Report {
 	l.settled = ck.N
 	rep := Report{Answered: true}
 	if m := l.more; m != nil {
-		rep.Recovered = m.failures
+		rep.Recovered, rep.Since = m.failures, m.since
 		m.failures, m.since, m.skipDescribe = 0, 0, false
 	}
 	return rep
@@ -320,7 +321,7 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool) Report {
 	l.unlearn(r, m.Now)
 	l.plan(m.Now.Add(r.backoff(more.failures, m)), l.wanted || l.doubtful())
 	l.show(r, m.Now)
-	return Report{Failed: true, Failures: more.failures}
+	return Report{Failed: true, Failures: more.failures, Since: more.since}
 }
 
 // No is the answer that the secret is deleted or access to it denied: it ends

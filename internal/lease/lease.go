@@ -77,6 +77,7 @@ func (m Moment) upTo(d time.Duration) time.Duration { return time.Duration(float
 //	    or checked again within SecondCheck of the check's end by one that began
 //	    since (if checks fail, within the backoff), read or not
 //	L15 a served value's age is at most TTL or MaxStale, whichever is longer
+//	L16 shown ⇒ stale if and only if the TTL has ended
 type Lease struct {
 	version   string // id of the version that was last adopted
 	settled   uint64 // number of the check that last settled what is current
@@ -88,6 +89,7 @@ type Lease struct {
 	has       bool // there is a value
 	gone      bool // for good
 	shown     bool // hits are served without asking the lease
+	stale     bool // the value was served, or is shown, after the end of its TTL
 	planned   bool // next is the moment of the next check
 	wanted    bool // that check happens whether or not the secret is read
 	running   bool // the lease's own refresh waits or runs
@@ -158,6 +160,33 @@ func (l *Lease) Failing() (since Time, failing bool) {
 	return l.rare().since, l.rare().failures > 0
 }
 
+// Failures returns how many checks have failed in a row.
+func (l *Lease) Failures() int { return l.rare().failures }
+
+// Stale reports whether hits are served a value whose TTL has ended or, where
+// there are none, whether a read was.
+func (l *Lease) Stale() bool { return l.stale }
+
+// StaleSince returns the end of the TTL if the service has not answered for the
+// secret since and the value is served on. A value that is left to expire
+// because nobody reads it is not stale.
+func (l *Lease) StaleSince(r *Rules, now Time) (since Time, stale bool) {
+	if !l.Servable(r, now) || now < l.expires || !l.stale && l.rare().failures == 0 {
+		return 0, false
+	}
+	return l.expires, true
+}
+
+// Confirmed returns when the service last said that the version is current.
+func (l *Lease) Confirmed() Time { return l.confirmed }
+
+// Fetched returns when the service last gave the value.
+func (l *Lease) Fetched() Time { return l.fetched }
+
+// Next returns when the next check is planned; planned is false if the next
+// read decides.
+func (l *Lease) Next() (at Time, planned bool) { return l.next, l.planned && !l.gone }
+
 // Suspects reports whether one check has seen the version go back.
 func (l *Lease) Suspects() bool { return l.has && l.rare().suspected }
 
@@ -174,7 +203,7 @@ func (l *Lease) Due(r *Rules) Time {
 	case l.gone || r.OnRead:
 		return Never
 	case l.running && l.shown:
-		return l.last(r) // should the refresh hang
+		return l.outdated(l.last(r)) // should the refresh hang
 	case l.running:
 		return Never // its end decides
 	case !l.has && l.planned:
@@ -187,6 +216,15 @@ func (l *Lease) Due(r *Rules) Time {
 		due = min(due, l.next)
 	} else if l.shown {
 		due = min(due, l.expires)
+	}
+	return l.outdated(due)
+}
+
+// outdated returns due, or the end of the TTL of a value that is shown if that
+// is yet to be noticed and sooner.
+func (l *Lease) outdated(due Time) Time {
+	if l.shown && !l.stale {
+		return min(due, l.expires)
 	}
 	return due
 }
@@ -210,6 +248,7 @@ func (l *Lease) Fresh(r *Rules, now Time) bool {
 // show lets hits have the value, if it may be served.
 func (l *Lease) show(r *Rules, now Time) {
 	l.shown = !r.OnRead && l.Servable(r, now)
+	l.stale = l.Servable(r, now) && now >= l.expires
 }
 
 // plan sets the moment of the next check.

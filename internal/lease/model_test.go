@@ -52,7 +52,7 @@ type model struct {
 // with moments in ticks relative to now and limited to what comparisons can
 // tell apart. It is comparable, and all its bytes count.
 type state struct {
-	alive, has, shown, planned, wanted, running bool
+	alive, has, shown, stale, planned, wanted, running bool
 
 	version, holders, settled            uint8
 	confirmed, fetched, expires, next    int8
@@ -152,7 +152,7 @@ func (x *scratch) load(s *state) {
 	x.l = Lease{
 		version: id(s.version), settled: uint64(s.settled),
 		confirmed: at(s.confirmed), fetched: at(s.fetched), expires: at(s.expires), next: at(s.next),
-		holders: int32(s.holders), has: s.has, gone: !s.alive, shown: s.shown,
+		holders: int32(s.holders), has: s.has, gone: !s.alive, shown: s.shown, stale: s.stale,
 		planned: s.planned, wanted: s.wanted, running: s.running,
 	}
 	x.more = more{
@@ -231,6 +231,7 @@ func (c *checkState) load(doubts uint32) Check {
 func (x *scratch) store(m *model, s state) state {
 	l := &x.l
 	s.alive, s.has, s.shown, s.planned, s.wanted, s.running = !l.gone, l.has, l.shown, l.planned, l.wanted, l.running
+	s.stale = l.stale && !m.rules.OnRead // where it decides nothing
 	s.version, s.settled = version(l.version), uint8(l.settled)
 	s.holders = uint8(l.holders)
 	s.confirmed, s.fetched, s.expires, s.next = ticks(l.confirmed), ticks(l.fetched), ticks(l.expires), ticks(l.next)

@@ -63,6 +63,14 @@ func (l *Lease) refresh() {
 // much earlier a check may begin, so that many begin together; nothing expires
 // early. read says whether the secret was read since its last confirmation.
 func (l *Lease) Wake(r *Rules, m Moment, early Time, read bool) Report {
+	rep := l.wake(r, m, early, read)
+	if !r.OnRead {
+		l.stale = l.shown && m.Now >= l.expires
+	}
+	return rep
+}
+
+func (l *Lease) wake(r *Rules, m Moment, early Time, read bool) Report {
 	hot := read || l.wanted || l.holders > 0
 	switch {
 	case l.gone || r.OnRead:
@@ -115,7 +123,7 @@ func (l *Lease) outlive(now Time, hot bool, r *Rules) Report {
 
 // discard lets go of a value that is too old to be served.
 func (l *Lease) discard(r *Rules, now Time) Report {
-	l.shown, l.has = false, false
+	l.shown, l.has, l.stale = false, false, false
 	rep := Report{TooOld: l.rare().failures > 0, Failures: l.rare().failures}
 	if l.holders == 0 {
 		l.gone = true
@@ -170,5 +178,5 @@ func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time) {
 // Remove ends the lease because its owner wants it gone: it is evicted,
 // superseded by another secret, or the cache is closed.
 func (l *Lease) Remove() {
-	l.gone, l.shown, l.has = true, false, false
+	l.gone, l.shown, l.has, l.stale = true, false, false, false
 }

@@ -228,6 +228,10 @@ func (t *try) valued() {
 	switch {
 	case n.shown && last <= 0:
 		t.broken("L3: shown at the last moment or after")
+	case n.shown && n.stale != (n.expires <= 0):
+		t.broken("L16: shown, stale %t, expires in %d", n.stale, n.expires)
+	case n.stale && (!n.has || !n.shown):
+		t.broken("L16: stale and not shown")
 	case n.shown && t.x.l.Due(r) > at(last):
 		t.broken("L2: due later than the last moment")
 	case n.confirmed != n.age:

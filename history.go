@@ -1,0 +1,260 @@
+package secrets
+
+import (
+	"slices"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets/internal/lease"
+)
+
+// What noticed a version, see Event.How.
+const (
+	byRead     = "read"
+	byCheck    = "check"
+	byRefresh  = "refresh"
+	byPrefetch = "prefetch"
+	byTry      = "try"
+)
+
+// The operations of the API.
+const (
+	opGet      = "GetSecretValue"
+	opDescribe = "DescribeSecret"
+	opBatch    = "BatchGetSecretValue"
+)
+
+// A history is what is kept of an entry for nobody but those who look at it. Most
+// entries have none. Guarded by cache.mu.
+type history struct {
+	recent      []moment // oldest first, at most maxRecent
+	pending     lease.Pending
+	plan        *plan     // what DescribeSecret last said; nil: nothing of a rotation
+	stages      *[]string // the labels of the current version when a check last saw them; nil: as it was fetched
+	lastFailure instant
+	lastClass   FailureClass
+	pins        []pin
+	watchers    int
+	call        uint64 // the number of the call that last answered a check; 0 without Options.OnEvent
+}
+
+// maxRecent is how many moments are kept of a secret.
+const maxRecent = 16
+
+// A moment is what is kept of an event.
+type moment struct {
+	kind                           EventKind
+	at                             time.Time
+	since                          time.Time
+	version, from, stage, typ, how string
+	attempt                        int
+	class                          FailureClass
+}
+
+// A pin is a handle's use of another version than the current one.
+type pin struct {
+	key   *pinKey
+	event Event
+}
+
+// A pinKey identifies a pin. Its address must be its own, so it is not empty.
+type pinKey struct{ _ byte }
+
+var noHistory history
+
+// past returns e's history, to be read.
+func (e *entry) past() *history {
+	if h := e.coldState().history; h != nil {
+		return h
+	}
+	return &noHistory
+}
+
+// growPast returns e's history, to be written, and makes it where there is none.
+func (e *entry) growPast() *history {
+	r := e.growCold()
+	if r.history == nil {
+		r.history = &history{}
+	}
+	return r.history
+}
+
+// wall returns an instant by the wall clock, the zero time for the zero instant.
+func (c *cache) wall(t instant) time.Time {
+	switch {
+	case t == 0 || t == lease.Never:
+		return time.Time{}
+	case c.rules.OnRead:
+		return time.Unix(0, int64(t))
+	}
+	return c.start.Add(time.Duration(t - 1))
+}
+
+// aboutLocked returns an event that says which secret it is about.
+func (c *cache) aboutLocked(e *entry) Event {
+	ev := Event{Secret: e.id, Version: e.lease.Version()}
+	if s := e.cur; s != nil {
+		ev.Secret, ev.ARN = s.v.name, s.v.arn
+	}
+	return ev
+}
+
+// tellLocked tells of an event of e, and keeps what Status shows of it.
+func (c *cache) tellLocked(e *entry, ev Event) {
+	if ev.Kind == 0 {
+		return
+	}
+	about := c.aboutLocked(e)
+	if ev.Secret == "" {
+		ev.Secret = about.Secret
+	}
+	if ev.ARN == "" {
+		ev.ARN = about.ARN
+	}
+	if ev.Time.IsZero() {
+		ev.Time = time.Now()
+	}
+	c.keepEventLocked(e, &ev)
+	c.events.add(ev)
+}
+
+// tellOf is tellLocked for the secret that id names, with the lock free.
+func (c *cache) tellOf(id string, ev Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v, ok := c.index.Load(id); ok {
+		c.tellLocked(v.(*entry), ev)
+		return
+	}
+	if ev.Secret == "" {
+		ev.Secret = id
+	}
+	c.events.add(ev)
+}
+
+// keepEventLocked keeps what Status shows of an event: nothing of the first version,
+// which most secrets have alone, and of failures the first.
+func (c *cache) keepEventLocked(e *entry, ev *Event) {
+	if e.lease.Gone() || ev.Kind == EventAdopted && ev.From == "" || ev.Kind == EventFailed && ev.Attempt > 1 {
+		return
+	}
+	h := e.growPast()
+	if len(h.recent) == maxRecent {
+		copy(h.recent, h.recent[1:])
+		h.recent = h.recent[:maxRecent-1]
+	}
+	h.recent = append(h.recent, moment{
+		kind: ev.Kind, at: ev.Time, since: ev.Since, version: ev.Version, from: ev.From,
+		stage: ev.Stage, typ: ev.Type, how: ev.How, attempt: ev.Attempt, class: ev.Class,
+	})
+}
+
+// adoptedLocked counts and tells of e's new version, which replaced old.
+func (c *cache) adoptedLocked(e *entry, old *Secret, how string) {
+	ev := Event{Kind: EventAdopted, Version: e.cur.v.id, How: how}
+	if old != nil {
+		c.counts.newVersions.Add(1)
+		ev.From = versionIDOf(old)
+	}
+	e.since = c.now()
+	if h := e.coldState().history; h != nil {
+		h.stages = nil
+	}
+	if !c.closed {
+		c.tellLocked(e, ev)
+	}
+}
+
+// failureLocked tells of a refresh that failed.
+func (c *cache) failureLocked(e *entry, rep lease.Report, err error) {
+	class, now := ClassOf(err), c.now()
+	h := e.growPast()
+	h.lastFailure, h.lastClass = now, class
+	ev := Event{
+		Kind: EventFailed, Version: e.lease.Version(), Class: class, Err: err,
+		Attempt: rep.Failures, Since: c.wall(rep.Since),
+	}
+	if next, planned := e.lease.Next(); planned {
+		ev.Next = c.wall(next)
+	}
+	c.tellLocked(e, ev)
+}
+
+// lastMomentLocked returns the event that tells that e's version is too old, should
+// it turn out to be.
+func (c *cache) lastMomentLocked(e *entry) Event {
+	ev := c.aboutLocked(e)
+	ev.Kind, ev.Since = EventTooOld, c.wall(e.lease.Confirmed())
+	return ev
+}
+
+// refusalLocked tells of a version that a slot has just failed to decode.
+func (c *cache) refusalLocked(e *entry, sl slot, s *Secret) {
+	r, ok := sl.refusedLocked(s)
+	if !ok {
+		return
+	}
+	times, _ := sl.remindLocked(c.now())
+	c.tellLocked(e, r.event(s.v.id, times))
+}
+
+// event returns the EventRefused of a version.
+func (r refusal) event(version string, times int) Event {
+	return Event{
+		Kind: EventRefused, Version: version, From: r.serving, Type: r.kind, Field: r.err.Field,
+		Class: ClassDecode, Err: r.err, Attempt: times,
+	}
+}
+
+// remindLocked tells once an hour of the types that do not decode e's version.
+func (c *cache) remindLocked(e *entry) {
+	for _, sl := range e.slotsLocked() {
+		if r, ok := sl.refusedLocked(e.cur); ok {
+			if times, due := sl.remindLocked(c.now()); due {
+				c.tellLocked(e, r.event(e.cur.v.id, times))
+			}
+		}
+	}
+}
+
+// describedPastLocked keeps and tells what a description says of the labels and
+// of a rotation.
+func (c *cache) describedPastLocked(e *entry, d *description) {
+	if e.cur != nil && d.labels[Current] == e.cur.v.id {
+		e.seeStagesLocked(d.labels)
+	}
+	pending := d.labels.outstanding()
+	if pending == "" && !d.rotation.known() && e.coldState().history == nil {
+		return // like most
+	}
+	h := e.growPast()
+	h.plan = d.rotation
+	rep := h.pending.Seen(c.now(), pending)
+	if rep.Ended != "" {
+		c.tellLocked(e, Event{Kind: EventRotated, Version: rep.Ended, Since: c.wall(rep.EndedSince)})
+	}
+	if rep.Began != "" {
+		c.tellLocked(e, Event{Kind: EventRotating, Version: rep.Began, Stage: Pending})
+	}
+	if rep.Stuck > 0 {
+		c.tellLocked(e, Event{Kind: EventRotationStuck, Version: pending, Stage: Pending, Since: c.wall(rep.Since), Attempt: rep.Stuck})
+	}
+}
+
+// seeStagesLocked keeps the labels of the current version where they are not those
+// that it was fetched with.
+func (e *entry) seeStagesLocked(l labels) {
+	stages, n, same := *e.cur.v.stages, 0, true
+	for name, id := range l {
+		if id == e.cur.v.id {
+			n++
+			same = same && slices.Contains(stages, name)
+		}
+	}
+	switch same = same && n == len(stages); {
+	case !same:
+		names := l.of(e.cur.v.id)
+		e.growPast().stages = &names
+	case e.coldState().history != nil:
+		e.cold.history.stages = nil
+	}
+}
