@@ -201,7 +201,7 @@ func call[T any](ctx context.Context, f *fetcher, q request, fn func(context.Con
 	if r.err != nil {
 		r.v, r.err = zero, shown(ctx, r.err)
 	}
-	q.ended(whole, f, r.err)
+	q.ended(whole, f, arnOf(r.v), r.err)
 	return r.v, r.err
 }
 

@@ -29,8 +29,9 @@ func (q *request) begin(ctx context.Context, f *fetcher) {
 	}
 }
 
-// ended counts the failure of the call, and tells of it.
-func (q *request) ended(ctx context.Context, f *fetcher, err error) {
+// ended counts the failure of the call, and tells of it. arn is what the answer
+// says, "" if that is nothing.
+func (q *request) ended(ctx context.Context, f *fetcher, arn string, err error) {
 	var class FailureClass
 	if err != nil {
 		class = ClassOf(err)
@@ -42,12 +43,27 @@ func (q *request) ended(ctx context.Context, f *fetcher, err error) {
 	}
 	e := Event{
 		Kind: EventCall, Time: q.began, Operation: q.op, Duration: time.Since(q.began), Call: q.call,
-		Secret: q.id, Secrets: q.ids, Class: class, Err: err, ctx: lasting(ctx),
+		Secret: q.id, ARN: arn, Secrets: q.ids, Class: class, Err: err, ctx: lasting(ctx),
 	}
 	if q.ids == nil {
 		e.Secrets = []string{q.id}
 	}
 	f.events.add(e)
+}
+
+// arnOf returns the ARN that an answer is about, "" if that is nothing, or several.
+func arnOf(answer any) string {
+	switch a := answer.(type) {
+	case *Secret:
+		if a != nil {
+			return a.v.arn
+		}
+	case *description:
+		if a != nil {
+			return a.arn
+		}
+	}
+	return ""
 }
 
 // lasting returns what an event keeps of a context.
