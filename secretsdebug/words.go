@@ -61,6 +61,8 @@ func dollars(d float64) string {
 		return fmt.Sprintf("$%.2f", d)
 	case d == 0:
 		return "$0"
+	case d < 0.001:
+		return fmt.Sprintf("$%.6f", d)
 	}
 	return fmt.Sprintf("$%.4f", d)
 }

@@ -114,7 +114,7 @@ func TestFigures(t *testing.T) {
 			t.Errorf("number(%d) = %q, want %q", n, got, want)
 		}
 	}
-	for d, want := range map[float64]string{0: "$0", 0.00017: "$0.0002", 6.1728: "$6.17"} {
+	for d, want := range map[float64]string{0: "$0", 0.00001: "$0.000010", 0.0017: "$0.0017", 6.1728: "$6.17"} {
 		if got := dollars(d); got != want {
 			t.Errorf("dollars(%v) = %q, want %q", d, got, want)
 		}
