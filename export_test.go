@@ -35,6 +35,8 @@ func disagreement(c *cache, e *entry) string {
 		return "another entry is at its place in the heap"
 	case (c.scheduler.refreshes[e] != nil) != l.Refreshing():
 		return fmt.Sprintf("refreshing %t, refresh %t", l.Refreshing(), c.scheduler.refreshes[e] != nil)
+	case (e.flags.Load()&isStale != 0) != l.Stale():
+		return fmt.Sprintf("lease stale %t, hits counted so %t", l.Stale(), !l.Stale())
 	case l.Gone() && e.id != "":
 		return "a lease that is gone has a name"
 	}

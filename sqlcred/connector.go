@@ -25,6 +25,7 @@ type Connector struct {
 	driver  atomic.Pointer[driver.Driver] // of the last connector that open made
 	misread atomic.Pointer[misread]       // the last version that does not decode
 	answer  atomic.Pointer[string]        // the last with which the server refused a login, and whose
+	wrong   atomic.Uint64                 // logins that the server refused
 	closing context.Context               // ends with Close
 	close   context.CancelFunc            // ends closing
 }

@@ -145,6 +145,7 @@ func (l *login) abandon() {
 	case o.err == nil:
 		o.conn.Close()
 	case l.c.options.isRefused(o.err):
+		l.c.wrong.Add(1)
 		l.c.gate.refuse(l.version.id, l.shown(o.err))
 	}
 }
@@ -175,12 +176,16 @@ func (l *login) finish(o outcome, stopped bool) (driver.Conn, error) {
 	if account := accountError(o.err, said, l.version.login.Username); account != nil {
 		return nil, account
 	}
+	wrong := l.c.options.isRefused(o.err)
+	if wrong {
+		l.c.wrong.Add(1)
+	}
 	switch {
 	case stopped:
 		// The server's answer is that to the sibling: what this login
 		// failed with is that it was stopped.
 		return nil, &barredError{l.place.reason}
-	case l.c.options.isRefused(o.err):
+	case wrong:
 		refused = said
 		return nil, &refusedError{said}
 	}
