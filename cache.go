@@ -135,6 +135,7 @@ const (
 	isRotating                 // a rotation is known to be outstanding
 	isStale                    // hits are served a version whose TTL has ended
 	toldStale                  // EventStale told of it
+	wasRefused                 // a type did not decode a version
 	touched        = readSinceCheck | readSinceScan
 )
 

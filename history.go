@@ -193,8 +193,19 @@ func (c *cache) refusalLocked(e *entry, sl slot, s *Secret) {
 	if !ok {
 		return
 	}
+	e.setFlagLocked(wasRefused, true)
 	times, _ := sl.remindLocked(c.now())
 	c.tellLocked(e, r.event(s.v.id, times))
+}
+
+// refusalsLocked returns how many types do not decode e's version.
+func (e *entry) refusalsLocked() (n uint64) {
+	for _, sl := range e.slotsLocked() {
+		if _, ok := sl.refusedLocked(e.cur); ok {
+			n++
+		}
+	}
+	return n
 }
 
 // event returns the EventRefused of a version.

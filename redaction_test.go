@@ -214,6 +214,11 @@ func exposure(t *testing.T) map[string]any {
 	if !ok || len(status.Refused) == 0 {
 		t.Fatalf("Status of a secret that does not decode: %+v, %t", status, ok)
 	}
+	load := secrets.Load(ctx, secrets.Bind[byValue](c, "weak"))
+	var le *secrets.LoadError
+	if !errors.As(load, &le) {
+		t.Fatalf("Load of a weak password = %v, want a *LoadError", load)
+	}
 	synctest.Wait()
 	if last.Kind == 0 {
 		t.Fatal("no event tells of a version that does not decode")
@@ -227,6 +232,7 @@ func exposure(t *testing.T) map[string]any {
 		"Selector": secrets.Stage("custom"), "RefreshMode": secrets.RefreshAhead,
 		"RotationState": state, "RotationPhase": state.Phase,
 		"Event": last, "EventKind": last.Kind, "FailureClass": last.Class, "Status": status,
+		"LoadError": le, "LoadError value": *le, "LoadFailure": le.Failures[0],
 		"DecodeError": de, "DecodeError value": *de, "DecodeError wrapped": decode,
 		"PrefetchError": &secrets.PrefetchError{Errors: map[string]error{"weak": decode}}, "PrefetchError value": secrets.PrefetchError{Errors: map[string]error{"weak": de}},
 		"RejectedError": rejected, "RejectedError value": *rejected, "Attempt": attempt,
@@ -269,7 +275,7 @@ func TestNoTypeShowsAValue(t *testing.T) {
 			}
 		}
 		for _, name := range exportedTypes(t) {
-			if _, ok := values[name]; !ok && name != "API" { // an interface
+			if _, ok := values[name]; !ok && name != "API" && name != "Handle" { // interfaces
 				t.Errorf("the exported type %s is not among those exposed", name)
 			}
 		}

@@ -45,6 +45,7 @@ type Stats struct {
 	StaleNow uint64 // those whose version has expired and is served on, see Status.StaleSince
 	Rotating uint64 // those that a rotation is known to be outstanding for
 	Pinned   uint64 // handles that use a version other than the current one, see Try
+	Refused  uint64 // types that do not decode the current version of a secret, see Status.Refused
 
 	// OldestConfirmation is when the service last confirmed the version that it
 	// confirmed the longest time ago, of those that are served. It is zero if none is.
@@ -92,6 +93,7 @@ func (s Stats) Sub(t Stats) Stats {
 		StaleNow:           s.StaleNow,
 		Rotating:           s.Rotating,
 		Pinned:             s.Pinned,
+		Refused:            s.Refused,
 		OldestConfirmation: s.OldestConfirmation,
 	}
 }
@@ -141,8 +143,12 @@ func (c *cache) gaugesLocked(s *Stats) {
 	now, oldest := c.now(), instant(lease.Never)
 	see := func(e *entry) {
 		l := &e.lease
-		if l.Rotating() {
+		flags := e.flags.Load()
+		if flags&isRotating != 0 {
 			s.Rotating++
+		}
+		if flags&wasRefused != 0 {
+			s.Refused += e.refusalsLocked()
 		}
 		_, stale := l.StaleSince(&c.rules, now)
 		if stale {

@@ -1,0 +1,202 @@
+package secrets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// A Handle is a [*Ref] of whatever type, for [Load] and [Ready].
+type Handle interface {
+	ID() string
+	Status() (Status, bool)
+
+	client() *Client
+	kindName() string
+	load(context.Context) error // reads and decodes
+	usable() bool               // a read would be served from memory, decoded if need be
+}
+
+func (r *Ref[T]) client() *Client  { return r.c }
+func (r *Ref[T]) kindName() string { return typeName[T]() }
+func (r *Ref[T]) usable() bool     { return r.peek() != nil }
+
+func (r *Ref[T]) load(ctx context.Context) error {
+	_, err := r.heldCurrent(ctx)
+	return err
+}
+
+// Load makes handles ready to be read: it fetches their secrets, 20 a request as
+// [Client.Prefetch] does, decodes and validates each for its handle, and blocks until
+// all are done or ctx ends. It is for the start of a service: from then on reads
+// are served from memory. The handles may be of different types and clients.
+//
+// The error is nil or a [*LoadError] that lists every handle that has no usable
+// version, and what to do about it; after Close, and for more secrets than
+// Options.Size, it is another. A handle that keeps an older version, since the
+// current one does not decode or the service does not answer, is usable.
+func Load(ctx context.Context, handles ...Handle) error {
+	failed := map[*Client]map[string]error{}
+	for _, h := range handles {
+		if c := h.client(); failed[c] == nil {
+			var err error
+			if failed[c], err = c.loadAll(ctx, handles); err != nil {
+				return err
+			}
+		}
+	}
+	e := &LoadError{}
+	for _, h := range handles {
+		err := failed[h.client()][h.ID()]
+		switch {
+		case err != nil && h.usable():
+			continue
+		case err == nil:
+			err = h.load(ctx)
+		}
+		if err == ErrClosed {
+			return err
+		}
+		e.add(h, err)
+	}
+	return e.orNil()
+}
+
+// loadAll fetches the secrets of those handles that are c's, and returns the errors
+// of those that failed by their ids.
+func (c *Client) loadAll(ctx context.Context, handles []Handle) (map[string]error, error) {
+	var ids []string
+	for _, h := range handles {
+		if h.client() == c {
+			ids = append(ids, h.ID())
+		}
+	}
+	err := c.Prefetch(ctx, ids...)
+	var failed *PrefetchError
+	switch {
+	case err == nil:
+		return map[string]error{}, nil
+	case errors.As(err, &failed):
+		return failed.Errors, nil
+	case err == ErrClosed || ctx.Err() == nil:
+		return nil, err
+	}
+	all := make(map[string]error, len(ids))
+	for _, id := range ids {
+		all[id] = err
+	}
+	return all, nil
+}
+
+// Ready reports whether handles can be read now, from memory alone: it makes no
+// request, whatever it finds. It is for a probe of a running service. The error
+// is nil or a [*LoadError] that lists those that cannot: their secret was never
+// read, was evicted, deleted or denied, is too old, or no version decodes.
+// A handle that was never read is decoded.
+//
+// A handle that serves an older version, since the service cannot be asked or the
+// current version does not decode, is ready: that a service leaves its load
+// balancer would make an outage of it. Stats.StaleNow, Stats.Refused and
+// [Ref.Status] tell.
+func Ready(handles ...Handle) error {
+	e := &LoadError{}
+	for _, h := range handles {
+		if h.usable() {
+			continue
+		}
+		e.add(h, h.client().whyNotReady(h))
+	}
+	return e.orNil()
+}
+
+var errNotCached = errors.New("it is not cached: it was not read yet, was evicted, or is too old to be served")
+
+// whyNotReady returns why a handle has nothing to serve, as far as that is
+// remembered.
+func (c *cache) whyNotReady(h Handle) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	if e := c.knownLocked(h.ID()); e != nil {
+		for _, sl := range e.slotsLocked() {
+			if r, ok := sl.refusedLocked(e.cur); ok && r.kind == h.kindName() && r.serving == "" {
+				return r.err
+			}
+		}
+	}
+	if f, ok := c.negative.failures.Peek(question{id: h.ID()}); ok {
+		return f.err
+	}
+	return errNotCached
+}
+
+// A LoadFailure is a handle that cannot be used.
+type LoadFailure struct {
+	ID     string
+	Type   string // that the handle reads the secret as
+	Class  FailureClass
+	Advice string // what to do about it, for whoever runs the service
+	Err    error
+}
+
+// A LoadError lists the handles that cannot be used, in the order in which they
+// were given. Its message names each with the reason and the advice, and holds no
+// value.
+type LoadError struct {
+	Failures []LoadFailure
+}
+
+// add adds a handle's failure, if there is one.
+func (e *LoadError) add(h Handle, err error) {
+	if err == nil {
+		return
+	}
+	e.Failures = append(e.Failures, LoadFailure{
+		ID: h.ID(), Type: h.kindName(), Class: ClassOf(err), Err: err,
+		Advice: adviceFor(h.ID(), h.client().fetcher.region(), err),
+	})
+}
+
+func (e *LoadError) orNil() error {
+	if len(e.Failures) == 0 {
+		return nil
+	}
+	return e
+}
+
+func (e *LoadError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "secrets: %d cannot be used", len(e.Failures))
+	for _, f := range e.Failures {
+		fmt.Fprintf(&b, "; %q as %s: %s", f.ID, f.Type, reasonOf(f.ID, f.Err))
+		if f.Advice != "" {
+			fmt.Fprintf(&b, " (%s)", f.Advice)
+		}
+	}
+	return b.String()
+}
+
+// reasonOf returns an error's message without what says which secret it is about.
+func reasonOf(id string, err error) string {
+	text := err.Error()
+	for _, op := range []string{"prefetch", "get"} {
+		text = strings.TrimPrefix(text, fmt.Sprintf("secrets: %s %q: ", op, id))
+	}
+	return strings.TrimPrefix(text, "secrets: ")
+}
+
+// Unwrap returns the errors of the handles.
+func (e *LoadError) Unwrap() []error {
+	errs := make([]error, len(e.Failures))
+	for i, f := range e.Failures {
+		errs[i] = f.Err
+	}
+	return errs
+}
+
+// Format writes the error's message, whatever the verb.
+func (e *LoadError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
