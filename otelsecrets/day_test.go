@@ -236,6 +236,7 @@ func (d *day) agree(when string) {
 	same("rejected: Stats, events, metric", st.Rejections, d.events.of("rejected"), metric("secrets.cache.versions rejected"))
 	same("evicted: Stats, events, metric", st.Evictions, d.events.of("evicted"), metric("secrets.cache.removals evicted"))
 	same("dropped: Stats, events, metric", st.Denials, d.events.of("dropped"), metric("secrets.cache.removals denied"))
+	same("refusals: Stats, metric", st.Refused, metric("secrets.cache.refusals"))
 	same("pins: Stats, events, metric", st.Pinned, d.events.of("pinned")-d.events.of("unpinned"), metric("secrets.cache.pins"))
 	same("rotating: Stats, metric, page", st.Rotating, metric("secrets.cache.secret.rotating"), uint64(page.Totals.Rotating))
 	same("stale: Stats, metric, page", st.StaleNow, metric("secrets.cache.secret.stale"), uint64(page.Totals.Stale))

@@ -32,9 +32,9 @@
 //	secrets.cache.secret.count          {secret}
 //	secrets.cache.secret.failing        {secret}   error.type
 //	secrets.cache.secret.stale          {secret}
-//	secrets.cache.secret.refused        {secret}
 //	secrets.cache.secret.rotating       {secret}
 //	secrets.cache.rotation.age          s
+//	secrets.cache.refusals              {type}
 //	secrets.cache.pins                  {handle}
 //	secrets.cache.confirmation.age      s
 //

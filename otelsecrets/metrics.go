@@ -68,7 +68,6 @@ func labeled(key string, all ...series) []series {
 
 // levels are what stands now, summed up over all secrets.
 type levels struct {
-	refused  int64
 	failing  map[secrets.FailureClass]int64
 	rotating time.Duration // how long the oldest rotation has been outstanding
 }
@@ -78,9 +77,6 @@ func levelsOf(all iter.Seq[secrets.Status], now time.Time) levels {
 	for st := range all {
 		if st.Failures > 0 {
 			l.failing[st.LastClass]++
-		}
-		if len(st.Refused) > 0 {
-			l.refused++
 		}
 		if st.Rotation.PendingVersion != "" && !st.Rotation.Since.IsZero() {
 			l.rotating = max(l.rotating, now.Sub(st.Rotation.Since))
@@ -98,11 +94,11 @@ var failing = []secrets.FailureClass{
 
 // instruments are the instruments of one Telemetry.
 type instruments struct {
-	counters                       []metric.Int64ObservableCounter
-	count, failing, stale, refused metric.Int64ObservableUpDownCounter
-	rotating, pins                 metric.Int64ObservableUpDownCounter
-	rotationAge, confirmationAge   metric.Float64ObservableGauge
-	all                            []metric.Observable
+	counters                        []metric.Int64ObservableCounter
+	count, failing, stale, refusals metric.Int64ObservableUpDownCounter
+	rotating, pins                  metric.Int64ObservableUpDownCounter
+	rotationAge, confirmationAge    metric.Float64ObservableGauge
+	all                             []metric.Observable
 }
 
 // Observe lets every collection of metrics read the client's Stats and Statuses,
@@ -140,8 +136,8 @@ func (t *Telemetry) instruments() (*instruments, error) {
 		{&in.count, "secrets.cache.secret.count", "{secret}", "Secrets in the cache."},
 		{&in.failing, "secrets.cache.secret.failing", "{secret}", "Secrets whose last refresh failed, by class."},
 		{&in.stale, "secrets.cache.secret.stale", "{secret}", "Secrets whose version has expired and is served on."},
-		{&in.refused, "secrets.cache.secret.refused", "{secret}", "Secrets of which a type serves an older version than the current one, or none."},
 		{&in.rotating, "secrets.cache.secret.rotating", "{secret}", "Secrets with a rotation outstanding."},
+		{&in.refusals, "secrets.cache.refusals", "{type}", "Types that do not decode the current version of a secret, and serve an older one or none."},
 		{&in.pins, "secrets.cache.pins", "{handle}", "Handles that use another version than the current one."},
 	} {
 		made, err := t.meter.Int64ObservableUpDownCounter(l.name, metric.WithUnit(l.unit), metric.WithDescription(l.description))
@@ -185,7 +181,7 @@ func (t *Telemetry) observe(o metric.Observer, in *instruments, st secrets.Stats
 	}
 	o.ObserveInt64(in.count, int64(st.Secrets), common)
 	o.ObserveInt64(in.stale, int64(st.StaleNow), common)
-	o.ObserveInt64(in.refused, l.refused, common)
+	o.ObserveInt64(in.refusals, int64(st.Refused), common)
 	o.ObserveInt64(in.rotating, int64(st.Rotating), common)
 	o.ObserveInt64(in.pins, int64(st.Pinned), common)
 	o.ObserveFloat64(in.rotationAge, l.rotating.Seconds(), common)

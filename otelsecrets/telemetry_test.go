@@ -135,7 +135,7 @@ func TestMetrics(t *testing.T) {
 			"secrets.cache.reads hit": 4, "secrets.cache.reads miss": 3, "secrets.cache.reads negative": 1, "secrets.cache.reads stale": 0,
 			"secrets.cache.calls GetSecretValue": 3, "secrets.cache.calls DescribeSecret": 0, "secrets.cache.call.errors missing": 1, "secrets.cache.call.errors network": 0,
 			"rpc.client.call.duration GetSecretValue": 2, "rpc.client.call.duration missing GetSecretValue": 1,
-			"secrets.cache.secret.count": 2, "secrets.cache.secret.refused": 0, "secrets.cache.confirmation.age": 0,
+			"secrets.cache.secret.count": 2, "secrets.cache.refusals": 0, "secrets.cache.confirmation.age": 0,
 		})
 
 		r.srv.Put("n", "hunter2") // does not decode
@@ -145,7 +145,7 @@ func TestMetrics(t *testing.T) {
 		r.client.Refresh(ctx, "db")
 		synctest.Wait()
 		r.want(map[string]float64{
-			"secrets.cache.versions adopted": 1, "secrets.cache.versions refused": 1, "secrets.cache.secret.refused": 1,
+			"secrets.cache.versions adopted": 1, "secrets.cache.versions refused": 1, "secrets.cache.refusals": 1,
 			"secrets.cache.secret.rotating": 1, "secrets.cache.rotation.age": 0, "secrets.cache.refreshes": 2,
 		})
 		for range 60 {
