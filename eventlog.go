@@ -27,6 +27,8 @@ const (
 	msgDescribe     = "secrets: DescribeSecret denied; every refresh calls GetSecretValue"
 	msgNoDescribe   = "secrets: DescribeSecret unavailable; every refresh calls GetSecretValue"
 	msgNoBatch      = "secrets: BatchGetSecretValue unavailable; secrets are fetched one by one"
+	msgLost         = "secrets: events were dropped; the logger or OnEvent is too slow"
+	msgPanicked     = "secrets: OnEvent panicked"
 )
 
 // line returns the level and the message of an event's log record, "" if it has

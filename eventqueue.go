@@ -69,7 +69,7 @@ func (q *eventQueue) deliver() {
 			return
 		}
 		if lost > 0 {
-			q.guard(func() { q.warn("secrets: events were dropped: the logger or OnEvent is too slow", "dropped", lost) })
+			q.guard(func() { q.warn(msgLost, "dropped", lost) })
 		}
 		q.tell(&e)
 	}
@@ -105,7 +105,7 @@ func (q *eventQueue) tell(e *Event) {
 	}
 	if p := q.guard(func() { q.hook(*e) }); p != nil {
 		q.guard(func() {
-			q.warn("secrets: OnEvent panicked", "event", e.Kind.String(), "secret", e.Secret, "panic", typeOf(p))
+			q.warn(msgPanicked, "event", e.Kind.String(), "secret", e.Secret, "panic", typeOf(p))
 		})
 	}
 }
