@@ -200,7 +200,18 @@ func TestNobodyAnswers(t *testing.T) {
 		t.Errorf("error %v; nothing else can be said:\n%s", err, out)
 	}
 	srv.ClearFaults()
-	end := srv.BrokenJSON()
+	srv.Fail(secretstest.Fault{Code: "ExpiredTokenException", Message: "The security token included in the request is expired", Times: secretstest.Always})
+	out, err = doctor(t, "prod/db")
+	wantLines(t, out, "read AWSCURRENT NO CREDENTIALS", "✗ the credentials are not good")
+	if err == nil || strings.Contains(out, "grant") {
+		t.Errorf("error %v; no permission of the secret's is missing:\n%s", err, out)
+	}
+	srv.ClearFaults()
+	end := srv.ThrottleStorm()
+	out, _ = doctor(t, "prod/db")
+	wantLines(t, out, "read AWSCURRENT THROTTLED", "✗ too many requests")
+	end()
+	end = srv.BrokenJSON()
 	out, _ = doctor(t, "prod/db")
 	wantLines(t, out, "read AWSCURRENT NO ANSWER")
 	end()

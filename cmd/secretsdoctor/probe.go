@@ -29,13 +29,14 @@ const (
 	unsupported         // the endpoint has no such operation
 	throttled           // too many requests at this moment
 	unanswered          // the service did not answer
+	uncredited          // it was not asked, or did not take the credentials
 	refused             // it refused for another reason
 )
 
 var outcomes = map[outcome]string{
 	allowed: "yes", empty: "yes (there is none now)", denied: "DENIED", keyDenied: "KEY DENIED", keyBroken: "KEY UNUSABLE",
 	missing: "NO SUCH SECRET", deleted: "DELETED", unsupported: "NOT AT THIS ENDPOINT", throttled: "THROTTLED",
-	unanswered: "NO ANSWER", refused: "REFUSED",
+	unanswered: "NO ANSWER", uncredited: "NO CREDENTIALS", refused: "REFUSED",
 }
 
 // String returns the outcome in a word or two.
@@ -51,35 +52,22 @@ type probe struct {
 // hold no values; those of the SDK itself may quote an answer that it could not
 // read, and are not shown then.
 func classify(err error) probe {
-	if err == nil {
-		return probe{}
-	}
 	var unreadable *smithy.DeserializationError
-	if errors.As(err, &unreadable) {
+	var api smithy.APIError
+	class := secrets.ClassOf(err)
+	switch {
+	case err == nil:
+		return probe{}
+	case errors.As(err, &unreadable):
 		return probe{unanswered, "the answer could not be read"}
-	}
-	api := answer(err)
-	if api == nil {
+	case class == secrets.ClassCredentials: // of STS for instance: no answer about the secret
+		return probe{uncredited, err.Error()}
+	case class == secrets.ClassThrottled:
+		return probe{throttled, err.Error()}
+	case !errors.As(err, &api):
 		return probe{unanswered, err.Error()}
 	}
 	return probe{outcomeOf(api.ErrorCode(), api.ErrorMessage()), api.ErrorMessage()}
-}
-
-// answer returns the error that Secrets Manager answered with. A refusal by STS,
-// of which credentials were asked, comes as an error of an operation within the
-// operation's, and is no answer about the secret.
-func answer(err error) smithy.APIError {
-	var op *smithy.OperationError
-	for inner := err; errors.As(inner, &op); inner = op.Err {
-		if op.ServiceID != secretsmanager.ServiceID {
-			return nil
-		}
-	}
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return nil
-	}
-	return api
 }
 
 func outcomeOf(code, message string) outcome {
@@ -98,8 +86,6 @@ func outcomeOf(code, message string) outcome {
 		return keyBroken
 	case slices.Contains([]string{"UnknownOperationException", "UnsupportedOperation", "InvalidAction", "NotImplemented", "NotImplementedException"}, code):
 		return unsupported
-	case strings.Contains(code, "Throttl"), code == "TooManyRequestsException":
-		return throttled
 	}
 	return refused
 }
@@ -144,7 +130,7 @@ func (d *diagnosis) ask(ctx context.Context, api *secretsmanager.Client, client 
 	var err error
 	d.version, err = client.GetVersion(ctx, d.id, secrets.Stage(secrets.Current))
 	d.current = classify(err)
-	if d.current.outcome == unanswered {
+	if d.mute() {
 		d.describe, d.pending, d.previous, d.batch = d.current, d.current, d.current, d.current
 		return
 	}
@@ -165,6 +151,11 @@ func (d *diagnosis) ask(ctx context.Context, api *secretsmanager.Client, client 
 	}
 }
 
+// mute reports whether the service said nothing, and would not if it was asked more.
+func (d *diagnosis) mute() bool {
+	return d.current.outcome == unanswered || d.current.outcome == uncredited
+}
+
 // askLabel asks for the version that has a label. Without such a version the
 // answer is that something was not found; that it is not the secret, the other
 // answers tell.
@@ -182,7 +173,7 @@ func (d *diagnosis) askLabel(ctx context.Context, client *secrets.Client, label 
 func askBatch(ctx context.Context, api *secretsmanager.Client, some []*diagnosis) {
 	in := &secretsmanager.BatchGetSecretValueInput{}
 	for _, d := range some {
-		if d.current.outcome != unanswered {
+		if !d.mute() {
 			in.SecretIdList = append(in.SecretIdList, d.id)
 		}
 	}
@@ -191,7 +182,7 @@ func askBatch(ctx context.Context, api *secretsmanager.Client, some []*diagnosis
 	}
 	_, err := api.BatchGetSecretValue(ctx, in)
 	for _, d := range some {
-		if d.current.outcome != unanswered {
+		if !d.mute() {
 			d.batch = classify(err)
 		}
 	}

@@ -171,7 +171,7 @@ func (d *diagnosis) findings() []finding {
 	if text := d.unreadable(); text != "" {
 		found = append(found, finding{true, text})
 	}
-	if d.current.outcome == unanswered {
+	if d.mute() {
 		return found
 	}
 	for _, text := range []string{d.aboutDescribe(), d.aboutLabel(d.pending, secrets.Pending), d.aboutLabel(d.previous, secrets.Previous), d.aboutBatch(), d.aboutRotation()} {
@@ -209,7 +209,9 @@ func (d *diagnosis) unreadable() string {
 	case throttled:
 		return "too many requests at this moment: ask again later"
 	case unanswered:
-		return "the service did not answer: check the endpoint, the network and the credentials"
+		return "the service did not answer: check the endpoint, the network and the time it may take (-timeout)"
+	case uncredited:
+		return "the credentials are not good: no token could be had for them, or they have expired; nothing is said about the secret"
 	}
 	return "cannot be read: the service refused"
 }
