@@ -2,9 +2,8 @@ module github.com/seed-74dc7b3e/secrets/otelsecrets
 
 go 1.26.0
 
-replace github.com/seed-74dc7b3e/secrets => ../
-
 require (
+	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.50.10
 	github.com/seed-74dc7b3e/secrets v0.0.0
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0
@@ -17,7 +16,6 @@ require (
 	github.com/aws/aws-sdk-go-v2 v1.47.7 // indirect
 	github.com/aws/aws-sdk-go-v2/internal/configsources v1.5.10 // indirect
 	github.com/aws/aws-sdk-go-v2/internal/endpoints/v2 v2.8.10 // indirect
-	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.50.10 // indirect
 	github.com/aws/smithy-go v1.28.8 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
@@ -29,3 +27,5 @@ require (
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 )
+
+replace github.com/seed-74dc7b3e/secrets => ../

@@ -63,6 +63,10 @@ func parse(args []string, usage io.Writer) (settings, error) {
 	var s settings
 	flags := flag.NewFlagSet("secretsdoctor", flag.ContinueOnError)
 	flags.SetOutput(usage)
+	flags.Usage = func() {
+		fmt.Fprintln(usage, "usage: secretsdoctor [flags] secret …  (names or ARNs)")
+		flags.PrintDefaults()
+	}
 	flags.DurationVar(&s.ttl, "ttl", secrets.DefaultTTL, "the program's Options.TTL")
 	flags.DurationVar(&s.timeout, "timeout", time.Minute, "for everything")
 	flags.BoolVar(&s.minimal, "minimal", false, "print the policy that is just enough to read, without what makes that cheap")
@@ -70,8 +74,7 @@ func parse(args []string, usage io.Writer) (settings, error) {
 		return s, flag.ErrHelp
 	}
 	if s.ids = flags.Args(); len(s.ids) == 0 || s.ttl < time.Millisecond {
-		fmt.Fprintln(usage, "usage: secretsdoctor [flags] secret …  (names or ARNs)")
-		flags.PrintDefaults()
+		flags.Usage()
 		return s, flag.ErrHelp
 	}
 	return s, nil

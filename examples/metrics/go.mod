@@ -2,18 +2,13 @@ module github.com/seed-74dc7b3e/secrets/examples/metrics
 
 go 1.26.7
 
-replace (
-	github.com/seed-74dc7b3e/secrets => ../..
-	github.com/seed-74dc7b3e/secrets/otelsecrets => ../../otelsecrets
-)
-
 require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.1
 	github.com/prometheus/otlptranslator v1.0.0
 	github.com/prometheus/prometheus v0.316.0
 	github.com/seed-74dc7b3e/secrets v0.0.0
-	github.com/seed-74dc7b3e/secrets/otelsecrets v0.0.0-00010101000000-000000000000
+	github.com/seed-74dc7b3e/secrets/otelsecrets v0.0.0
 	go.opentelemetry.io/otel/exporters/prometheus v0.69.0
 	go.opentelemetry.io/otel/sdk/metric v1.47.0
 )
@@ -50,4 +45,9 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
+)
+
+replace (
+	github.com/seed-74dc7b3e/secrets => ../..
+	github.com/seed-74dc7b3e/secrets/otelsecrets => ../../otelsecrets
 )

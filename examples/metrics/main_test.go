@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -25,7 +26,7 @@ func names(t *testing.T) map[string][]string {
 	found := make(map[string][]string)
 	for _, s := range live(t, 1, func(_ *testing.T, srv *secretstest.Server, _ *service) { srv.RegionOutage(secretstest.DefaultRegion) }).series {
 		s.labels.Range(func(l labels.Label) {
-			name := s.labels.Get(labels.MetricName)
+			name := s.labels.Get(model.MetricNameLabel)
 			if !slices.Contains(found[name], l.Name) {
 				found[name] = append(found[name], l.Name)
 			}
