@@ -35,7 +35,7 @@ func Example() {
 	w := httptest.NewRecorder()
 	admin.ServeHTTP(w, r)
 	var page struct {
-		Secrets []struct{ Name, Worry string }
+		Secrets []struct{ Name, Severity string }
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
 		log.Fatal(err)

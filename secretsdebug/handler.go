@@ -25,7 +25,7 @@ const pageSize = 200
 //
 // It answers GET and HEAD at whatever path it is mounted. The parameter secret,
 // an ARN or an id, asks for one secret with its timeline; q for those whose name
-// contains a text; worry=1 for those that need attention; page for a further
+// contains a text; attention=1 for those that need attention; page for a further
 // part of a long list, which JSON has whole. With the header Accept:
 // application/json the answer is JSON, whose fields may grow in number and do
 // not change otherwise. A secret that is not known is 404.
@@ -91,27 +91,27 @@ type view struct {
 	Single      bool   `json:"-"`
 	Asked       string `json:"-"`
 	Query       string `json:"-"`
-	Worrying    bool   `json:"-"`
+	Attention   bool   `json:"-"`
 	Matches     int    `json:"-"`
 	Page, Pages int    `json:"-"`
 }
 
 func (h *handler) view(q url.Values) *view {
-	v := &view{Now: time.Now().UTC(), Query: q.Get("q"), Worrying: q.Get("worry") != "", Asked: q.Get("secret"), Single: q.Has("secret")}
+	v := &view{Now: time.Now().UTC(), Query: q.Get("q"), Attention: q.Get("attention") != "", Asked: q.Get("secret"), Single: q.Has("secret"),
+		Secrets: []*row{}} // a list in JSON, if an empty one
 	all := rows(h.src, h.log, v.Now)
 	v.Totals = totalsOf(h.src, h.log, all)
 	if v.Single {
 		if v.Secret = find(h.src, h.log, v.Now, v.Asked); v.Secret != nil {
-			v.Secrets = []*row{v.Secret}
+			v.Secrets = append(v.Secrets, v.Secret)
 		}
 		return v
 	}
 	if h.log != nil {
 		v.General = told(h.log.timeline(""))
 	}
-	v.Secrets = []*row{} // a list in JSON, if an empty one
 	for _, r := range all {
-		if r.matches(v.Query, v.Worrying) {
+		if r.matches(v.Query, v.Attention) {
 			v.Secrets = append(v.Secrets, r)
 		}
 	}
@@ -134,8 +134,8 @@ func (v *view) Link(page int) string {
 	if v.Query != "" {
 		q.Set("q", v.Query)
 	}
-	if v.Worrying {
-		q.Set("worry", "1")
+	if v.Attention {
+		q.Set("attention", "1")
 	}
 	if page > 1 {
 		q.Set("page", strconv.Itoa(page))

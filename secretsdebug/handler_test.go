@@ -70,7 +70,7 @@ func TestLife(t *testing.T) {
 		state := make(map[string]string)
 		var order []string
 		for _, s := range p.Secrets {
-			order = append(order, s.Name+" "+s.Worry)
+			order = append(order, s.Name+" "+s.Severity)
 			for _, w := range s.Why {
 				state[s.Name] += w.Text + "; "
 			}
@@ -135,7 +135,7 @@ func checkTimeline(t *testing.T, h http.Handler, id string, want ...string) {
 // checkPages checks that no page, in whatever form, holds a value.
 func checkPages(t *testing.T, h http.Handler, ids ...string) {
 	t.Helper()
-	queries := []string{"", "?worry=1", "?q=d"}
+	queries := []string{"", "?attention=1", "?q=d"}
 	for _, id := range ids {
 		queries = append(queries, "?secret="+id)
 	}

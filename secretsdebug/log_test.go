@@ -28,10 +28,10 @@ type page struct {
 		Operations                                           map[string]struct{ Calls, Failed uint64 }
 	}
 	Secrets []struct {
-		Name, Worry, Version, LastFailureClass string
-		Cached                                 bool
-		Why                                    []struct{ Text string }
-		Events                                 []struct {
+		Name, Severity, Version, LastFailureClass string
+		Cached                                    bool
+		Why                                       []struct{ Text string }
+		Events                                    []struct {
 			Kind, Text string
 			Times      int
 		}
@@ -109,7 +109,7 @@ func TestLostForADay(t *testing.T) {
 	log.OnEvent(secrets.Event{Kind: secrets.EventDropped, Time: time.Now().Add(-23 * time.Hour), Secret: "a", Class: secrets.ClassDenied, Err: errors.New("no")})
 	log.OnEvent(secrets.Event{Kind: secrets.EventDropped, Time: time.Now().Add(-25 * time.Hour), Secret: "b"})
 	p := look(t, h, "")
-	if len(p.Secrets) != 1 || p.Secrets[0].Name != "a" || p.Secrets[0].Worry != "critical" || p.Secrets[0].Cached || p.Totals.Secrets != 0 ||
+	if len(p.Secrets) != 1 || p.Secrets[0].Name != "a" || p.Secrets[0].Severity != "critical" || p.Secrets[0].Cached || p.Totals.Secrets != 0 ||
 		p.Secrets[0].Why[0].Text != "left the cache, the service said no: denied: no" {
 		t.Errorf("of two that are gone, one for more than a day: %+v", p)
 	}

@@ -138,7 +138,7 @@ func TestHostileNames(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	now := time.Now()
 	for _, accept := range []string{"", "application/json"} {
-		for _, query := range []string{"", "?secret=a", "?secret=missing", "?page=7&q=a&worry=1"} {
+		for _, query := range []string{"", "?secret=a", "?secret=missing", "?page=7&q=a&attention=1"} {
 			h := ask(t, made{fit("a", now)}, nil, query, accept).Header()
 			for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Vary": "Accept", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"} {
 				if h.Get(name) != want {
@@ -218,15 +218,15 @@ func TestPages(t *testing.T) {
 	if len(seen) != 3000 {
 		t.Errorf("15 pages list %d secrets, want 3000", len(seen))
 	}
-	for query, want := range map[string]int{"?page=99": 200, "?page=-1": 200, "?page=x": 200, "?worry=1": 30, "?q=TEAM/12": 100, "?q=12&worry=1": 1, "?q=nothing": 0} {
+	for query, want := range map[string]int{"?page=99": 200, "?page=-1": 200, "?page=x": 200, "?attention=1": 30, "?q=TEAM/12": 100, "?q=12&attention=1": 1, "?q=nothing": 0} {
 		if got := len(link.FindAllString(ask(t, src, nil, query, "").Body.String(), -1)); got != want {
 			t.Errorf("%s lists %d secrets, want %d", query, got, want)
 		}
 	}
 	var all struct {
-		Secrets []struct{ Name, Worry string }
+		Secrets []struct{ Name, Severity string }
 	}
-	if err := json.Unmarshal(ask(t, src, nil, "", "application/json").Body.Bytes(), &all); err != nil || len(all.Secrets) != 3000 || all.Secrets[0].Worry != "warning" {
+	if err := json.Unmarshal(ask(t, src, nil, "", "application/json").Body.Bytes(), &all); err != nil || len(all.Secrets) != 3000 || all.Secrets[0].Severity != "warning" {
 		t.Errorf("JSON lists %d secrets, the first %v, %v", len(all.Secrets), all.Secrets[:1], err)
 	}
 }
@@ -237,6 +237,9 @@ func TestEmpty(t *testing.T) {
 	}
 	if body := ask(t, made{fit("a", time.Now())}, nil, "?q=b", "").Body.String(); !strings.Contains(body, "No secret matches.") {
 		t.Errorf("nothing matches:\n%s", body)
+	}
+	if w := ask(t, made{}, nil, "?secret=a", "application/json"); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `"secrets": []`) {
+		t.Errorf("an unknown secret is %d:\n%s", w.Code, w.Body)
 	}
 	if w := ask(t, made{}, nil, "?secret=a", ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "Nothing is known") {
 		t.Errorf("an unknown secret is %d:\n%s", w.Code, w.Body)

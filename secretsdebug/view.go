@@ -22,7 +22,7 @@ type row struct {
 	Name       string    `json:"name"`
 	ARN        string    `json:"arn,omitempty"`
 	Alias      []string  `json:"aliases,omitempty"`
-	Worry      string    `json:"worry"`
+	Severity   string    `json:"severity"`
 	Why        []why     `json:"why,omitempty"`
 	Cached     bool      `json:"cached"`
 	Version    string    `json:"version,omitempty"`
@@ -43,14 +43,14 @@ type row struct {
 	Watchers   int       `json:"watchers,omitempty"`
 	Events     []happens `json:"events,omitempty"` // of a single secret only
 
-	worry   worry
-	reasons []reason
+	severity severity
+	reasons  []reason
 }
 
 type why struct {
-	Worry string    `json:"worry"`
-	Text  string    `json:"text"`
-	Since time.Time `json:"since,omitzero"`
+	Severity string    `json:"severity"`
+	Text     string    `json:"text"`
+	Since    time.Time `json:"since,omitzero"`
 }
 
 type rotation struct {
@@ -91,10 +91,10 @@ func rotationOf(s secrets.RotationState) rotation {
 	return rotation{Phase: s.Phase.String(), Enabled: s.Enabled, Pending: s.PendingVersion, Since: s.Since, Last: s.LastRotated, Next: s.NextRotation, Window: s.Window}
 }
 
-// judged fills in what is worrying about the row.
+// judged fills in why the row needs attention.
 func (r *row) judged(reasons []reason) {
-	r.reasons, r.worry = reasons, level(reasons)
-	r.Worry = r.worry.String()
+	r.reasons, r.severity = reasons, level(reasons)
+	r.Severity = r.severity.String()
 	for _, re := range reasons {
 		r.Why = append(r.Why, why{re.level.String(), re.text, re.since})
 	}
@@ -108,7 +108,7 @@ func lostRow(m moment) *row {
 	return r
 }
 
-// rows returns the rows of all secrets, the most worrying first.
+// rows returns the rows of all secrets, those first that need attention most.
 func rows(src source, log *Log, now time.Time) []*row {
 	var all []*row
 	cached := make(map[string]bool)
@@ -183,8 +183,8 @@ func told(events []moment) []happens {
 
 // matches reports whether a row is among those that are asked for: by a part of
 // its name, in any case, or the beginning of its ARN.
-func (r *row) matches(text string, worrying bool) bool {
-	if worrying && r.worry == fine {
+func (r *row) matches(text string, attention bool) bool {
+	if attention && r.severity == fine {
 		return false
 	}
 	if strings.HasPrefix(text, "arn:") {
@@ -217,7 +217,7 @@ type totals struct {
 func totalsOf(src source, log *Log, all []*row) totals {
 	t := totals{Stats: src.Stats()}
 	for _, r := range all {
-		switch r.worry {
+		switch r.severity {
 		case critical:
 			t.Critical++
 		case warning:

@@ -31,7 +31,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	addr := flag.String("addr", "127.0.0.1:9464", "where to serve")
-	turn := flag.Duration("turn", 20*time.Second, "how long each of the troubles lasts")
+	turn := flag.Duration("turn", 20*time.Second, "how long each of the faults lasts")
 	flag.Parse()
 	if err := run(ctx, os.Stdout, *addr, *turn); err != nil {
 		fmt.Fprintln(os.Stderr, "metrics:", err)
@@ -91,13 +91,13 @@ func (s *service) use(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// A trouble is something that goes wrong.
-type trouble struct {
+// A fault is something that goes wrong.
+type fault struct {
 	name  string
 	begin func(*secretstest.Server) (end func())
 }
 
-var troubles = []trouble{
+var faults = []fault{
 	{"a new version", func(srv *secretstest.Server) func() { srv.Put("prod/api-key", "another"); return func() {} }},
 	{"a version that does not decode", func(srv *secretstest.Server) func() {
 		srv.Put("prod/limit", "seven")
@@ -126,7 +126,7 @@ func goWrong(ctx context.Context, srv *secretstest.Server, turn time.Duration) {
 		end()
 		end = func() {}
 		if i%2 == 0 { // every other turn all is well
-			end = troubles[i/2%len(troubles)].begin(srv)
+			end = faults[i/2%len(faults)].begin(srv)
 		}
 	}
 }

@@ -14,7 +14,7 @@ func TestJudge(t *testing.T) {
 	before := func(d time.Duration) time.Time { return now.Add(-d) }
 	for name, tt := range map[string]struct {
 		change func(*secrets.Status)
-		level  worry
+		level  severity
 		want   []string // how the reasons begin
 	}{
 		"fit":    {func(*secrets.Status) {}, fine, nil},

@@ -9,24 +9,24 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A worry is how much a secret needs somebody's attention.
-type worry int
+// A severity is how much a secret needs somebody's attention.
+type severity int
 
 const (
-	fine     worry = iota // nothing to do
-	notice                // something is going on that ends by itself, as a rule
-	warning               // it serves, and would not for ever: somebody has to act
-	critical              // reads fail
+	fine     severity = iota // nothing to do
+	notice                   // something is going on that ends by itself, as a rule
+	warning                  // it serves, and would not for ever: somebody has to act
+	critical                 // reads fail
 )
 
-var worries = [...]string{fine: "ok", notice: "notice", warning: "warning", critical: "critical"}
+var severities = [...]string{fine: "ok", notice: "notice", warning: "warning", critical: "critical"}
 
 // String returns the level in a word.
-func (w worry) String() string { return worries[w] }
+func (w severity) String() string { return severities[w] }
 
-// A reason says why a secret is worried about.
+// A reason says why a secret needs attention.
 type reason struct {
-	level worry
+	level severity
 	text  string
 	since time.Time // zero: not known
 }
@@ -34,10 +34,10 @@ type reason struct {
 // stuckAfter is how long a rotation, which takes seconds, may be outstanding.
 const stuckAfter = time.Hour
 
-// judge returns why a secret is worried about, the worst first.
+// judge returns why a secret needs attention, the worst first.
 func judge(st *secrets.Status, now time.Time) []reason {
 	var found []reason
-	add := func(level worry, since time.Time, format string, args ...any) {
+	add := func(level severity, since time.Time, format string, args ...any) {
 		found = append(found, reason{level, fmt.Sprintf(format, args...), since})
 	}
 	switch {
@@ -64,7 +64,7 @@ func judge(st *secrets.Status, now time.Time) []reason {
 	return found
 }
 
-type addFunc = func(level worry, since time.Time, format string, args ...any)
+type addFunc = func(level severity, since time.Time, format string, args ...any)
 
 // refused is a version that a type does not take.
 func refused(e *secrets.Event, add addFunc) {
@@ -91,7 +91,7 @@ func rotating(st *secrets.Status, now time.Time, add addFunc) {
 }
 
 // level returns the level of the worst reason.
-func level(reasons []reason) worry {
+func level(reasons []reason) severity {
 	if len(reasons) == 0 {
 		return fine
 	}
@@ -107,7 +107,7 @@ func worse(a, b *row) int {
 		}
 		return r.reasons[0].since
 	}
-	return cmp.Or(cmp.Compare(b.worry, a.worry), since(a).Compare(since(b)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
+	return cmp.Or(cmp.Compare(b.severity, a.severity), since(a).Compare(since(b)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
 }
 
 func plural(n int, one, many string) string {
