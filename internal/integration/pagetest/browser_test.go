@@ -136,8 +136,18 @@ func (b *browser) end(err error) {
 }
 
 // call makes one call of the debugging protocol, of a page if session is not
-// empty.
+// empty. It fails the test if that fails.
 func (b *browser) call(session, method string, params map[string]any) json.RawMessage {
+	b.t.Helper()
+	raw, err := b.try(session, method, params)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return raw
+}
+
+// try is call where the page may be about to leave.
+func (b *browser) try(session, method string, params map[string]any) (json.RawMessage, error) {
 	b.t.Helper()
 	b.mu.Lock()
 	b.next++
@@ -161,13 +171,12 @@ func (b *browser) call(session, method string, params map[string]any) json.RawMe
 	select {
 	case r := <-ch:
 		if r.Error != nil {
-			b.t.Fatalf("%s: %s", method, r.Error.Message)
+			return nil, fmt.Errorf("%s: %s", method, r.Error.Message)
 		}
-		return r.Result
+		return r.Result, nil
 	case <-time.After(time.Minute):
-		b.t.Fatalf("%s: no answer in a minute", method)
+		return nil, fmt.Errorf("%s: no answer in a minute", method)
 	}
-	return nil
 }
 
 // A tab shows one page at a time.
@@ -212,13 +221,21 @@ func (p *tab) open(url string, width int, scheme string) {
 	if shown.ErrorText != "" {
 		p.t.Fatalf("%s: %s", url, shown.ErrorText)
 	}
-	for range 400 {
-		if eval[string](p, "document.readyState + location.href") == "complete"+url {
+	p.await(fmt.Sprintf("location.href == %q", url))
+}
+
+// await waits until a page is complete of which an expression is true.
+func (p *tab) await(expression string) {
+	p.t.Helper()
+	var out struct{ Result struct{ Value any } }
+	for range 1200 {
+		raw, err := p.try(p.session, "Runtime.evaluate", map[string]any{"expression": "document.readyState == 'complete' && (" + expression + ")", "returnByValue": true})
+		if err == nil && json.Unmarshal(raw, &out) == nil && out.Result.Value == true {
 			return
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	p.t.Fatalf("%s is not complete after ten seconds", url)
+	p.t.Fatalf("not after half a minute: %s, at %s", expression, eval[string](p, "location.href"))
 }
 
 // eval returns what an expression is on the page.
