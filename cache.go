@@ -252,7 +252,7 @@ func (c *cache) showStaleLocked(e *entry) {
 	}
 	told := l.Stale() && l.Failures() > 0
 	if told && e.flags.Load()&toldStale == 0 {
-		c.tellLocked(e, Event{Kind: EventStale, Version: l.Version(), Attempt: l.Failures(), Since: c.wall(l.Expires())})
+		c.staleLocked(e)
 	}
 	e.setFlagLocked(toldStale, told)
 }
@@ -361,7 +361,8 @@ func (c *cache) endedBy(ctx context.Context, err error) error {
 // it ends by its requests' timeouts or at Close, not with any caller's context.
 func (c *cache) join(ctx context.Context, name string, fn func(context.Context) (any, error)) (v any, err error) {
 	waiting := c.waits(ctx, askedFor(name))
-	shared, fl := c.withFlight(context.WithoutCancel(ctx))
+	fl := c.newFlight()
+	shared := c.withFlight(context.WithoutCancel(ctx), fl)
 	ch := c.flights.DoChan(name, func() (any, error) {
 		if !c.enter() {
 			return nil, ErrClosed

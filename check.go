@@ -56,7 +56,7 @@ type checked struct {
 	e      *entry
 	claim  *claim
 	quick  bool
-	flight *flight      // nil: nobody is told of calls
+	flight flight       // for those who are told of calls
 	desc   *description // what DescribeSecret said, nil: it was not asked or said nothing of labels
 	alone  bool         // DescribeSecret has nothing to say: what GetSecretValue answers stands
 }
@@ -82,7 +82,7 @@ func (c *cache) checkCurrent(ctx context.Context, e *entry, id, how string, begi
 	c.asked[ck.claim] = struct{}{}
 	closed, gone := c.closed, e.lease.Gone()
 	c.mu.Unlock()
-	ctx, ck.flight = c.withFlight(ctx)
+	ctx = c.withFlight(ctx, &ck.flight)
 	defer c.endCheck(ck)
 	switch {
 	case closed:
@@ -98,13 +98,13 @@ func (c *cache) endCheck(ck *checked) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.asked, ck.claim)
-	if ck.flight != nil && !ck.e.lease.Gone() {
-		ck.e.growPast().call = ck.flight.call.Load()
+	if call := ck.flight.call.Load(); call != 0 && !ck.e.lease.Gone() {
+		ck.e.growPast().call = call
 	}
-	last := c.lastMomentLocked(ck.e)
+	last := c.inServiceLocked(ck.e)
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report { return l.End(&c.rules, c.moment(), &ck.Check) })
 	if rep.TooOld {
-		c.tellLocked(ck.e, last)
+		c.tooOldLocked(ck.e, last)
 	}
 }
 
@@ -387,7 +387,7 @@ func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 		c.projectLocked(e)
 	}
 	if rep.Recovered > 0 {
-		c.tellLocked(e, Event{Kind: EventRecovered, Version: e.lease.Version(), Attempt: rep.Recovered, Since: c.wall(rep.Since)})
+		c.recoveredLocked(e, rep)
 	}
 	now := c.now()
 	if c.lastFailure > c.lastSuccess {

@@ -80,8 +80,9 @@ const (
 	EventUnavailable
 
 	// EventCall: a call of the API ended. Operation, Duration and Time, which is when it
-	// began, say which; Class and Err are set if it failed. Call is its number, and
-	// Secrets are the ids that it asked for. Only Options.OnEvent is told.
+	// began, say which; Class and Err are set if it failed. Call is its number. Secret
+	// is the id that it asked for and ARN is set where the answer told it; a
+	// BatchGetSecretValue asked for Secrets. Only Options.OnEvent is told.
 	EventCall
 
 	// EventWait: a read that could not be answered from memory has ended. Time is
@@ -127,7 +128,7 @@ func (k EventKind) String() string {
 type Event struct {
 	Kind   EventKind
 	Time   time.Time // when it happened
-	Secret string    // the id by which the secret is asked for, or its name
+	Secret string    // its name, or the id by which it was asked for where that is not known
 	ARN    string    // where it is known
 
 	Version string // a version id
@@ -149,7 +150,7 @@ type Event struct {
 	Operation string // of the API: "GetSecretValue"
 	Duration  time.Duration
 	Call      uint64
-	Secrets   []string // not to be changed
+	Secrets   []string // of a BatchGetSecretValue; not to be changed
 
 	ctx *context.Context // behind a pointer, so that nothing prints what it carries
 }
@@ -162,5 +163,5 @@ func (e Event) Context() context.Context {
 	if e.ctx == nil {
 		return context.Background()
 	}
-	return *e.ctx
+	return context.WithoutCancel(*e.ctx)
 }

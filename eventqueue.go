@@ -19,10 +19,11 @@ type eventQueue struct {
 	dropped atomic.Uint64
 
 	mu      sync.Mutex // guards the fields below
-	waiting []Event    // from head on
+	waiting []*Event   // from head on
 	head    int
 	lost    uint64        // dropped since the last that was told
-	idle    chan struct{} // closed when nothing waits and nobody is told; nil: it is so
+	running bool          // somebody is being told
+	idle    chan struct{} // closed when nobody is told any more; nil: nobody waits for that
 }
 
 // maxWaiting bounds how many events wait.
@@ -31,11 +32,18 @@ const maxWaiting = 4096
 // hears reports whether anybody is told of e.
 func (q *eventQueue) hears(e *Event) bool { return q.hook != nil || e.logged() }
 
-// add queues e. It never blocks. The caller may hold locks.
+// add queues e. It never blocks. The caller may hold locks. Events are large: who
+// is called often has another function make them, lest its stack grow for
+// what seldom happens.
 func (q *eventQueue) add(e Event) {
-	if !q.hears(&e) {
-		return
+	if q.hears(&e) {
+		kept := new(Event)
+		*kept = e
+		q.push(kept)
 	}
+}
+
+func (q *eventQueue) push(e *Event) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
@@ -47,8 +55,8 @@ func (q *eventQueue) add(e Event) {
 		return
 	}
 	q.waiting = append(q.waiting, e)
-	if q.idle == nil {
-		q.idle = make(chan struct{})
+	if !q.running {
+		q.running = true
 		go q.deliver()
 	}
 }
@@ -71,25 +79,28 @@ func (q *eventQueue) deliver() {
 		if lost > 0 {
 			q.guard(func() { q.warn(msgLost, "dropped", lost) })
 		}
-		q.tell(&e)
+		q.tell(e)
 	}
 }
 
 // next takes the first event that waits. Where there is none it ends the
 // goroutine's role.
-func (q *eventQueue) next() (e Event, lost uint64, ok bool) {
+func (q *eventQueue) next() (e *Event, lost uint64, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.head == len(q.waiting) {
-		close(q.idle)
-		q.idle = nil
+		q.running = false
+		if q.idle != nil {
+			close(q.idle)
+			q.idle = nil
+		}
 		if q.head = 0; cap(q.waiting) > 64 {
 			q.waiting = nil
 		}
 		q.waiting = q.waiting[:0]
-		return Event{}, 0, false
+		return nil, 0, false
 	}
-	e, q.waiting[q.head] = q.waiting[q.head], Event{}
+	e, q.waiting[q.head] = q.waiting[q.head], nil
 	q.head++
 	lost, q.lost = q.lost, 0
 	return e, lost, true
@@ -103,11 +114,18 @@ func (q *eventQueue) tell(e *Event) {
 	if q.hook == nil {
 		return
 	}
-	if p := q.guard(func() { q.hook(*e) }); p != nil {
+	if p := q.callHook(e); p != nil {
 		q.guard(func() {
 			q.warn(msgPanicked, "event", e.Kind.String(), "secret", e.Secret, "panic", typeOf(p))
 		})
 	}
+}
+
+// callHook is guard for the program's function.
+func (q *eventQueue) callHook(e *Event) (p any) {
+	defer q.recovered(&p)
+	q.hook(*e)
+	return nil
 }
 
 func (q *eventQueue) warn(msg string, args ...any) {
@@ -117,22 +135,28 @@ func (q *eventQueue) warn(msg string, args ...any) {
 // guard calls fn, and returns what it panicked with. That may hold anything: its
 // type alone is fit to be shown.
 func (q *eventQueue) guard(fn func()) (p any) {
-	defer func() {
-		if p = recover(); p != nil {
-			q.dropped.Add(1)
-		}
-	}()
+	defer q.recovered(&p)
 	fn()
 	return nil
+}
+
+// recovered, deferred, notes a panic.
+func (q *eventQueue) recovered(p *any) {
+	if *p = recover(); *p != nil {
+		q.dropped.Add(1)
+	}
 }
 
 // drain waits until everything has been told, for a moment only: whoever is told
 // may be the caller.
 func (q *eventQueue) drain() {
 	q.mu.Lock()
-	idle := q.idle
+	if q.running && q.idle == nil {
+		q.idle = make(chan struct{})
+	}
+	idle, running := q.idle, q.running
 	q.mu.Unlock()
-	if idle == nil {
+	if !running {
 		return
 	}
 	grace := time.NewTimer(callGrace)

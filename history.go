@@ -100,9 +100,6 @@ func (c *cache) aboutLocked(e *entry) Event {
 
 // tellLocked tells of an event of e, and keeps what Status shows of it.
 func (c *cache) tellLocked(e *entry, ev Event) {
-	if ev.Kind == 0 {
-		return
-	}
 	about := c.aboutLocked(e)
 	if ev.Secret == "" {
 		ev.Secret = about.Secret
@@ -179,12 +176,35 @@ func (c *cache) failureLocked(e *entry, rep lease.Report, err error) {
 	c.tellLocked(e, ev)
 }
 
-// lastMomentLocked returns the event that tells that e's version is too old, should
-// it turn out to be.
-func (c *cache) lastMomentLocked(e *entry) Event {
-	ev := c.aboutLocked(e)
-	ev.Kind, ev.Since = EventTooOld, c.wall(e.lease.Confirmed())
-	return ev
+// recoveredLocked tells of the end of failures.
+func (c *cache) recoveredLocked(e *entry, rep lease.Report) {
+	c.tellLocked(e, Event{Kind: EventRecovered, Version: e.lease.Version(), Attempt: rep.Recovered, Since: c.wall(rep.Since)})
+}
+
+// staleLocked tells of the end of the TTL of a version that is served on.
+func (c *cache) staleLocked(e *entry) {
+	l := &e.lease
+	c.tellLocked(e, Event{Kind: EventStale, Version: l.Version(), Attempt: l.Failures(), Since: c.wall(l.Expires())})
+}
+
+// inService is what is to be told of a version once it has left.
+type inService struct {
+	s         *Secret
+	id        string // of the entry
+	confirmed instant
+}
+
+func (c *cache) inServiceLocked(e *entry) inService {
+	return inService{e.cur, e.id, e.lease.Confirmed()}
+}
+
+// tooOldLocked tells that the version that was in service is too old.
+func (c *cache) tooOldLocked(e *entry, was inService) {
+	ev := Event{Kind: EventTooOld, Secret: was.id, Since: c.wall(was.confirmed)}
+	if was.s != nil {
+		ev.Secret, ev.ARN, ev.Version = was.s.v.name, was.s.v.arn, was.s.v.id
+	}
+	c.tellLocked(e, ev)
 }
 
 // refusalLocked tells of a version that a slot has just failed to decode.
@@ -195,7 +215,11 @@ func (c *cache) refusalLocked(e *entry, sl slot, s *Secret) {
 	}
 	e.setFlagLocked(wasRefused, true)
 	times, _ := sl.remindLocked(c.now())
-	c.tellLocked(e, r.event(s.v.id, times))
+	c.tellRefusalLocked(e, r, s.v.id, times)
+}
+
+func (c *cache) tellRefusalLocked(e *entry, r refusal, version string, times int) {
+	c.tellLocked(e, r.event(version, times))
 }
 
 // refusalsLocked returns how many types do not decode e's version.
@@ -221,7 +245,7 @@ func (c *cache) remindLocked(e *entry) {
 	for _, sl := range e.slotsLocked() {
 		if r, ok := sl.refusedLocked(e.cur); ok {
 			if times, due := sl.remindLocked(c.now()); due {
-				c.tellLocked(e, r.event(e.cur.v.id, times))
+				c.tellRefusalLocked(e, r, e.cur.v.id, times)
 			}
 		}
 	}
@@ -239,7 +263,13 @@ func (c *cache) describedPastLocked(e *entry, d *description) {
 	}
 	h := e.growPast()
 	h.plan = d.rotation
-	rep := h.pending.Seen(c.now(), pending)
+	if rep := h.pending.Seen(c.now(), pending); rep.Ended != "" || rep.Began != "" || rep.Stuck > 0 {
+		c.rotationLocked(e, pending, rep)
+	}
+}
+
+// rotationLocked tells what became of a rotation.
+func (c *cache) rotationLocked(e *entry, pending string, rep lease.PendingReport) {
 	if rep.Ended != "" {
 		c.tellLocked(e, Event{Kind: EventRotated, Version: rep.Ended, Since: c.wall(rep.EndedSince)})
 	}

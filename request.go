@@ -38,17 +38,18 @@ func (q *request) ended(ctx context.Context, f *fetcher, arn string, err error) 
 		f.counts.errors.Add(1)
 		f.counts.classes.of(class).Add(1)
 	}
-	if q.call == 0 {
-		return
+	if q.call != 0 {
+		q.tell(ctx, f, class, arn, err)
 	}
-	e := Event{
+}
+
+//go:noinline
+func (q *request) tell(ctx context.Context, f *fetcher, class FailureClass, arn string, err error) {
+	e := &Event{
 		Kind: EventCall, Time: q.began, Operation: q.op, Duration: time.Since(q.began), Call: q.call,
-		Secret: q.id, ARN: arn, Secrets: q.ids, Class: class, Err: err, ctx: lasting(ctx),
+		Secret: q.id, ARN: arn, Secrets: q.ids, Class: class, Err: err, ctx: &ctx,
 	}
-	if q.ids == nil {
-		e.Secrets = []string{q.id}
-	}
-	f.events.add(e)
+	f.events.push(e)
 }
 
 // arnOf returns the ARN that an answer is about, "" if that is nothing, or several.
@@ -66,12 +67,6 @@ func arnOf(answer any) string {
 	return ""
 }
 
-// lasting returns what an event keeps of a context.
-func lasting(ctx context.Context) *context.Context {
-	ctx = context.WithoutCancel(ctx)
-	return &ctx
-}
-
 // A flight is what several readers may wait for, while somebody is told of calls
 // and waits.
 type flight struct {
@@ -81,14 +76,20 @@ type flight struct {
 // flightKey is the key of a context's flight.
 type flightKey struct{}
 
-// withFlight returns a context for a flight, and the flight; nil if nobody is told
-// of waits.
-func (c *cache) withFlight(ctx context.Context) (context.Context, *flight) {
+// withFlight returns a context for a flight, if anybody is told of waits.
+func (c *cache) withFlight(ctx context.Context, fl *flight) context.Context {
 	if c.events.hook == nil {
-		return ctx, nil
+		return ctx
 	}
-	fl := &flight{}
-	return context.WithValue(ctx, flightKey{}, fl), fl
+	return context.WithValue(ctx, flightKey{}, fl)
+}
+
+// newFlight returns a flight, nil if nobody is told of waits.
+func (c *cache) newFlight() *flight {
+	if c.events.hook == nil {
+		return nil
+	}
+	return &flight{}
 }
 
 // A landed is the result of a flight, for those who are told of waits.
@@ -126,18 +127,17 @@ func (c *cache) waits(ctx context.Context, id string) wait {
 	if c.events.hook == nil {
 		return wait{}
 	}
-	return wait{c, lasting(ctx), id, time.Now()}
+	return wait{c, &ctx, id, time.Now()}
 }
 
 // ended tells of the wait, which call ended.
 func (w wait) ended(call uint64, err error) {
-	if w.c == nil {
-		return
+	if w.c != nil {
+		w.c.events.push(&Event{
+			Kind: EventWait, Time: w.began, Duration: time.Since(w.began), Secret: w.id, Call: call,
+			Class: ClassOf(err), Err: err, ctx: w.ctx,
+		})
 	}
-	w.c.events.add(Event{
-		Kind: EventWait, Time: w.began, Duration: time.Since(w.began), Secret: w.id, Call: call,
-		Class: ClassOf(err), Err: err, ctx: w.ctx,
-	})
 }
 
 // askedFor returns the id that a flight of join is named after.

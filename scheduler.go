@@ -120,12 +120,12 @@ func (c *cache) wakeDueLocked(now instant) {
 }
 
 func (c *cache) wakeLocked(e *entry, now, early instant) {
-	read, last := e.readLocked(), c.lastMomentLocked(e)
+	read, last := e.readLocked(), c.inServiceLocked(e)
 	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		return l.Wake(&c.rules, lease.Moment{Now: now, Draw: c.draw()}, early, read)
 	})
 	if rep.TooOld {
-		c.tellLocked(e, last)
+		c.tooOldLocked(e, last)
 	}
 }
 

@@ -56,7 +56,7 @@
 //	attribute                       of
 //	rpc.system.name, rpc.method     a call: "aws-api", "SecretsManager/GetSecretValue"
 //	aws.secretsmanager.secret.arn   a call, a wait, where the ARN is known
-//	secrets.secret.ids              a call: the ids that it asked for
+//	secrets.secret.ids              a call, a wait: the ids that were asked for
 //	error.type                      a call or a wait that failed: its secrets.FailureClass
 //
 // Spans are made when the call has ended, with the times of its beginning and end. What

@@ -71,15 +71,20 @@ func fail(span trace.Span, e secrets.Event) {
 
 // secretAttributes say which secrets an event is about.
 func secretAttributes(e secrets.Event) []attribute.KeyValue {
-	var attrs []attribute.KeyValue
-	switch {
-	case e.ARN != "":
-		attrs = append(attrs, semconv.AWSSecretsmanagerSecretARN(e.ARN))
-	case len(e.Secrets) == 1 && strings.HasPrefix(e.Secrets[0], "arn:"):
-		attrs = append(attrs, semconv.AWSSecretsmanagerSecretARN(e.Secrets[0]))
+	ids := e.Secrets
+	if ids == nil && e.Secret != "" {
+		ids = []string{e.Secret}
 	}
-	if len(e.Secrets) > 0 {
-		attrs = append(attrs, attribute.StringSlice("secrets.secret.ids", e.Secrets))
+	arn := e.ARN
+	if arn == "" && len(ids) == 1 && strings.HasPrefix(ids[0], "arn:") {
+		arn = ids[0]
+	}
+	var attrs []attribute.KeyValue
+	if arn != "" {
+		attrs = append(attrs, semconv.AWSSecretsmanagerSecretARN(arn))
+	}
+	if len(ids) > 0 {
+		attrs = append(attrs, attribute.StringSlice("secrets.secret.ids", ids))
 	}
 	return attrs
 }

@@ -63,8 +63,10 @@ func New(o *Options) (*Telemetry, error) {
 		common: o.Attributes,
 	}
 	var err error
-	t.duration, err = rpcconv.NewClientCallDuration(t.meter)
-	return t, err
+	if t.duration, err = rpcconv.NewClientCallDuration(t.meter); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // OnEvent is what secrets.Options.OnEvent takes: it makes the spans of calls and of

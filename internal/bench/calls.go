@@ -131,4 +131,5 @@ func inserts(t *table) {
 	each(1000)
 	small, large := min(each(1000), each(1000)), min(each(10_000), each(10_000))
 	t.print("each of 10,000", large, "us", fmt.Sprintf("each of 1,000 %.2f us", small), large/small, "3x", large < 3*small)
+	fmt.Println()
 }

@@ -142,6 +142,7 @@ func hits(t *table, rounds int) {
 
 	t.head("Hits, counted for Stats, on one core")
 	scale := other.ns / 18
+	t.scale = scale
 	ns := func(limit float64) (float64, string) {
 		return limit * scale, fmt.Sprintf("%.3g ns x %.2f", limit, scale)
 	}

@@ -32,6 +32,8 @@ func main() {
 	waiting(t, second)
 	memory(t)
 	inserts(t)
+	observed(t, rounds)
+	binaries(t)
 	if t.over > 0 {
 		fmt.Printf("\n%d of %d figures are over their limit\n", t.over, t.rows)
 		os.Exit(1)
@@ -40,7 +42,10 @@ func main() {
 }
 
 // table prints figures and counts those over their limit.
-type table struct{ rows, over int }
+type table struct {
+	rows, over int
+	scale      float64 // of this processor, beside the one that limits in nanoseconds are those of
+}
 
 func (t *table) head(title string) {
 	fmt.Printf("%s\n  %-44s %12s   %-34s %8s   %-16s\n", title, "what", "measured", "compared with", "ratio", "limit")
