@@ -108,8 +108,8 @@ func TestHostileNames(t *testing.T) {
 	}
 	list := ask(t, src, &log, "", "").Body.String()
 	pages := []string{list}
+	href := regexp.MustCompile(`href="(\?secret=[^"]*)"`)
 	for _, st := range src {
-		href := regexp.MustCompile(`href="(\?secret=[^"]*)"`)
 		for _, query := range []string{"?secret=" + url.QueryEscape(st.ARN), "?secret=" + url.QueryEscape("gone "+st.ID)} {
 			w := ask(t, src, &log, query, "")
 			if w.Code != http.StatusOK {
@@ -119,10 +119,10 @@ func TestHostileNames(t *testing.T) {
 		}
 		pages = append(pages, ask(t, src, nil, "?q="+url.QueryEscape(st.ID), "").Body.String())
 		pages = append(pages, ask(t, src, nil, "?secret=missing"+url.QueryEscape(st.ID), "").Body.String())
-		for _, link := range href.FindAllStringSubmatch(list, -1) {
-			if w := ask(t, src, &log, html.UnescapeString(link[1]), ""); w.Code != http.StatusOK {
-				t.Fatalf("the link %s leads to %d", link[1], w.Code)
-			}
+	}
+	for _, link := range href.FindAllStringSubmatch(list, -1) {
+		if w := ask(t, src, &log, html.UnescapeString(link[1]), ""); w.Code != http.StatusOK {
+			t.Fatalf("the link %s leads to %d", link[1], w.Code)
 		}
 	}
 	for _, page := range pages {
@@ -191,7 +191,7 @@ func TestAccept(t *testing.T) {
 func TestPages(t *testing.T) {
 	now := time.Now()
 	var src made
-	for i := range 3000 {
+	for i := range 1000 {
 		st := fit(fmt.Sprintf("team/%04d", i), now)
 		if i%100 == 50 {
 			st.StaleSince = now.Add(-time.Minute)
@@ -200,25 +200,25 @@ func TestPages(t *testing.T) {
 	}
 	seen := make(map[string]int)
 	link := regexp.MustCompile(`href="\?secret=[^"]*"><bdi>([^<]*)<`)
-	for page := 1; page <= 15; page++ {
+	for page := 1; page <= 5; page++ {
 		body := ask(t, src, nil, fmt.Sprintf("?page=%d", page), "").Body.String()
 		for _, m := range link.FindAllStringSubmatch(body, -1) {
 			seen[m[1]]++
-			if page == 1 && len(seen) <= 30 && !strings.HasSuffix(m[1], "50") {
+			if page == 1 && len(seen) <= 10 && !strings.HasSuffix(m[1], "50") {
 				t.Errorf("%s comes before those that are stale", m[1])
 			}
 		}
 		if len(body) > 400_000 {
 			t.Errorf("page %d is %d bytes long", page, len(body))
 		}
-		if next := strings.Contains(body, `rel="next"`); next != (page < 15) {
+		if next := strings.Contains(body, `rel="next"`); next != (page < 5) {
 			t.Errorf("page %d leads on: %v", page, next)
 		}
 	}
-	if len(seen) != 3000 {
-		t.Errorf("15 pages list %d secrets, want 3000", len(seen))
+	if len(seen) != 1000 {
+		t.Errorf("5 pages list %d secrets, want 1000", len(seen))
 	}
-	for query, want := range map[string]int{"?page=99": 200, "?page=-1": 200, "?page=x": 200, "?attention=1": 30, "?q=TEAM/12": 100, "?q=12&attention=1": 1, "?q=nothing": 0} {
+	for query, want := range map[string]int{"?page=99": 200, "?page=-1": 200, "?page=x": 200, "?attention=1": 10, "?q=TEAM/01": 100, "?q=12&attention=1": 0, "?q=15&attention=1": 1, "?q=nothing": 0} {
 		if got := len(link.FindAllString(ask(t, src, nil, query, "").Body.String(), -1)); got != want {
 			t.Errorf("%s lists %d secrets, want %d", query, got, want)
 		}
@@ -226,7 +226,7 @@ func TestPages(t *testing.T) {
 	var all struct {
 		Secrets []struct{ Name, Severity string }
 	}
-	if err := json.Unmarshal(ask(t, src, nil, "", "application/json").Body.Bytes(), &all); err != nil || len(all.Secrets) != 3000 || all.Secrets[0].Severity != "warning" {
+	if err := json.Unmarshal(ask(t, src, nil, "", "application/json").Body.Bytes(), &all); err != nil || len(all.Secrets) != 1000 || all.Secrets[0].Severity != "warning" {
 		t.Errorf("JSON lists %d secrets, the first %v, %v", len(all.Secrets), all.Secrets[:1], err)
 	}
 }
