@@ -72,6 +72,14 @@
 // encoding/json make of any type of this package. A type of the program's own,
 // that a secret was decoded into, is the program's own to keep from logs.
 //
+// # Operation
+//
+// [Load] readies handles at the start of a service, and [Ready] says from memory
+// whether they can be read. [Client.Status] and [Client.Statuses] tell what is known
+// of each secret, and [Client.Stats] counts. Options.OnEvent is told of everything
+// that happens as an [Event]; what is logged are the same events. [ClassOf] sorts
+// errors into a few stable classes.
+//
 // # Permissions
 //
 // secretsmanager:GetSecretValue is enough, and kms:Decrypt where the secret has

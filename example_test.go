@@ -283,3 +283,46 @@ func ExampleClient_Prefetch() {
 	// k-123 <nil>
 	// 1 call
 }
+
+// What happens to secrets, as a metric or an alert would have it.
+func ExampleEvent() {
+	srv, opts := exampleServer()
+	defer srv.Close()
+	opts.OnEvent = func(e secrets.Event) {
+		switch e.Kind {
+		case secrets.EventAdopted:
+			fmt.Println(e.Kind, e.Secret, "by a", e.How)
+		case secrets.EventRefused:
+			fmt.Println(e.Kind, e.Secret, "as", e.Type, "because of", e.Class)
+		}
+	}
+	client, _ := secrets.New(srv.Client(), opts)
+
+	db := secrets.Bind[DBLogin](client, "prod/db")
+	db.Get(context.Background())
+	srv.Put("prod/db", `{"username":""}`)
+	client.Refresh(context.Background(), "prod/db")
+	client.Close() // waits until all events are told
+	// Output:
+	// adopted prod/db by a read
+	// refused prod/db as secrets_test.DBLogin because of decode
+	// adopted prod/db by a refresh
+}
+
+// Which secrets an operator should look at.
+func ExampleClient_Statuses() {
+	srv, opts := exampleServer()
+	defer srv.Close()
+	client, _ := secrets.New(srv.Client(), opts)
+	defer client.Close()
+	client.Prefetch(context.Background(), "prod/db", "prod/api-key")
+	srv.Fail(secretstest.Fault{Times: secretstest.Always, Code: "ThrottlingException"})
+	client.Refresh(context.Background(), "prod/api-key")
+
+	for st := range client.Statuses() {
+		if st.Failures > 0 {
+			fmt.Println(st.Name, "fails:", st.LastClass)
+		}
+	}
+	// Output: prod/api-key fails: throttled
+}

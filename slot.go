@@ -36,16 +36,24 @@ type typedSlot[T any] struct {
 	noted atomic.Uint32           // slotRead and slotStale; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
-	retired  bool           // its entry has ended: nothing is shown any more
-	good     *held[T]       // the last version that decoded well
-	bad      *Secret        // a version that did not
-	badErr   *DecodeError   // why
-	reminder lease.Reminder // of that
-	busy     chan struct{}  // closed when a decode ends; nil: none is under way
+	retired bool          // its entry has ended: nothing is shown any more
+	good    *held[T]      // the last version that decoded well
+	bad     *badVersion   // a version that did not; nil: none
+	busy    chan struct{} // closed when a decode ends; nil: none is under way
 
 	kind *kind[T]
 	head slotHead
 }
+
+// A badVersion is a version that did not decode as a slot's type.
+type badVersion struct {
+	s    *Secret
+	err  *DecodeError
+	told lease.Reminder // that it does not
+}
+
+// is reports whether s is that version. A nil b is none.
+func (b *badVersion) is(s *Secret) bool { return b != nil && (b.s == s || b.s.sameValue(s)) }
 
 // held is a decoded version.
 type held[T any] struct {
@@ -167,12 +175,12 @@ func (sl *typedSlot[T]) knownLocked(s *Secret) (*held[T], error, bool) {
 	switch {
 	case sl.good != nil && (sl.good.secret == s || sl.good.secret.sameValue(s)):
 		return sl.good, nil, true
-	case sl.bad == nil || sl.bad != s && !sl.bad.sameValue(s):
+	case !sl.bad.is(s):
 		return nil, nil, false
 	case sl.good != nil && !sl.kind.always:
 		return sl.good, nil, true
 	}
-	return nil, sl.badErr, true
+	return nil, sl.bad.err, true
 }
 
 // run decodes s, in a goroutine of its own: it is the user's code, and may end
@@ -190,9 +198,9 @@ func (sl *typedSlot[T]) run(c *cache, e *entry, s *Secret) {
 	defer c.mu.Unlock()
 	if err == nil {
 		sl.good = &held[T]{value: v, secret: s}
-		sl.bad, sl.badErr = nil, nil
+		sl.bad = nil
 	} else {
-		sl.bad, sl.badErr, sl.reminder = s, err, lease.Reminder{}
+		sl.bad = &badVersion{s: s, err: err}
 		c.counts.decodeErrors.Add(1)
 		c.refusalLocked(e, sl, s)
 	}
@@ -274,23 +282,23 @@ type refusal struct {
 func typeName[T any]() string { return reflect.TypeFor[T]().String() }
 
 func (sl *typedSlot[T]) refusedLocked(cur *Secret) (refusal, bool) {
-	if sl.bad == nil || cur == nil || sl.bad != cur && !sl.bad.sameValue(cur) {
+	if cur == nil || !sl.bad.is(cur) {
 		return refusal{}, false
 	}
-	r := refusal{kind: typeName[T](), err: sl.badErr}
+	r := refusal{kind: typeName[T](), err: sl.bad.err}
 	if sl.good != nil && !sl.kind.always {
 		r.serving = sl.good.secret.v.id
 	}
 	return r, true
 }
 
-func (sl *typedSlot[T]) remindLocked(now instant) (int, bool) { return sl.reminder.Due(now) }
+func (sl *typedSlot[T]) remindLocked(now instant) (int, bool) { return sl.bad.told.Due(now) }
 
 func (sl *typedSlot[T]) hideLocked() { sl.shown.Store(nil) }
 
 func (sl *typedSlot[T]) emptyLocked() {
 	sl.shown.Store(nil)
-	sl.good, sl.bad, sl.badErr = nil, nil, nil
+	sl.good, sl.bad = nil, nil
 }
 
 func (sl *typedSlot[T]) retireLocked() {

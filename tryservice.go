@@ -277,7 +277,7 @@ func (r *Ref[T]) decodedBySlot(s *Secret) (h *held[T], known bool) {
 	switch {
 	case sl.good != nil && (sl.good.secret == s || sl.good.secret.sameValue(s)):
 		return sl.good, true
-	case sl.bad != nil && (sl.bad == s || sl.bad.sameValue(s)):
+	case sl.bad.is(s):
 		return nil, true
 	}
 	return nil, false

@@ -216,8 +216,8 @@ func (c *cache) unwatch(e *entry) {
 func (sl *typedSlot[T]) refused(c *cache, s *Secret) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sl.bad != nil && sl.bad.sameValue(s) {
-		return sl.badErr
+	if sl.bad.is(s) {
+		return sl.bad.err
 	}
 	return nil
 }
