@@ -99,8 +99,10 @@ func span(d time.Duration) string {
 		return "-" + span(-d)
 	}
 	switch {
+	case d < time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
 	case d < time.Second:
-		return d.Round(time.Millisecond).String()
+		return d.Round(100 * time.Microsecond).String()
 	case d < time.Minute:
 		return d.Round(time.Second / 10).String()
 	case d < time.Hour:

@@ -93,7 +93,7 @@ func TestOrder(t *testing.T) {
 
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		1500 * time.Microsecond: "2ms", 12340 * time.Millisecond: "12.3s", time.Minute: "1m", 61 * time.Second: "1m1s",
+		1540 * time.Microsecond: "1.5ms", 123456 * time.Nanosecond: "120µs", 0: "0s", 12340 * time.Millisecond: "12.3s", time.Minute: "1m", 61 * time.Second: "1m1s",
 		time.Hour: "1h", 70 * time.Minute: "1h10m", 47*time.Hour + 59*time.Minute: "47h59m", 50 * time.Hour: "2d2h", -time.Minute: "-1m",
 	} {
 		if got := span(d); got != want {
@@ -114,7 +114,7 @@ func TestFigures(t *testing.T) {
 			t.Errorf("number(%d) = %q, want %q", n, got, want)
 		}
 	}
-	for d, want := range map[float64]string{0: "$0", 0.00001: "$0.000010", 0.0017: "$0.0017", 6.1728: "$6.17"} {
+	for d, want := range map[float64]string{0: "$0", 0.000005: "0.0005¢", 0.0017: "0.17¢", 0.01: "$0.01", 6.1728: "$6.17"} {
 		if got := dollars(d); got != want {
 			t.Errorf("dollars(%v) = %q, want %q", d, got, want)
 		}

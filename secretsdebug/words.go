@@ -54,15 +54,13 @@ func number(n any) string {
 	return s
 }
 
-// dollars returns an amount, to the cent where there are dollars.
+// dollars returns an amount of dollars, in cents where it is less than one.
 func dollars(d float64) string {
 	switch {
-	case d >= 1:
-		return fmt.Sprintf("$%.2f", d)
 	case d == 0:
 		return "$0"
-	case d < 0.001:
-		return fmt.Sprintf("$%.6f", d)
+	case d < 0.01:
+		return fmt.Sprintf("%.2g¢", d*100)
 	}
-	return fmt.Sprintf("$%.4f", d)
+	return fmt.Sprintf("$%.2f", d)
 }

@@ -81,13 +81,15 @@ const textFaults = `(() => {
 	return [...new Set(faults)];
 })()`
 
-// placeFaults is an expression that lists elements that stick out of the page.
+// placeFaults is an expression that lists elements that stick out of the page, and
+// those whose content sticks out of them.
 const placeFaults = `(() => {
 	const width = document.documentElement.clientWidth, faults = [];
 	if (document.documentElement.scrollWidth > width) faults.push("the page is " + document.documentElement.scrollWidth + " wide");
 	for (const e of document.body.querySelectorAll("*")) {
 		const r = e.getBoundingClientRect();
 		if (r.width && (r.right > width + 1 || r.left < -1)) faults.push(e.tagName + "." + e.className + " from " + r.left + " to " + r.right);
+		if (e.clientWidth && e.scrollWidth > e.clientWidth + 1) faults.push(e.tagName + "." + e.className + " is too narrow for " + e.innerText.slice(0, 40));
 	}
 	return faults.slice(0, 10);
 })()`
