@@ -199,16 +199,21 @@ func (d *day) agree(when string) {
 		}
 	}
 	metric := func(key string) uint64 { return uint64(metrics[key]) }
-	var failed uint64
+	var failed, unsent uint64
 	for op, counted := range map[string]uint64{"GetSecretValue": st.GetSecretValue, "DescribeSecret": st.DescribeSecret, "BatchGetSecretValue": st.BatchGetSecretValue} {
 		arrived := uint64(d.srv.Count(secretstest.Call{Op: op}))
-		fine := uint64(d.srv.Count(secretstest.Call{Op: op, Outcome: secretstest.OutcomeOK}))
-		failed += arrived - fine
-		same(op+": ledger, Stats, events, metric, spans, page", arrived, counted, d.events.of("call "+op), metric("secrets.cache.calls "+op),
+		answered := uint64(d.srv.Count(secretstest.Call{Op: op, Outcome: secretstest.OutcomeOK}))
+		failed += arrived - answered
+		unsent += counted - arrived
+		same(op+": Stats, events, metric, spans, page", counted, d.events.of("call "+op), metric("secrets.cache.calls "+op),
 			uint64(len(d.named("Secrets Manager."+op))), page.Totals.Operations[op].Calls)
-		same(op+" failed: ledger, page", arrived-fine, page.Totals.Operations[op].Failed)
+		same(op+" that did not fail: ledger, page", answered, counted-page.Totals.Operations[op].Failed)
 	}
-	same("calls failed: ledger, Stats, events", failed, st.Errors, d.events.of("call failed"))
+	// A call whose context ends at the moment that it begins is not sent.
+	if unsent > st.CanceledErrors {
+		t.Errorf("%s: %d calls did not arrive, %d were canceled", when, unsent, st.CanceledErrors)
+	}
+	same("calls failed: ledger, Stats, events", failed+unsent, st.Errors, d.events.of("call failed"))
 	classes := map[secrets.FailureClass]uint64{
 		secrets.ClassNetwork: st.NetworkErrors, secrets.ClassThrottled: st.Throttles, secrets.ClassDenied: st.DeniedErrors, secrets.ClassServer: st.ServerErrors,
 		secrets.ClassMissing: st.MissingErrors, secrets.ClassCredentials: st.CredentialErrors, secrets.ClassCanceled: st.CanceledErrors, secrets.ClassOther: st.OtherErrors,
