@@ -101,8 +101,8 @@ const (
 
 	// EventCall: a call of the API ended. Operation, Duration and Time, which is when it
 	// began, say which; Class and Err are set if it failed. Call is its number. Secret
-	// is the id that it asked for; a BatchGetSecretValue asked for Secrets. Only
-	// Options.OnEvent is told.
+	// is the id that it asked for and ARN is set where the answer told it; a
+	// BatchGetSecretValue asked for Secrets. Only Options.OnEvent is told.
 	EventCall
 
 	// EventWait: a read that could not be answered from memory has ended. Time is

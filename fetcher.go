@@ -283,7 +283,7 @@ func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration
 	if r.err != nil {
 		r.v, r.err = zero, shown(ctx, tr, r.err)
 	}
-	q.ended(whole, f, r.err)
+	q.ended(whole, f, arnOf(r.v), r.err)
 	return r.v, r.err
 }
 

@@ -30,8 +30,9 @@ func (q *request) begin(ctx context.Context, f *fetcher) {
 	}
 }
 
-// ended counts the failure of the call, and tells of it.
-func (q *request) ended(ctx context.Context, f *fetcher, err error) {
+// ended counts the failure of the call, and tells of it. arn is what the answer
+// says, "" if that is nothing.
+func (q *request) ended(ctx context.Context, f *fetcher, arn string, err error) {
 	var class FailureClass
 	if err != nil {
 		class = ClassOf(err)
@@ -39,17 +40,32 @@ func (q *request) ended(ctx context.Context, f *fetcher, err error) {
 		f.counts.classes.of(class).Add(1)
 	}
 	if q.call != 0 {
-		q.tell(ctx, f, class, err)
+		q.tell(ctx, f, class, arn, err)
 	}
 }
 
 //go:noinline
-func (q *request) tell(ctx context.Context, f *fetcher, class FailureClass, err error) {
+func (q *request) tell(ctx context.Context, f *fetcher, class FailureClass, arn string, err error) {
 	e := &Event{
 		Kind: EventCall, Time: q.began, Operation: q.op, Duration: time.Since(q.began), Call: q.call,
-		Region: q.region, Secret: q.id, Secrets: q.ids, Class: class, Err: err, ctx: &ctx,
+		Region: q.region, Secret: q.id, ARN: arn, Secrets: q.ids, Class: class, Err: err, ctx: &ctx,
 	}
 	f.events.push(e)
+}
+
+// arnOf returns the ARN that an answer is about, "" if that is nothing, or several.
+func arnOf(answer any) string {
+	switch a := answer.(type) {
+	case *Secret:
+		if a != nil {
+			return a.v.arn
+		}
+	case *description:
+		if a != nil {
+			return a.arn
+		}
+	}
+	return ""
 }
 
 // A flight is what several readers may wait for, while somebody is told of calls

@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# Installs the database servers that the tests start for themselves, where
-# they are missing and this is a Debian with us as root. No service is left
+# Installs the database servers and the browser that the tests start for
+# themselves, where they are missing and this is a Debian with us as root. No service is left
 # running. Prints a line only for what it installs and for what is missing in
 # the end; then it exits 1.
 set -euo pipefail
 
-# have reports whether a server is found where internal/dbserver looks for it.
+# have reports whether a program is found where the tests look for it.
 have() {
 	case $1 in
 	postgresql) PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' :) command -v postgres ;;
 	mariadb-server) PATH=$PATH:/usr/sbin command -v mariadbd ;;
 	pgbouncer) PATH=$PATH:/usr/sbin command -v pgbouncer ;;
 	redis-server) command -v redis-server || command -v valkey-server ;;
+	chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
 	esac >/dev/null
 }
 
 missing() {
-	for package in postgresql mariadb-server pgbouncer redis-server; do
+	for package in postgresql mariadb-server pgbouncer redis-server chromium; do
 		have "$package" || echo "$package"
 	done
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs go test, with the arguments as its flags, in every module, all at once:
-# most tests wait for something. Database servers that are missing are
+# most tests wait for something. Database servers and a browser that are missing are
 # installed where that is possible. Where it is not, the tests that need them
 # are left out: said so at the end, and a failure in CI (where the environment
 # variable CI is set).
@@ -38,7 +38,7 @@ done
 
 if [ $servers = no ]; then
 	echo
-	echo "LEFT OUT: the tests on real database servers. Install what is missing above." >&2
+	echo "LEFT OUT: the tests that need what is missing above." >&2
 	[ -z "${CI:-}" ] || failed="$failed databases"
 fi
 if [ -n "$failed" ]; then

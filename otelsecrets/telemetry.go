@@ -1,0 +1,96 @@
+package otelsecrets
+
+import (
+	"sync"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/semconv/v1.43.0/rpcconv"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/seed-74dc7b3e/secrets"
+)
+
+// ScopeName is the name of the instrumentation scope of all metrics and spans.
+const ScopeName = "github.com/seed-74dc7b3e/secrets/otelsecrets"
+
+// systemName is the RPC system of every call.
+const systemName rpcconv.SystemNameAttr = "aws-api"
+
+// Options are the options of [New]. A nil *Options and zero fields mean the
+// defaults.
+type Options struct {
+	// MeterProvider makes the meter. The default is the global one.
+	MeterProvider metric.MeterProvider
+
+	// TracerProvider makes the tracer. The default is the global one.
+	TracerProvider trace.TracerProvider
+
+	// Attributes are added to every metric and span. The default is none.
+	Attributes []attribute.KeyValue
+}
+
+// A Telemetry tells OpenTelemetry of one client: of its events by [Telemetry.OnEvent],
+// of its state by [Telemetry.Observe]. It is safe for concurrent use by multiple
+// goroutines, and not for several clients, whose calls have the same numbers.
+type Telemetry struct {
+	meter    metric.Meter
+	tracer   trace.Tracer
+	common   []attribute.KeyValue
+	duration rpcconv.ClientCallDuration
+
+	mu     sync.Mutex // guards what follows
+	recent [recentCalls]callSpan
+}
+
+// New returns a Telemetry. It fails where the meter refuses an instrument.
+func New(o *Options) (*Telemetry, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	meters, tracers := o.MeterProvider, o.TracerProvider
+	if meters == nil {
+		meters = otel.GetMeterProvider()
+	}
+	if tracers == nil {
+		tracers = otel.GetTracerProvider()
+	}
+	t := &Telemetry{
+		meter:  meters.Meter(ScopeName, metric.WithSchemaURL(semconv.SchemaURL)),
+		tracer: tracers.Tracer(ScopeName, trace.WithSchemaURL(semconv.SchemaURL)),
+		common: o.Attributes,
+	}
+	var err error
+	if t.duration, err = rpcconv.NewClientCallDuration(t.meter); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// OnEvent is what secrets.Options.OnEvent takes: it makes the spans of calls and of
+// reads that waited, and records how long calls took. Events of other kinds
+// are left to others. It blocks no longer than the tracer's and the meter's
+// processors do.
+func (t *Telemetry) OnEvent(e secrets.Event) {
+	switch e.Kind {
+	case secrets.EventCall:
+		t.call(e)
+	case secrets.EventWait:
+		t.wait(e)
+	}
+}
+
+// with returns the common attributes and some more.
+func (t *Telemetry) with(more ...attribute.KeyValue) []attribute.KeyValue {
+	return append(t.common[:len(t.common):len(t.common)], more...)
+}
+
+func method(operation string) attribute.KeyValue {
+	return semconv.RPCMethod("SecretsManager/" + operation)
+}
+
+func errorType(class secrets.FailureClass) attribute.KeyValue {
+	return semconv.ErrorTypeKey.String(string(class))
+}

@@ -1,0 +1,66 @@
+package secretsdebug
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// ago says when t is, seen from now.
+func ago(now, t time.Time) string {
+	switch d := now.Sub(t); {
+	case t.IsZero():
+		return "–"
+	case d > -time.Second && d < time.Second:
+		return "now"
+	case d < 0:
+		return "in " + span(-d)
+	default:
+		return span(d) + " ago"
+	}
+}
+
+// show returns an id as text: what is invisible, or turns the direction of
+// what follows, is replaced by its code, so that no id looks like another.
+func show(id string) string {
+	if strings.IndexFunc(id, hidden) < 0 {
+		return id
+	}
+	var b strings.Builder
+	for _, r := range id {
+		if hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// hidden reports whether a character has no look of its own. A byte that is no
+// character is one.
+func hidden(r rune) bool {
+	return r == unicode.ReplacementChar || r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Zs, r) && r != ' ' || unicode.Is(unicode.M, r)
+}
+
+// number returns n with its thousands apart.
+func number(n any) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// dollars returns an amount of dollars, in cents where it is less than one.
+func dollars(d float64) string {
+	switch {
+	case d == 0:
+		return "$0"
+	case d < 0.01:
+		return fmt.Sprintf("%.2g¢", d*100)
+	}
+	return fmt.Sprintf("$%.2f", d)
+}
