@@ -1,0 +1,45 @@
+package secrets_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+)
+
+// Events of EventBridge, here the fake's, make a long TTL harmless.
+func ExampleClient_HandleEvent() {
+	srv := secretstest.NewServer(nil)
+	defer srv.Close()
+	srv.Put("prod/api-key", "old")
+	client, err := secrets.New(srv.Client(), &secrets.Options{TTL: time.Hour, EventJitter: time.Millisecond})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	srv.OnEvent(func(event []byte) { // in a service, the body of each message of an SQS queue
+		if _, err := client.HandleEvent(context.Background(), event); err != nil {
+			fmt.Println(err)
+		}
+	})
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for key, err := range secrets.Bind[string](client, "prod/api-key").Watch(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(key)
+		if key == "new" {
+			return
+		}
+		srv.Put("prod/api-key", "new")
+	}
+	// Output:
+	// old
+	// new
+}
