@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -115,7 +116,7 @@ func (w *World) connect(ctx context.Context, s *Session, event int) {
 			w.opens[opened{s.n, event, token}]++
 			w.mu.Unlock()
 			return &dbConnector{w: w, s: s, event: event, token: token}, nil
-		}, &sqlcred.Options{MaxLogins: w.plan.Events[event].Max}), r.id}
+		}, &sqlcred.Options{MaxLogins: w.plan.Events[event].Max, Logger: slog.New(slog.DiscardHandler)}), r.id}
 	})
 	r.id = h.id
 	var tokens []string

@@ -71,7 +71,7 @@ import (
 //	Outage     A read of the current version does not fail if one with the same
 //	           id succeeded before, and an answer confirmed it less than MaxStale ago.
 //	Offer      A use of a version that was refused is not followed, by the same
-//	           handle, by another within a minute (30 s for a connector), unless
+//	           handle, by another within a minute (4 s for a connector), unless
 //	           the version came to another label or was accepted since, or
 //	           one that worked in its place was refused; nor a replica lagged.
 //	Guess      Where the last DescribeSecret said that a version is pending, which

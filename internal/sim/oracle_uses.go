@@ -37,7 +37,7 @@ func (o *oracle) checkUses() {
 func (o *oracle) checkOffer(u *Use, before []*Use) {
 	pause := time.Minute
 	if u.kind == ReadConnect {
-		pause = 30 * time.Second
+		pause = 4 * time.Second // it looks for a repair each 5 seconds
 	}
 	if o.lagging(u.begin-pause-longestLag, u.begin) {
 		return // labels seem to come and go
