@@ -245,7 +245,7 @@ func TestOracle(t *testing.T) {
 			sc.at(2 * time.Hour)
 			sc.get(sc.first())
 			sc.use(sc.first(), Refused)
-			if time.Sleep(20 * time.Second); !broken {
+			if time.Sleep(3 * time.Second); !broken {
 				time.Sleep(20 * time.Second)
 			}
 			sc.use(sc.first(), Accepted)
