@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -126,6 +127,40 @@ func (r *records) all(t *testing.T) []map[string]any {
 	return found
 }
 
+// logOutages lets clients log what they do in an outage of a region that has a
+// replica, and in one that they have a snapshot for.
+func logOutages(t *testing.T, log *records) {
+	logger := slog.New(slog.NewJSONHandler(log, nil))
+	srv := secretstest.New(t, secretstest.Secrets{"a": "one", "b": "two"})
+	replicate(t, srv, []string{"a", "b"}, west)
+	c := open(t, srv.Client(), &secrets.Options{Replicas: []string{west}, Logger: logger})
+	end := srv.RegionOutage(east)
+	text(t, c, "a")
+	time.Sleep(5 * time.Second) // for the attempts that the region's call is left with
+	end()
+	for range 12 {
+		time.Sleep(10 * time.Second)
+		c.Refresh(ctx, "a")
+	}
+
+	m := &memStore{}
+	start := func() *secrets.Client {
+		o := sealed(m, secrets.RefreshAhead)
+		o.Logger = logger
+		return open(t, srv.Client(), o)
+	}
+	before := start()
+	text(t, before, "b")
+	before.Close()
+	end = srv.RegionOutage(east)
+	text(t, start(), "b")
+	end()
+	m.set(func([]byte) []byte { return []byte("garbage") })
+	m.err = errors.New("disk full")
+	text(t, start(), "b")
+	time.Sleep(2 * time.Minute)
+}
+
 // What is logged has the documented level, keys that are documented, and says
 // which secret it is about.
 func TestRecords(t *testing.T) {
@@ -176,11 +211,15 @@ func TestRecords(t *testing.T) {
 		c.Refresh(ctx, "b")
 		srv.Fail(secretstest.Fault{Op: "BatchGetSecretValue", Times: secretstest.Always, Code: "AccessDeniedException"})
 		c.Prefetch(ctx, "b", "c")
+		srv.PutStages("a", `{"Limit":0}`, "CUSTOM")
+		unfit := srv.VersionID("a", "CUSTOM")
+		a.Version(ctx, secrets.Stage("CUSTOM"))
+		logOutages(t, log)
 		synctest.Wait()
 
 		levels := messagesOfTheTable(t)
 		keys := []string{"time", "level", "msg", "secret", "version", "was", "serving", "current", "stage", "type", "field", "how",
-			"operation", "error.type", "error", "failures", "since", "next"}
+			"operation", "error.type", "error", "failures", "since", "next", "region"}
 		seen := map[string]bool{}
 		for _, r := range log.all(t) {
 			msg := r["msg"].(string)
@@ -188,7 +227,8 @@ func TestRecords(t *testing.T) {
 			if r["level"] != levels[msg] {
 				t.Errorf("%q has level %v, documented is %q", msg, r["level"], levels[msg])
 			}
-			if s, _ := r["secret"].(string); s != "a" && s != "b" && s != "c" {
+			elsewhere := r["region"] != nil || strings.HasPrefix(msg, "secrets: snapshot ")
+			if s, _ := r["secret"].(string); !elsewhere && s != "a" && s != "b" && s != "c" || elsewhere && s != "" {
 				t.Errorf("%q is about secret %v", msg, r["secret"])
 			}
 			for key := range r {
@@ -199,7 +239,7 @@ func TestRecords(t *testing.T) {
 			if (r["error"] != nil) != (r["error.type"] != nil) && msg != "secrets: version rejected by its use" {
 				t.Errorf("%q: error %v, error.type %v", msg, r["error"], r["error.type"])
 			}
-			if strings.Contains(msg, "fail") && strings.Contains(msg, "decode") && (r["version"] != bad || r["type"] != "secrets_test.limits") {
+			if strings.Contains(msg, "fail") && strings.Contains(msg, "decode") && (r["version"] != bad && r["version"] != unfit || r["type"] != "secrets_test.limits") {
 				t.Errorf("%q: %v", msg, r)
 			}
 		}

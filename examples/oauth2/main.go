@@ -87,11 +87,11 @@ func (s *source) get(ctx context.Context, rejected string) (string, error) {
 	return s.token, nil
 }
 
-// RoundTrip sends a request with a token, once more with another if that is
-// rejected.
+// RoundTrip sends a request with a token, and with another if that is rejected:
+// twice, for a token may be revoked on its way.
 func (s *source) RoundTrip(r *http.Request) (*http.Response, error) {
 	var rejected string
-	for again := range 2 {
+	for again := range 3 {
 		token, err := s.get(r.Context(), rejected)
 		if err != nil {
 			return nil, err
@@ -99,7 +99,7 @@ func (s *source) RoundTrip(r *http.Request) (*http.Response, error) {
 		out := r.Clone(r.Context())
 		out.Header.Set("Authorization", "Bearer "+token)
 		resp, err := http.DefaultTransport.RoundTrip(out)
-		if err != nil || resp.StatusCode != http.StatusUnauthorized || again == 1 || r.Method != http.MethodGet {
+		if err != nil || resp.StatusCode != http.StatusUnauthorized || again == 2 || r.Method != http.MethodGet {
 			return resp, err
 		}
 		resp.Body.Close()

@@ -93,7 +93,11 @@ func (b *Bouncer) SetPassword(user, password string) error {
 	if pid == 0 {
 		return errors.New("dbserver: pgbouncer is down")
 	}
-	return syscall.Kill(pid, syscall.SIGHUP)
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Signal(syscall.SIGHUP)
 }
 
 // writeUsers replaces the file of passwords, so that a reader finds the old one
