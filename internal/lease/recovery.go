@@ -7,11 +7,14 @@ import "time"
 // secrets have all failed asks about one and a half times as often as on any
 // other day if each process takes three fifths of the TTL.
 func (r *Rules) recovery(failing int) time.Duration {
-	if failing <= maxAlone {
+	if failing <= maxPrompt {
 		return r.Recovered
 	}
 	return max(r.Recovered, r.TTL/10*6)
 }
+
+// maxPrompt is how many failing leases are checked within Rules.Recovered.
+const maxPrompt = 100
 
 // fetchDue reports whether the value itself is to be fetched.
 func (l *Lease) fetchDue(r *Rules, now Time) bool {

@@ -85,8 +85,8 @@ func TestRecoverySpan(t *testing.T) {
 		want    time.Duration
 	}{
 		{5 * time.Minute, 1, time.Minute},
-		{5 * time.Minute, 16, time.Minute},
-		{5 * time.Minute, 17, 3 * time.Minute},
+		{5 * time.Minute, 100, time.Minute},
+		{5 * time.Minute, 101, 3 * time.Minute},
 		{time.Second, 200, time.Minute},
 		{time.Hour, 200, 36 * time.Minute},
 	} {
