@@ -196,8 +196,11 @@ const (
 // what the source of the credentials said, even where the API did not take the
 // option that marks it, see [identityError]. An error outside of any operation
 // is from.
-func originOf(err error, from origin) (smithy.APIError, origin) {
-	inside := false // of an operation of Secrets Manager, before its response
+func originOf(err error, from origin) (smithy.APIError, origin) { return originIn(err, from, false) }
+
+// originIn is originOf of an error that is found within an operation of Secrets
+// Manager, before its response, if inside.
+func originIn(err error, from origin, inside bool) (smithy.APIError, origin) {
 	for err != nil {
 		switch e := err.(type) {
 		case *smithy.OperationError:
@@ -235,13 +238,11 @@ func answeredBy(err error) smithy.APIError {
 }
 
 // originOfJoined returns what the first of errs that an API error, or another
-// origin, is found in says.
+// origin, is found in says. The SDK joins the last answer with why there was no
+// further attempt.
 func originOfJoined(errs []error, from origin, inside bool) (smithy.APIError, origin) {
 	for _, err := range errs {
-		if inside && fromElsewhereIfAPI(err) == fromElsewhere {
-			return nil, fromElsewhere
-		}
-		if api, of := originOf(err, from); api != nil || of == fromElsewhere {
+		if api, of := originIn(err, from, inside); api != nil || of == fromElsewhere {
 			return api, of
 		}
 	}
