@@ -8,7 +8,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-func ExampleGetVersion() {
+func ExampleRef_Version() {
 	srv, opts := exampleServer()
 	defer srv.Close()
 	client, err := secrets.New(srv.Client(), opts)
@@ -18,11 +18,12 @@ func ExampleGetVersion() {
 	defer client.Close()
 
 	srv.Put("prod/api-key", "k-456")
-	old, err := secrets.GetVersion[string](context.Background(), client, "prod/api-key", secrets.Stage(secrets.Previous))
+	key := secrets.Bind[string](client, "prod/api-key")
+	old, err := key.Version(context.Background(), secrets.Stage(secrets.Previous))
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(old)
+	fmt.Println(old.Value)
 	// Output: k-123
 }
 

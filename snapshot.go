@@ -38,8 +38,19 @@ import (
 // snapshot is for. Where the secrets can be replicated to another region, that
 // is better: it needs no key and keeps permissions, rotation and audit.
 type Snapshot struct {
-	// Store keeps the snapshot. Package snapshotfile has one. It is required.
-	Store SnapshotStore
+	// Store keeps one snapshot, which is sealed: a file, as package snapshotfile
+	// does, an object, a volume. It is required. It need not be safe for
+	// concurrent use. A call that does not heed the end of its context is left
+	// behind.
+	Store interface {
+		// ReadSnapshot returns what was last written, fs.ErrNotExist if
+		// nothing was.
+		ReadSnapshot(context.Context) ([]byte, error)
+
+		// WriteSnapshot replaces it: a later ReadSnapshot returns all of the
+		// old or all of the new.
+		WriteSnapshot(context.Context, []byte) error
+	}
 
 	// AEAD seals the snapshot: AES-GCM of crypto/cipher, or any other with a
 	// nonce that may be chosen at random. Either it or Key is required; there is
@@ -64,18 +75,6 @@ type Snapshot struct {
 	// answers meanwhile. The default is 2 seconds. Negative means as long as
 	// the request takes, FetchTimeout at most.
 	Wait time.Duration
-}
-
-// A SnapshotStore keeps one snapshot, which is sealed: a file, an object, a
-// volume. It need not be safe for concurrent use. A call that does not heed the
-// end of its context is left behind.
-type SnapshotStore interface {
-	// ReadSnapshot returns what was last written, fs.ErrNotExist if nothing was.
-	ReadSnapshot(context.Context) ([]byte, error)
-
-	// WriteSnapshot replaces it: a later ReadSnapshot returns all of the old or
-	// all of the new.
-	WriteSnapshot(context.Context, []byte) error
 }
 
 // String says that there is a snapshot, and shows no key.

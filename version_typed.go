@@ -37,15 +37,6 @@ func (v Version[T]) LogValue() slog.Value { return slog.StringValue(v.String()) 
 // MarshalText returns what [Version.String] returns.
 func (v Version[T]) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// GetVersion returns the version of a secret that sel names, as a T. It is
-// [Client.GetVersion] with the decoding of [Get]: see there for what blocks and
-// what fails. A version that does not decode is a [*DecodeError]; for the
-// current one the last that did is returned in its place, as by Get.
-func GetVersion[T any](ctx context.Context, c *Client, id string, sel Selector) (T, error) {
-	v, err := Bind[T](c, id).Version(ctx, sel)
-	return v.Value, err
-}
-
 // Version returns the version that sel names, decoded. The current one is what
 // [Ref.Get] returns, with its id. It is decoded once, not at every call, for as
 // long as it is cached. It blocks and fails as [Client.GetVersion] does; a

@@ -50,24 +50,20 @@ func TestGetVersionTyped(t *testing.T) {
 			secrets.Stage("BLUE"):           "four",
 			secrets.VersionID(ids["one"]):   "one",
 		} {
-			got, err := secrets.GetVersion[verLogin](t.Context(), c, "s", sel)
-			if got.User != want || err != nil {
-				t.Errorf("GetVersion %v = %q, %v, want %q", sel, got.User, err, want)
-			}
 			v, err := ref.Version(t.Context(), sel)
 			if v.Value.User != want || v.ID != ids[want] || err != nil || v.Created.IsZero() {
 				t.Errorf("Version %v = %+v of %s, %v, want %q of %s", sel, v.Value, v.ID, err, want, ids[want])
 			}
 		}
 		var missing *types.ResourceNotFoundException
-		if _, err := secrets.GetVersion[verLogin](t.Context(), c, "s", secrets.Stage("RED")); !errors.As(err, &missing) {
-			t.Errorf("GetVersion of no label = %v, want the SDK's error", err)
+		if _, err := ref.Version(t.Context(), secrets.Stage("RED")); !errors.As(err, &missing) {
+			t.Errorf("Version of no label = %v, want the SDK's error", err)
 		}
 		if _, err := ref.Version(t.Context(), secrets.Stage("")); err == nil {
 			t.Error("Version of an empty label = nil error")
 		}
-		if _, err := secrets.GetVersion[int](t.Context(), c, "s", secrets.Stage(secrets.Previous)); !errors.As(err, new(*secrets.DecodeError)) {
-			t.Errorf("GetVersion of what is no int = %v, want a DecodeError", err)
+		if _, err := secrets.Bind[int](c, "s").Version(t.Context(), secrets.Stage(secrets.Previous)); !errors.As(err, new(*secrets.DecodeError)) {
+			t.Errorf("Version of what is no int = %v, want a DecodeError", err)
 		}
 		c.Close()
 		if _, err := ref.Version(t.Context(), secrets.Stage(secrets.Previous)); err != secrets.ErrClosed {

@@ -26,7 +26,7 @@ import (
 const MaxSize = 1 << 28
 
 // A Store is a file that holds a snapshot. It is safe for concurrent use by
-// multiple goroutines. It is a secrets.SnapshotStore.
+// multiple goroutines. It fits secrets.Snapshot.Store.
 type Store struct{ path string }
 
 // New returns a store for the file with the given path. The directory must

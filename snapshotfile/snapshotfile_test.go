@@ -15,7 +15,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/snapshotfile"
 )
 
-var _ secrets.SnapshotStore = (*snapshotfile.Store)(nil)
+var _ = secrets.Snapshot{Store: (*snapshotfile.Store)(nil)}
 
 func TestStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "snapshot")
