@@ -89,10 +89,10 @@ func firstRead(t *testing.T, srv *secretstest.Server) string {
 	if err == nil {
 		return "get it"
 	}
-	if took < time.Second {
-		return "fail at once: " + reason(err)
+	if took < secrets.DefaultFetchTimeout {
+		return "fail: " + reason(err)
 	}
-	return "fail in seconds: " + reason(err)
+	return "fail after " + short(secrets.DefaultFetchTimeout) + ": " + reason(err)
 }
 
 // reason names an error without what differs from run to run.
