@@ -152,19 +152,19 @@ func TestGoingBackNeedsTwoLooks(t *testing.T) {
 		s.move("a", "AWSCURRENT", "v1-000000") // a lagging read
 		refresh()
 		if got := text(t, c, "a"); got != "new" {
-			t.Errorf("one look that went back was believed: %q", got)
+			t.Errorf("one check that went back was believed: %q", got)
 		}
 		s.move("a", "AWSCURRENT", "v2")
 		refresh()
-		s.move("a", "AWSCURRENT", "v1-000000") // lagging again: the looks in between disagreed
+		s.move("a", "AWSCURRENT", "v1-000000") // lagging again: the checks in between disagreed
 		refresh()
 		if got := text(t, c, "a"); got != "new" {
-			t.Errorf("looks that did not agree were believed: %q", got)
+			t.Errorf("checks that did not agree were believed: %q", got)
 		}
-		time.Sleep(5 * time.Second) // the second look comes by itself
+		time.Sleep(5 * time.Second) // the second check comes by itself
 		synctest.Wait()
 		if got := text(t, c, "a"); got != "value of a" {
-			t.Errorf("a rollback was not believed at the second look: %q", got)
+			t.Errorf("a rollback was not believed at the second check: %q", got)
 		}
 	})
 }

@@ -245,7 +245,7 @@ func TestSlowLookDoesNotUndoAFasterLaterOne(t *testing.T) {
 		}
 		wg.Wait()
 		if got := text(t, c2, "a"); got != "new" {
-			t.Errorf("a look that began earlier and ended later put %q back", got)
+			t.Errorf("a check that began earlier and ended later put %q back", got)
 		}
 	})
 }

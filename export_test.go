@@ -8,7 +8,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// In tests every application of an event is followed by a look at whether
+// In tests every application of an event is followed by a check whether
 // everything that hits read agrees with the lease.
 func init() {
 	agree = func(c *cache, e *entry) {

@@ -76,7 +76,7 @@ var modes = []struct {
 }{{"ahead", secrets.RefreshAhead}, {"on read", secrets.RefreshOnRead}}
 
 // inTrouble runs fn with a client that logs to a handler that calls use, and
-// with what begins and ends each trouble, in each mode.
+// with what begins and ends each failure, in each mode.
 func inTrouble(t *testing.T, when func(slog.Record) bool, use func(*secrets.Client), fn func(t *testing.T, c *secrets.Client, begin func(), end func() (want string), n *atomic.Int64)) {
 	for _, m := range modes {
 		for _, tr := range troubles {
@@ -151,7 +151,7 @@ func TestLogHandlerMayUseTheSecretItIsToldOf(t *testing.T) {
 	}
 }
 
-// A handler may close the client that it hears of trouble from. The client is
+// A handler may close the client that it hears of failures from. The client is
 // closed then, and nobody hangs.
 func TestLogHandlerMayCloseTheClient(t *testing.T) {
 	inTrouble(t, isTrouble, func(c *secrets.Client) { c.Close() }, func(t *testing.T, c *secrets.Client, begin func(), _ func() string, n *atomic.Int64) {

@@ -24,7 +24,7 @@ func (r *Ref[T]) kindName() string { return typeName[T]() }
 func (r *Ref[T]) usable() bool     { return r.peek() != nil }
 
 func (r *Ref[T]) load(ctx context.Context) error {
-	_, err := r.heldCurrent(ctx)
+	_, err := r.decodedCurrent(ctx)
 	return err
 }
 

@@ -82,7 +82,7 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 			return &h.value, nil
 		}
 	}
-	h, err := r.heldCurrent(ctx)
+	h, err := r.decodedCurrent(ctx)
 	if err != nil {
 		return new(T), err
 	}
@@ -91,7 +91,7 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 }
 
 // slow finds the slot, and the value in it.
-func (r *Ref[T]) slow(ctx context.Context) (*held[T], error) {
+func (r *Ref[T]) slow(ctx context.Context) (*decoded[T], error) {
 	for try := 0; ; try++ {
 		e, s, err := r.fresh(ctx)
 		if err != nil {

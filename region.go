@@ -149,7 +149,7 @@ type router struct {
 // A place is the part of an ARN that leads to a target.
 type place struct{ account, region string }
 
-// maxTargets bounds how many targets are remembered. What is forgotten is made
+// maxTargets bounds how many targets are remembered. What is no longer known is made
 // again, and has to find out anew which of its regions fail.
 const maxTargets = 256
 

@@ -104,7 +104,7 @@ func askInTurn[T any](ctx context.Context, f *fetcher, t *target, q request, how
 		return none, nil, a.error()
 	}
 	for {
-		late.Reset(a.patience(ctx, how))
+		late.Reset(a.hedgeAfter(ctx, how))
 		select {
 		case r := <-a.results:
 			if done, err := a.take(r); done {
@@ -128,10 +128,10 @@ func (a *inTurn[T]) leave() {
 	}
 }
 
-// patience returns how long the next region is not asked while the last one asked
+// hedgeAfter returns how long the next region is not asked while the last one asked
 // has not answered. A caller whose context ends soon has the less of it, but
 // never so little that a region in good health seems late.
-func (a *inTurn[T]) patience(ctx context.Context, how calling) time.Duration {
+func (a *inTurn[T]) hedgeAfter(ctx context.Context, how calling) time.Duration {
 	switch {
 	case a.next == len(a.plan):
 		return longest
@@ -143,13 +143,13 @@ func (a *inTurn[T]) patience(ctx context.Context, how calling) time.Duration {
 		wait = min(wait, a.f.hedge)
 	}
 	if d, ok := deadlineOf(ctx); ok {
-		wait = min(wait, max(time.Until(d)/2, minPatience))
+		wait = min(wait, max(time.Until(d)/2, minHedge))
 	}
 	return wait
 }
 
 const (
-	minPatience   = 250 * time.Millisecond
+	minHedge   = 250 * time.Millisecond
 	probePatience = 100 * time.Millisecond // the likely answer is none
 )
 

@@ -68,7 +68,7 @@ func (r *Ref[T]) Peek() (T, bool) {
 
 // peekedHits notes a read of h that only looked into memory, and returns the
 // counter that counts it.
-func (r *Ref[T]) peekedHits(h *held[T]) *striped {
+func (r *Ref[T]) peekedHits(h *decoded[T]) *striped {
 	c := &r.c.cache
 	if sl := r.slot.Load(); sl != nil {
 		n := sl.hits(c)
@@ -153,14 +153,14 @@ func TryOffer[T, R any](ctx context.Context, r *Ref[T], use func(context.Context
 
 // first returns the current version. quiet reports that nothing was rejected
 // and nothing is pinned, so that it may be used without asking further.
-func (r *Ref[T]) first(ctx context.Context) (h *held[T], quiet bool, err error) {
+func (r *Ref[T]) first(ctx context.Context) (h *decoded[T], quiet bool, err error) {
 	quiet = !r.try.busy.Load()
-	h, err = r.heldCurrent(ctx)
+	h, err = r.decodedCurrent(ctx)
 	return h, quiet && !r.try.busy.Load(), err
 }
 
-// heldCurrent returns the current version with its value.
-func (r *Ref[T]) heldCurrent(ctx context.Context) (*held[T], error) {
+// decodedCurrent returns the current version with its value.
+func (r *Ref[T]) decodedCurrent(ctx context.Context) (*decoded[T], error) {
 	if sl := r.slot.Load(); sl != nil {
 		if h := sl.shown.Load(); h != nil {
 			sl.hits(&r.c.cache).add()
@@ -175,14 +175,14 @@ func (r *Ref[T]) heldCurrent(ctx context.Context) (*held[T], error) {
 }
 
 // own returns the value of h, for a use to have.
-func (r *Ref[T]) own(h *held[T]) T {
+func (r *Ref[T]) own(h *decoded[T]) T {
 	if r.clone != nil {
 		return r.clone(&h.value)
 	}
 	return h.value
 }
 
-func (r *Ref[T]) offerOf(h *held[T], stage string, fallback bool) Offer[T] {
+func (r *Ref[T]) offerOf(h *decoded[T], stage string, fallback bool) Offer[T] {
 	return Offer[T]{Value: r.own(h), VersionID: h.secret.v.id, Stage: stage, Fallback: fallback}
 }
 

@@ -23,13 +23,13 @@ func TestScheduleLooksSoonAgain(t *testing.T) {
 		c, ref := rotBind(t, d.srv)
 		rotUse(t, ref, d.db)
 		d.create()
-		rotReadFor(t, c, 3*time.Hour) // the rotation died; the looks are minutes apart
+		rotReadFor(t, c, 3*time.Hour) // the rotation died; the checks are minutes apart
 		start := time.Now()
 		d.set() // and is retried
 		rotUse(t, ref, d.db)
 		rotReadFor(t, c, time.Minute)
 		if at := rotLooks(d.srv, start); len(at) < 4 {
-			t.Errorf("looks at %v after the pending version was found to work, want after 2, 4, 8 and so on", at)
+			t.Errorf("checks at %v after the pending version was found to work, want after 2, 4, 8 and so on", at)
 		}
 	})
 }
@@ -54,7 +54,7 @@ func TestScheduleOnRead(t *testing.T) {
 		shortest, _ = rotGap(at)
 		rotBetween(t, "shortest interval while outstanding", shortest, time.Second, 4*time.Second)
 		if len(at) < 5 || len(at) > 12 {
-			t.Errorf("%d looks in ten minutes while outstanding, want them to back off", len(at))
+			t.Errorf("%d checks in ten minutes while outstanding, want them to back off", len(at))
 		}
 	})
 }

@@ -32,12 +32,12 @@ type slotHead struct {
 
 // typedSlot is the slot of one type.
 type typedSlot[T any] struct {
-	shown atomic.Pointer[held[T]] // what hits get; nil: the slow path decides
+	shown atomic.Pointer[decoded[T]] // what hits get; nil: the slow path decides
 	noted atomic.Uint32           // slotRead and slotStale; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
 	retired bool          // its entry has ended: nothing is shown any more
-	good    *held[T]      // the last version that decoded well
+	good    *decoded[T]      // the last version that decoded well
 	bad     *badVersion   // a version that did not; nil: none
 	busy    chan struct{} // closed when a decode ends; nil: none is under way
 
@@ -55,8 +55,8 @@ type badVersion struct {
 // is reports whether s is that version. A nil b is none.
 func (b *badVersion) is(s *Secret) bool { return b != nil && (b.s == s || b.s.sameValue(s)) }
 
-// held is a decoded version.
-type held[T any] struct {
+// decoded is a version with what was made of it.
+type decoded[T any] struct {
 	value  T
 	secret *Secret
 }
@@ -143,7 +143,7 @@ func bind[T any](c *cache, e *entry, sl *typedSlot[T], k *kind[T]) *typedSlot[T]
 
 // value returns s decoded, or the last good version if it does not decode. One
 // goroutine decodes; the others wait for it, or for the end of their context.
-func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret) (*held[T], error) {
+func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret) (*decoded[T], error) {
 	for {
 		c.mu.Lock()
 		h, err, known := sl.knownLocked(s)
@@ -171,7 +171,7 @@ func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret
 }
 
 // knownLocked returns what is known of s for this type.
-func (sl *typedSlot[T]) knownLocked(s *Secret) (*held[T], error, bool) {
+func (sl *typedSlot[T]) knownLocked(s *Secret) (*decoded[T], error, bool) {
 	switch {
 	case sl.good != nil && (sl.good.secret == s || sl.good.secret.sameValue(s)):
 		return sl.good, nil, true
@@ -197,7 +197,7 @@ func (sl *typedSlot[T]) run(c *cache, e *entry, s *Secret) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err == nil {
-		sl.good = &held[T]{value: v, secret: s}
+		sl.good = &decoded[T]{value: v, secret: s}
 		sl.bad = nil
 	} else {
 		sl.bad = &badVersion{s: s, err: err}

@@ -21,9 +21,9 @@ type trial[T any] struct {
 	mu       sync.Mutex // guards the fields below; cache.mu may be taken while it is held
 	protocol *rotation.Protocol
 	began    time.Time        // instants are counted from here
-	changed  chan struct{}    // closed, and replaced, when those who wait should look again; nil: nobody waits
+	changed  chan struct{}    // closed, and replaced, when those who wait should ask again; nil: nobody waits
 	prober   any              // identifies the prober's call; nil: there is none
-	pinned   *held[T]         // the version that the protocol pins
+	pinned   *decoded[T]         // the version that the protocol pins
 	pinHold  hold             // keeps its secret in the cache
 	pinEvent Event            // the EventPinned
 	decoded  []decoding[T]    // versions that the prober decoded, oldest first
@@ -34,7 +34,7 @@ type trial[T any] struct {
 // A decoding is a version and what became of it.
 type decoding[T any] struct {
 	secret *Secret
-	held   *held[T] // nil: it does not decode
+	held   *decoded[T] // nil: it does not decode
 }
 
 // pauseGrowth is how many times itself the pause of a rejected version grows to.
@@ -48,13 +48,13 @@ const maxDecoded = 8
 type view[T any] struct {
 	*rotation.Protocol
 	now     rotation.Instant
-	held    *held[T] // what reads of the handle return; nil: not known
+	held    *decoded[T] // what reads of the handle return; nil: not known
 	current string   // its version id
 }
 
 // apply tells the protocol what happened, and carries out what follows. cur is
 // what a read of the handle returned, for where it has left the cache.
-func (r *Ref[T]) apply(cur *held[T], fn func(view[T])) {
+func (r *Ref[T]) apply(cur *decoded[T], fn func(view[T])) {
 	t := &r.try
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -110,7 +110,7 @@ func (r *Ref[T]) project() {
 
 // pin makes h the version that the protocol pins, in place of the current one. The
 // caller holds t.mu.
-func (r *Ref[T]) pin(h *held[T], stage, current string) {
+func (r *Ref[T]) pin(h *decoded[T], stage, current string) {
 	t := &r.try
 	r.unpinned()
 	t.pinned = h
@@ -132,7 +132,7 @@ func (r *Ref[T]) unpinned() {
 	r.c.tellOf(r.id, ev)
 }
 
-// wakeAll makes those who wait look again. The caller holds t.mu.
+// wakeAll makes those who wait ask again. The caller holds t.mu.
 func (t *trial[T]) wakeAll() {
 	if t.changed != nil {
 		close(t.changed)
@@ -140,7 +140,7 @@ func (t *trial[T]) wakeAll() {
 	}
 }
 
-// changes returns what is closed when those who wait should look again. The
+// changes returns what is closed when those who wait should ask again. The
 // caller holds t.mu.
 func (t *trial[T]) changes() <-chan struct{} {
 	if t.changed == nil {
@@ -165,7 +165,7 @@ func (t *trial[T]) noteError(id string, err error) {
 
 // decode returns s decoded, nil if it does not decode. While a rotation is
 // under way that is done once for each version.
-func (r *Ref[T]) decode(s *Secret) *held[T] {
+func (r *Ref[T]) decode(s *Secret) *decoded[T] {
 	if h, known := r.decodedBySlot(s); known {
 		return h
 	}
@@ -181,7 +181,7 @@ func (r *Ref[T]) decode(s *Secret) *held[T] {
 	d := decoding[T]{secret: s}
 	v, err := r.kind.decode(s)
 	if err == nil {
-		d.held = &held[T]{value: v, secret: s}
+		d.held = &decoded[T]{value: v, secret: s}
 	} else {
 		r.c.counts.decodeErrors.Add(1)
 		r.c.tellOf(r.id, refusal{typeName[T](), err, ""}.event(s.v.id, 1))

@@ -222,13 +222,13 @@ func (h hold) release() {
 
 // peek returns what a read would return if it is in memory, decoded if it was
 // not. It waits for nobody, not even for another goroutine that decodes it.
-func (r *Ref[T]) peek() *held[T] { return r.find(true) }
+func (r *Ref[T]) peek() *decoded[T] { return r.find(true) }
 
 // inMemory is peek for where the user's code must not be called: what was not
 // decoded yet is not found.
-func (r *Ref[T]) inMemory() *held[T] { return r.find(false) }
+func (r *Ref[T]) inMemory() *decoded[T] { return r.find(false) }
 
-func (r *Ref[T]) find(decode bool) *held[T] {
+func (r *Ref[T]) find(decode bool) *decoded[T] {
 	if sl := r.slot.Load(); sl != nil {
 		if h := sl.shown.Load(); h != nil {
 			return h
@@ -245,7 +245,7 @@ func (r *Ref[T]) find(decode bool) *held[T] {
 // peek returns s decoded, or the last good version if it does not decode; nil
 // if there is neither, if another goroutine is just decoding s, and if it would
 // have to be decoded first and decode is not set.
-func (sl *typedSlot[T]) peek(c *cache, e *entry, s *Secret, decode bool) *held[T] {
+func (sl *typedSlot[T]) peek(c *cache, e *entry, s *Secret, decode bool) *decoded[T] {
 	for range 2 {
 		c.mu.Lock()
 		h, err, known := sl.knownLocked(s)
@@ -267,7 +267,7 @@ func (sl *typedSlot[T]) peek(c *cache, e *entry, s *Secret, decode bool) *held[T
 
 // decodedBySlot returns s as the handle's reads decoded it, if they did. known
 // is true where s is known not to decode.
-func (r *Ref[T]) decodedBySlot(s *Secret) (h *held[T], known bool) {
+func (r *Ref[T]) decodedBySlot(s *Secret) (h *decoded[T], known bool) {
 	sl := r.slot.Load()
 	if sl == nil {
 		return nil, false

@@ -43,7 +43,7 @@ func (v Version[T]) MarshalText() ([]byte, error) { return []byte(v.String()), n
 // version that does not decode is a [*DecodeError].
 func (r *Ref[T]) Version(ctx context.Context, sel Selector) (Version[T], error) {
 	if sel.isCurrent() {
-		h, err := r.heldCurrent(ctx)
+		h, err := r.decodedCurrent(ctx)
 		if err != nil {
 			return Version[T]{}, err
 		}
@@ -53,7 +53,7 @@ func (r *Ref[T]) Version(ctx context.Context, sel Selector) (Version[T], error) 
 	if err != nil {
 		return Version[T]{}, err
 	}
-	h, bad := r.heldOf(s)
+	h, bad := r.decodedOf(s)
 	if bad != nil {
 		return Version[T]{}, opError("get", r.id, bad)
 	}
@@ -78,7 +78,7 @@ func (r *Ref[T]) Versions(ctx context.Context) ([]Version[T], error) {
 	typed := make([]Version[T], 0, len(all))
 	var first *DecodeError
 	for _, s := range all {
-		switch h, bad := r.heldOf(s); {
+		switch h, bad := r.decodedOf(s); {
 		case bad == nil:
 			typed = append(typed, r.versionOf(h, s))
 		case first == nil:
@@ -92,7 +92,7 @@ func (r *Ref[T]) Versions(ctx context.Context) ([]Version[T], error) {
 }
 
 // versionOf returns what h holds, with the labels that s has.
-func (r *Ref[T]) versionOf(h *held[T], s *Secret) Version[T] {
+func (r *Ref[T]) versionOf(h *decoded[T], s *Secret) Version[T] {
 	return Version[T]{Value: r.own(h), ID: s.v.id, Stages: s.Stages(), Created: s.CreatedDate()}
 }
 
@@ -110,9 +110,9 @@ type decodedAs struct {
 // that calls BindFunc anew for each read makes one each time.
 const maxDecodedAs = 8
 
-// heldOf returns s decoded. Readers who come at the same time may decode it
+// decodedOf returns s decoded. Readers who come at the same time may decode it
 // once each; all but one result are dropped.
-func (r *Ref[T]) heldOf(s *Secret) (*held[T], *DecodeError) {
+func (r *Ref[T]) decodedOf(s *Secret) (*decoded[T], *DecodeError) {
 	known := s.v.decoded.Load()
 	if h, err, ok := decodingOf(r.kind, known); ok {
 		return h, err
@@ -120,7 +120,7 @@ func (r *Ref[T]) heldOf(s *Secret) (*held[T], *DecodeError) {
 	h, _ := r.decodedBySlot(s)
 	var err *DecodeError
 	if h == nil {
-		h = &held[T]{secret: s}
+		h = &decoded[T]{secret: s}
 		if h.value, err = r.kind.decode(s); err != nil {
 			h = nil
 		}
@@ -157,10 +157,10 @@ func first(labels []string) string {
 }
 
 // decodingOf finds what a kind made of a version.
-func decodingOf[T any](k *kind[T], known *decodedAs) (*held[T], *DecodeError, bool) {
+func decodingOf[T any](k *kind[T], known *decodedAs) (*decoded[T], *DecodeError, bool) {
 	for d := known; d != nil; d = d.next {
 		if d.kind == any(k) {
-			return d.held.(*held[T]), d.err, true
+			return d.held.(*decoded[T]), d.err, true
 		}
 	}
 	return nil, nil, false

@@ -17,7 +17,7 @@ type attempt[T, R any] struct {
 	r       *Ref[T]
 	use     func(context.Context, Offer[T]) (R, error)
 	call    rotation.Call
-	current *held[T]         // what the handle's last read returned
+	current *decoded[T]         // what the handle's last read returned
 	errs    map[string]error // by version id: what this call's own uses returned
 
 	waiting context.Context // ends when the call waits no longer; nil: it did not begin to wait
@@ -29,7 +29,7 @@ func attemptOf[T, R any](r *Ref[T], use func(context.Context, Offer[T]) (R, erro
 }
 
 // resume goes on after a use of h, the current version, was rejected.
-func (a *attempt[T, R]) resume(ctx context.Context, h *held[T], err error) (R, error) {
+func (a *attempt[T, R]) resume(ctx context.Context, h *decoded[T], err error) (R, error) {
 	a.current = h
 	a.note(rotation.Version{ID: versionIDOf(h.secret), Stage: Current}, err, func(v view[T], w rotation.Version) {
 		v.Rejected(&a.call, w, v.now)
@@ -55,7 +55,7 @@ func (a *attempt[T, R]) run(ctx context.Context) (res R, err error) {
 			}
 			a.note(turn.Version, err, func(v view[T], w rotation.Version) { v.Rejected(&a.call, w, v.now) })
 		case rotation.GiveUp:
-			return res, a.rejected(a.patience(ctx).Err())
+			return res, a.rejected(a.waitContext(ctx).Err())
 		case rotation.Probe:
 			return a.probe(ctx)
 		case rotation.Wait:
@@ -64,7 +64,7 @@ func (a *attempt[T, R]) run(ctx context.Context) (res R, err error) {
 			}
 			select {
 			case <-changed:
-			case <-a.patience(ctx).Done():
+			case <-a.waitContext(ctx).Done():
 			case <-a.r.c.closing():
 				return res, ErrClosed
 			}
@@ -74,23 +74,23 @@ func (a *attempt[T, R]) run(ctx context.Context) (res R, err error) {
 
 // read returns the current version. Where it is not in memory, and a use was
 // rejected, that is part of waiting for another one.
-func (a *attempt[T, R]) read(ctx context.Context) (*held[T], error) {
+func (a *attempt[T, R]) read(ctx context.Context) (*decoded[T], error) {
 	if a.waiting == nil && len(a.errs) > 0 && a.r.inMemory() == nil {
-		a.patience(ctx)
+		a.waitContext(ctx)
 	}
 	if a.waiting == nil {
-		return a.r.heldCurrent(ctx)
+		return a.r.decodedCurrent(ctx)
 	}
-	h, err := a.r.heldCurrent(a.waiting)
+	h, err := a.r.decodedCurrent(a.waiting)
 	if err != nil && err != ErrClosed && a.waiting.Err() != nil {
 		err = a.rejected(a.waiting.Err())
 	}
 	return h, err
 }
 
-// patience returns the context of waiting, which begins now if it did not
+// waitContext returns the context of waiting, which begins now if it did not
 // before.
-func (a *attempt[T, R]) patience(ctx context.Context) context.Context {
+func (a *attempt[T, R]) waitContext(ctx context.Context) context.Context {
 	switch {
 	case a.waiting != nil:
 	case a.r.try.wait > 0:
@@ -102,8 +102,8 @@ func (a *attempt[T, R]) patience(ctx context.Context) context.Context {
 }
 
 // begin asks the protocol what this call does next. It returns the version to
-// use, or what is closed when a call that waits should look again.
-func (a *attempt[T, R]) begin(ctx context.Context) (turn rotation.Turn, h *held[T], changed <-chan struct{}) {
+// use, or what is closed when a call that waits should ask again.
+func (a *attempt[T, R]) begin(ctx context.Context) (turn rotation.Turn, h *decoded[T], changed <-chan struct{}) {
 	t := &a.r.try
 	stays := ctx.Err() == nil && (a.waiting == nil || a.waiting.Err() == nil)
 	a.r.apply(a.current, func(v view[T]) {
@@ -194,7 +194,7 @@ func (a *attempt[T, R]) probe(ctx context.Context) (res R, err error) {
 		v.Leave()
 		a.r.try.prober = nil
 	})
-	waiting := a.patience(ctx)
+	waiting := a.waitContext(ctx)
 	for {
 		switch {
 		case a.r.c.base.Err() != nil:
@@ -281,7 +281,7 @@ func (a *attempt[T, R]) leavesOpen(waiting context.Context) bool {
 
 // get returns the version of a step, ready to be offered; nil if there is none
 // or it may not be.
-func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *held[T]) {
+func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *decoded[T]) {
 	if a.current != nil && versionIDOf(a.current.secret) == step.ID {
 		h = a.current
 	}
@@ -312,7 +312,7 @@ func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *hel
 
 // offer uses a version as the prober. It reports whether the call has its
 // result.
-func (a *attempt[T, R]) offer(ctx context.Context, step rotation.Step, h *held[T]) (res R, err error, done bool) {
+func (a *attempt[T, R]) offer(ctx context.Context, step rotation.Step, h *decoded[T]) (res R, err error, done bool) {
 	ctx = context.WithValue(ctx, probing{a.r}, a)
 	res, err = a.use(ctx, a.r.offerOf(h, step.Stage, true))
 	switch w := (rotation.Version{ID: versionIDOf(h.secret), Stage: step.Stage}); {
@@ -327,7 +327,7 @@ func (a *attempt[T, R]) offer(ctx context.Context, step rotation.Step, h *held[T
 }
 
 // found notes the version that was accepted. It is pinned unless it is current.
-func (a *attempt[T, R]) found(w rotation.Version, h *held[T]) {
+func (a *attempt[T, R]) found(w rotation.Version, h *decoded[T]) {
 	var pinned bool
 	a.r.apply(a.current, func(v view[T]) {
 		v.ProberAccepted(&a.call, w, v.current)

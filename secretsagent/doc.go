@@ -13,7 +13,7 @@
 //   - The agent's TTL (5 minutes by default) adds to the client's: a version is
 //     noticed after both, at worst. Where the client needs to know it asks the
 //     agent to ask the service: in Refresh, in Try after a rejection, for a
-//     second look at a version that went back, and for the check that an event
+//     second check of a version that went back, and for the check that an event
 //     causes. So events end that delay, and Try finds the pending version as it
 //     does without an agent.
 //   - While the service is out of reach the agent itself serves old values, and

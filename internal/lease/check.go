@@ -58,7 +58,7 @@ type Report struct {
 
 // Begin begins a check that a caller wants, number n.
 func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
-	m := l.rare()
+	m := l.coldState()
 	describe := now >= m.describeAfter && !m.skipDescribe
 	return Check{
 		N:         n,
@@ -75,7 +75,7 @@ func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 // urgent reports whether something says that the present version may not be the
 // current one.
 func (l *Lease) urgent() bool {
-	m := l.rare()
+	m := l.coldState()
 	return m.suspected || l.doubtful() || l.hinted() || m.told.version != "" || m.rotation.pending != ""
 }
 
@@ -249,7 +249,7 @@ func (l *Lease) overtaken(ck *Check) bool {
 }
 
 func (l *Lease) wasPast(id string) bool {
-	for _, p := range l.rare().past {
+	for _, p := range l.coldState().past {
 		if p == id {
 			return true
 		}
@@ -311,7 +311,7 @@ func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted
 
 // doubtful reports whether no check has answered that began after the last
 // doubt.
-func (l *Lease) doubtful() bool { return l.rare().resolved != l.rare().doubts }
+func (l *Lease) doubtful() bool { return l.coldState().resolved != l.coldState().doubts }
 
 // putOff keeps the version in service, and no longer than before, until a second
 // check.

@@ -13,7 +13,7 @@ type rotation struct {
 }
 
 // Rotating reports whether a rotation is known to be outstanding.
-func (l *Lease) Rotating() bool { return !l.gone && l.rare().rotation.pending != "" }
+func (l *Lease) Rotating() bool { return !l.gone && l.coldState().rotation.pending != "" }
 
 // Outstanding reports whether a rotation is known to be outstanding, and
 // DescribeSecret has said so of late.

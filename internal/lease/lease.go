@@ -121,8 +121,8 @@ const maxPast = 4
 
 var none more
 
-// rare returns the rarely needed part, to be read.
-func (l *Lease) rare() *more {
+// coldState returns the part that most leases never need, to be read.
+func (l *Lease) coldState() *more {
 	if l.more == nil {
 		return &none
 	}
@@ -163,11 +163,11 @@ func (l *Lease) Settled() uint64 { return l.settled }
 
 // Failing reports whether the last check failed, and since when checks have.
 func (l *Lease) Failing() (since Time, failing bool) {
-	return l.rare().since, l.rare().failures > 0
+	return l.coldState().since, l.coldState().failures > 0
 }
 
 // Failures returns how many checks have failed in a row.
-func (l *Lease) Failures() int { return l.rare().failures }
+func (l *Lease) Failures() int { return l.coldState().failures }
 
 // Stale reports whether hits are served a value whose TTL has ended or, where
 // there are none, whether a read was.
@@ -177,7 +177,7 @@ func (l *Lease) Stale() bool { return l.stale }
 // secret since and the value is served on. A value that is left to expire
 // because nobody reads it is not stale.
 func (l *Lease) StaleSince(r *Rules, now Time) (since Time, stale bool) {
-	if !l.Servable(r, now) || now < l.expires || !l.stale && l.rare().failures == 0 {
+	if !l.Servable(r, now) || now < l.expires || !l.stale && l.coldState().failures == 0 {
 		return 0, false
 	}
 	return l.expires, true
@@ -194,7 +194,7 @@ func (l *Lease) Fetched() Time { return l.fetched }
 func (l *Lease) Next() (at Time, planned bool) { return l.next, l.planned && !l.gone }
 
 // Suspects reports whether one check has seen the version go back.
-func (l *Lease) Suspects() bool { return l.has && l.rare().suspected }
+func (l *Lease) Suspects() bool { return l.has && l.coldState().suspected }
 
 // Held reports whether the lease has a holder.
 func (l *Lease) Held() bool { return l.holders > 0 }

@@ -261,7 +261,7 @@ func (x *scratch) store(m *model, s state) state {
 	s.version, s.settled = version(l.version), uint8(l.settled)
 	s.holders = uint8(l.holders)
 	s.confirmed, s.fetched, s.expires, s.next = ticks(l.confirmed), ticks(l.fetched), ticks(l.expires), ticks(l.next)
-	r := l.rare()
+	r := l.coldState()
 	s.failures, s.skipDescribe = uint8(r.failures), r.skipDescribe
 	s.suspect, s.suspected = version(r.suspect), r.suspected
 	s.describeAfter = never

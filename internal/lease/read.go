@@ -20,7 +20,7 @@ func (l *Lease) Read(r *Rules, m Moment) Answer {
 		return Serve
 	case l.running:
 		return Wait
-	case l.rare().failures > 0 && l.planned && m.Now < l.next:
+	case l.coldState().failures > 0 && l.planned && m.Now < l.next:
 		l.show(r, m.Now)
 		return ServeStale
 	}
@@ -114,7 +114,7 @@ func (l *Lease) outlive(now Time, hot bool, r *Rules) Report {
 	if l.running {
 		return Report{} // its end decides
 	}
-	if l.rare().failures == 0 && hot {
+	if l.coldState().failures == 0 && hot {
 		l.refresh()
 		return Report{}
 	}
@@ -124,7 +124,7 @@ func (l *Lease) outlive(now Time, hot bool, r *Rules) Report {
 // discard lets go of a value that is too old to be served.
 func (l *Lease) discard(r *Rules, now Time) Report {
 	l.shown, l.has, l.stale = false, false, false
-	rep := Report{TooOld: l.rare().failures > 0, Failures: l.rare().failures}
+	rep := Report{TooOld: l.coldState().failures > 0, Failures: l.coldState().failures}
 	if l.holders == 0 {
 		l.gone = true
 		return rep
@@ -171,7 +171,7 @@ func (l *Lease) CheckSoon(r *Rules, m Moment) {
 // was DescribeSecret that answered: then it is asked first, though it failed
 // before.
 func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time, described bool, failing int) {
-	if l.gone || l.rare().failures == 0 || l.more.since <= lastSuccess || !l.planned {
+	if l.gone || l.coldState().failures == 0 || l.more.since <= lastSuccess || !l.planned {
 		return
 	}
 	if described {

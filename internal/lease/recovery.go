@@ -24,7 +24,7 @@ func (l *Lease) fetchDue(r *Rules, now Time) bool {
 // recovering reports whether checks failed that ended well before. After a long
 // outage every value is due to be fetched, of every secret in every process: it
 // is enough that DescribeSecret answers, and the fetches are spread.
-func (l *Lease) recovering() bool { return l.rare().failures > 0 && l.settled != 0 }
+func (l *Lease) recovering() bool { return l.coldState().failures > 0 && l.settled != 0 }
 
 // spreadFetch puts off a fetch that is due, by up to Rules.FetchAtLeast, when
 // DescribeSecret confirms the version of a lease that recovers.

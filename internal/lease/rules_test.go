@@ -128,7 +128,7 @@ func (t *try) heed(c *checkState, ck Check) {
 	}
 	if rep.Answered {
 		t.n.read = false
-		if t.x.l.rare().failures != 0 {
+		if t.x.l.coldState().failures != 0 {
 			t.broken("L7: failures after an answer")
 		}
 	}
@@ -142,7 +142,7 @@ func (t *try) unmoved(v uint8) {
 		t.broken("version %d is taken for one that was before %d", v, s.version)
 	}
 	if !t.e.replica || version(l.version) != s.version || uint8(l.settled) != s.settled || l.expires != at(s.expires) ||
-		l.confirmed != at(s.confirmed) || int(s.failures) != l.rare().failures || s.suspected != l.rare().suspected {
+		l.confirmed != at(s.confirmed) || int(s.failures) != l.coldState().failures || s.suspected != l.coldState().suspected {
 		t.broken("a replica that is behind has changed the lease")
 	}
 }

@@ -28,7 +28,7 @@ func (l *Lease) Told(r *Rules, m Moment, version string) bool {
 	switch {
 	case l.gone || !l.has:
 		return false
-	case version != "" && version == l.version && !l.rare().suspected:
+	case version != "" && version == l.version && !l.coldState().suspected:
 		return false
 	case !l.shown && !l.running && l.holders == 0 && m.Now >= l.expires:
 		return false
@@ -58,7 +58,7 @@ func (t *told) next(r *Rules, m Moment) {
 func (t *told) quiet() Time { return t.at.Add(2 * t.gap) }
 
 // hinted reports whether no check has answered that began after the last hint.
-func (l *Lease) hinted() bool { return l.rare().told.hints != l.rare().told.heard }
+func (l *Lease) hinted() bool { return l.coldState().told.hints != l.coldState().told.heard }
 
 // hear notes that ck was answered, for the hints before it, and returns after
 // what interval the next check is due, which was going to be after next. wanted
