@@ -172,7 +172,7 @@ func TestRetireAfterRotation(t *testing.T) {
 func TestClosePool(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		exec(t, r.admin, "ALTER ROLE %s PASSWORD 'changed by hand'", r.user)
-		pool := r.pool(&pgxcred.Options{MaxWait: 200 * time.Millisecond}, nil)
+		pool := r.pool(&pgxcred.Options{MaxWait: 2 * time.Second}, nil)
 		err := pool.Ping(t.Context())
 		var rejected *secrets.RejectedError
 		if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "28P01") {
