@@ -10,10 +10,11 @@ SEEDS ?= 1000
 # MUTANTS chooses mutants whose names contain it.
 MUTANTS ?=
 
-.PHONY: help test bench soak fuzz lint explore sim mutants
+.PHONY: help test awscli bench soak fuzz lint explore sim mutants
 
 help:
 	@echo 'make test     every test of every module, on real databases too'
+	@echo 'make awscli   the fake, walked through by the AWS CLI: a minute'
 	@echo 'make lint     gofmt, vet, staticcheck, tidiness, dependencies, builds, API'
 	@echo 'make bench    what a read costs'
 	@echo 'make explore  every state of larger models of the pure types: some minutes'
@@ -25,7 +26,11 @@ help:
 # All tests of all modules. Installs the database servers they need where it
 # can, and says loudly what it left out where it cannot.
 test:
-	@SECRETSTEST_AWSCLI=1 internal/tools/test.sh
+	@internal/tools/test.sh
+
+# The fake, walked through by the AWS CLI, which takes half a second a command.
+awscli:
+	@SECRETSTEST_AWSCLI=1 go test -count=1 -run AWSCLI ./secretstest/fakeserver
 
 # What a read costs, beside what others cost.
 bench:

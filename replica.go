@@ -149,7 +149,7 @@ func (a *inTurn[T]) hedgeAfter(ctx context.Context, how calling) time.Duration {
 }
 
 const (
-	minHedge   = 250 * time.Millisecond
+	minHedge      = 250 * time.Millisecond
 	probePatience = 100 * time.Millisecond // the likely answer is none
 )
 

@@ -33,11 +33,11 @@ type slotHead struct {
 // typedSlot is the slot of one type.
 type typedSlot[T any] struct {
 	shown atomic.Pointer[decoded[T]] // what hits get; nil: the slow path decides
-	noted atomic.Uint32           // slotRead and slotStale; beside shown, so that a hit loads one cache line of the slot
+	noted atomic.Uint32              // slotRead and slotStale; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
 	retired bool          // its entry has ended: nothing is shown any more
-	good    *decoded[T]      // the last version that decoded well
+	good    *decoded[T]   // the last version that decoded well
 	bad     *badVersion   // a version that did not; nil: none
 	busy    chan struct{} // closed when a decode ends; nil: none is under way
 

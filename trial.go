@@ -23,7 +23,7 @@ type trial[T any] struct {
 	began    time.Time        // instants are counted from here
 	changed  chan struct{}    // closed, and replaced, when those who wait should ask again; nil: nobody waits
 	prober   any              // identifies the prober's call; nil: there is none
-	pinned   *decoded[T]         // the version that the protocol pins
+	pinned   *decoded[T]      // the version that the protocol pins
 	pinHold  hold             // keeps its secret in the cache
 	pinEvent Event            // the EventPinned
 	decoded  []decoding[T]    // versions that the prober decoded, oldest first
@@ -49,7 +49,7 @@ type view[T any] struct {
 	*rotation.Protocol
 	now     rotation.Instant
 	held    *decoded[T] // what reads of the handle return; nil: not known
-	current string   // its version id
+	current string      // its version id
 }
 
 // apply tells the protocol what happened, and carries out what follows. cur is

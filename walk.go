@@ -17,7 +17,7 @@ type attempt[T, R any] struct {
 	r       *Ref[T]
 	use     func(context.Context, Offer[T]) (R, error)
 	call    rotation.Call
-	current *decoded[T]         // what the handle's last read returned
+	current *decoded[T]      // what the handle's last read returned
 	errs    map[string]error // by version id: what this call's own uses returned
 
 	waiting context.Context // ends when the call waits no longer; nil: it did not begin to wait

@@ -100,13 +100,13 @@ func (p *process) ended() bool {
 	}
 }
 
-// end sends the process a signal and waits until it is gone, 10 seconds at
+// end sends the process a signal and waits until it is gone, 30 seconds at
 // most: then it is killed.
 func (p *process) end(sig syscall.Signal) error {
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	timeout := time.NewTimer(10 * time.Second)
+	timeout := time.NewTimer(30 * time.Second)
 	defer timeout.Stop()
 	select {
 	case <-p.done:
