@@ -166,8 +166,10 @@ func (g *Gate) goesFirstLocked(r *refusal, now time.Time) bool {
 func awaited(stage string) bool { return stage == secrets.Current || stage == secrets.Pending }
 
 // retry reports whether a login with a label says nothing new of the version.
+// That it is pending says nothing new of one that was refused as the current.
 func (r *refusal) retry(stage string) bool {
-	return !awaited(stage) || slices.Contains(r.stages, stage)
+	return !awaited(stage) || slices.Contains(r.stages, stage) ||
+		stage == secrets.Pending && slices.Contains(r.stages, secrets.Current)
 }
 
 // slow returns for how long a version is not offered that is not awaited.
