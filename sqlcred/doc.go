@@ -180,17 +180,15 @@
 //
 // # Without database/sql
 //
-// Pools that ask for credentials before each login can be given the secret in
+// Package pgxcred, a module of its own, does the same for pgx and pgxpool, and
+// package rediscred for clients of Redis and Valkey. Other pools that dial by
+// themselves can use package gate, which bounds logins and remembers refusals,
+// or [secrets.Try].
+//
+// A pool that asks for credentials before each login can be given the secret in
 // three lines, [Login] being a type to bind:
 //
 //	login := secrets.Bind[sqlcred.Login](client, "prod/db")
-//
-//	// pgxpool
-//	config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error {
-//		l, err := login.Get(ctx)
-//		c.User, c.Password = l.Username, l.Password()
-//		return err
-//	}
 //
 //	// go-sql-driver/mysql
 //	config.Apply(mysql.BeforeConnect(func(ctx context.Context, c *mysql.Config) error {
@@ -199,18 +197,10 @@
 //		return err
 //	}))
 //
-//	// go-redis
-//	options.CredentialsProviderContext = func(ctx context.Context) (string, string, error) {
-//		l, err := login.Get(ctx)
-//		return l.Username, l.Password(), err
-//	}
-//
 // Such a function is called before the login and never learns how it ended. It
 // returns the current version, also when the server refuses that: with a single
 // user, logins fail from the moment the password changes until the label has
 // moved and the client has noticed, and nothing bounds their number. A caller
 // whose error [IsRefused] recognizes can at least call
-// [secrets.Client.Refresh]. That is enough where users alternate. Otherwise use
-// a connector; pgx has one in its package stdlib, and [secrets.Try] is for
-// everything else.
+// [secrets.Client.Refresh]. That is enough where users alternate.
 package sqlcred
