@@ -67,10 +67,9 @@ func (c *cache) moment() lease.Moment { return lease.Moment{Now: c.now(), Draw: 
 type entry struct {
 	// Read by hits, without a lock; written under cache.mu, and but for flags
 	// by projectLocked alone.
-	fast  atomic.Pointer[Secret]    // nil: not to be served without asking the lease
-	typed atomic.Pointer[slotHead]  // one slot for each type that it was read as
-	all   atomic.Pointer[[]*Secret] // what Versions returns
-	flags atomic.Uint32             // see the constants below
+	fast  atomic.Pointer[Secret]   // nil: not to be served without asking the lease
+	typed atomic.Pointer[slotHead] // one slot for each type that it was read as, and for lists of its versions
+	flags atomic.Uint32            // see the constants below
 
 	// Guarded by cache.mu.
 	place int32       // in the scheduler's heap
@@ -274,7 +273,6 @@ func (c *cache) hideLocked(e *entry) {
 		return
 	}
 	e.fast.Store(nil)
-	e.all.Store(nil)
 	for _, s := range e.slotsLocked() {
 		s.hideLocked()
 	}
@@ -286,7 +284,6 @@ func (c *cache) emptyLocked(e *entry) {
 		e.growCold().who = e.secret()
 	}
 	e.cur = nil
-	e.all.Store(nil)
 	e.fast.Store(nil)
 	for _, s := range e.slotsLocked() {
 		s.emptyLocked()

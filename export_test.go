@@ -47,7 +47,7 @@ func disagreement(c *cache, e *entry) string {
 			return fmt.Sprintf("the index does not know %q", id)
 		}
 	}
-	if e.all.Load() != nil && !l.Shown() {
+	if e.listed() != nil && !l.Shown() {
 		return "a list of versions is shown and the lease is not"
 	}
 	return ""

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -36,8 +35,6 @@ type version struct {
 	binary  bool      // value is a SecretBinary
 	unnamed bool      // name is the id asked for: the service gave none
 	replica bool      // a replica gave it, which may lag
-
-	decoded *atomic.Pointer[decodedAs] // what typed reads of single versions made of it; shared by copies
 }
 
 // Name returns the secret's name.
@@ -139,7 +136,7 @@ func newSecret(asked string, name, arn, id *string, stages []string, created *ti
 	if text == nil && bin == nil {
 		return nil, errEmptyAnswer
 	}
-	v := &version{name: str(name), arn: str(arn), id: str(id), stages: internStages(stages), decoded: new(atomic.Pointer[decodedAs])}
+	v := &version{name: str(name), arn: str(arn), id: str(id), stages: internStages(stages)}
 	if v.unnamed = v.name == ""; v.unnamed || v.name == asked {
 		v.name = asked // the index has it too
 	}

@@ -41,8 +41,9 @@ type typedSlot[T any] struct {
 	bad     *badVersion   // a version that did not; nil: none
 	busy    chan struct{} // closed when a decode ends; nil: none is under way
 
-	kind *kind[T]
-	head slotHead
+	kind   *kind[T]
+	head   slotHead
+	others atomic.Pointer[otherVersion[T]] // single versions that were read decoded; nil: none
 }
 
 // A badVersion is a version that did not decode as a slot's type.
@@ -101,13 +102,22 @@ func (e *entry) slotsLocked() []slot {
 }
 
 // slotFor returns e's slot for JSON and the like of type T, nil if there is none.
-func slotFor[T any](e *entry) *typedSlot[T] {
+func slotFor[T any](e *entry) *typedSlot[T] { return slotOfType[*typedSlot[T]](e) }
+
+// slotOfType returns e's linked slot of type S, nil if there is none.
+func slotOfType[S slot](e *entry) (none S) {
 	for h := e.typed.Load(); h != nil; h = h.next {
-		if s, ok := h.slot.(*typedSlot[T]); ok {
+		if s, ok := h.slot.(S); ok {
 			return s
 		}
 	}
-	return nil
+	return none
+}
+
+// linkLocked makes s one of e's slots. h is s's own.
+func (e *entry) linkLocked(h *slotHead, s slot) {
+	*h = slotHead{s, e.typed.Load()}
+	e.typed.Store(h)
 }
 
 // slotOf is slotFor that makes the slot where there is none.
@@ -119,8 +129,7 @@ func slotOf[T any](c *cache, e *entry, k *kind[T]) *typedSlot[T] {
 	}
 	s := &typedSlot[T]{kind: k, retired: e.lease.Gone()}
 	if !s.retired {
-		s.head = slotHead{s, e.typed.Load()}
-		e.typed.Store(&s.head)
+		e.linkLocked(&s.head, s)
 	}
 	return s
 }
@@ -299,6 +308,7 @@ func (sl *typedSlot[T]) hideLocked() { sl.shown.Store(nil) }
 func (sl *typedSlot[T]) emptyLocked() {
 	sl.shown.Store(nil)
 	sl.good, sl.bad = nil, nil
+	sl.others.Store(nil)
 }
 
 func (sl *typedSlot[T]) retireLocked() {

@@ -96,56 +96,83 @@ func (r *Ref[T]) versionOf(h *decoded[T], s *Secret) Version[T] {
 	return Version[T]{Value: r.own(h), ID: s.v.id, Stages: s.Stages(), Created: s.CreatedDate()}
 }
 
-// decodedAs is what one kind of handle made of a version. It is kept by the
-// version, and so goes when that leaves the cache.
-type decodedAs struct {
-	kind any // a *kind
-	held any // a *held
-	err  *DecodeError
-	next *decodedAs
-	n    int // elements from here on
+// An otherVersion is what a slot made of a version that is not the current one,
+// or was not when it was asked for. It never changes.
+type otherVersion[T any] struct {
+	value *string     // the version's own, which copies with other labels share
+	held  *decoded[T] // nil: it does not decode
+	err   *DecodeError
+	next  *otherVersion[T]
 }
 
-// maxDecodedAs bounds how many kinds of handles a version remembers. A program
-// that calls BindFunc anew for each read makes one each time.
-const maxDecodedAs = 8
-
 // decodedOf returns s decoded. Readers who come at the same time may decode it
-// once each; all but one result are dropped.
+// once each; all but one result are dropped. It is kept for as long as the cache
+// has the version.
 func (r *Ref[T]) decodedOf(s *Secret) (*decoded[T], *DecodeError) {
-	known := s.v.decoded.Load()
-	if h, err, ok := decodingOf(r.kind, known); ok {
-		return h, err
+	if o := r.slot.Load().other(s); o != nil {
+		return o.held, o.err
 	}
-	h, _ := r.decodedBySlot(s)
-	var err *DecodeError
-	if h == nil {
-		h = &decoded[T]{secret: s}
-		if h.value, err = r.kind.decode(s); err != nil {
-			h = nil
+	o := &otherVersion[T]{value: s.v.value}
+	if o.held, _ = r.decodedBySlot(s); o.held == nil {
+		v, err := r.kind.decode(s)
+		if o.err = err; err == nil {
+			o.held = &decoded[T]{value: v, secret: s}
 		}
 	}
-	for {
-		d := &decodedAs{kind: r.kind, held: h, err: err, n: 1}
-		if known != nil && known.n < maxDecodedAs {
-			d.next, d.n = known, known.n+1
-		}
-		if s.v.decoded.CompareAndSwap(known, d) {
-			break
-		}
-		known = s.v.decoded.Load()
-		if h, err, ok := decodingOf(r.kind, known); ok {
-			return h, err
-		}
+	if o, first := r.keep(o); !first {
+		return o.held, o.err
 	}
-	if err != nil {
+	if err := o.err; err != nil {
 		r.c.counts.decodeErrors.Add(1)
 		r.c.events.add(Event{
 			Kind: EventLeftOut, Secret: r.id, ARN: s.v.arn, Version: s.v.id, Stage: first(s.Stages()),
 			Type: err.Type, Field: err.Field, Class: ClassDecode, Err: err,
 		})
 	}
-	return h, err
+	return o.held, o.err
+}
+
+// keep keeps o in the handle's slot, unless another has come first, which it
+// returns then.
+func (r *Ref[T]) keep(o *otherVersion[T]) (kept *otherVersion[T], first bool) {
+	c := &r.c.cache
+	c.mu.Lock()
+	e := c.knownLocked(r.id)
+	c.mu.Unlock()
+	if e == nil {
+		return o, true
+	}
+	sl := r.slotIn(e)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have := sl.others.Load().of(o.value); have != nil {
+		return have, false
+	}
+	if !sl.retired {
+		for old := sl.others.Load(); old != nil; old = old.next {
+			if e.hasLocked(old.value) {
+				o.next = &otherVersion[T]{old.value, old.held, old.err, o.next}
+			}
+		}
+		sl.others.Store(o)
+	}
+	return o, true
+}
+
+// other returns what the slot made of s, nil if it was not asked yet.
+func (sl *typedSlot[T]) other(s *Secret) *otherVersion[T] {
+	if sl == nil {
+		return nil
+	}
+	return sl.others.Load().of(s.v.value)
+}
+
+// of returns the element of the list that is about a version's value.
+func (o *otherVersion[T]) of(value *string) *otherVersion[T] {
+	for o != nil && o.value != value {
+		o = o.next
+	}
+	return o
 }
 
 // first returns the first of labels, "" if there is none.
@@ -154,14 +181,4 @@ func first(labels []string) string {
 		return ""
 	}
 	return labels[0]
-}
-
-// decodingOf finds what a kind made of a version.
-func decodingOf[T any](k *kind[T], known *decodedAs) (*decoded[T], *DecodeError, bool) {
-	for d := known; d != nil; d = d.next {
-		if d.kind == any(k) {
-			return d.held.(*decoded[T]), d.err, true
-		}
-	}
-	return nil, nil, false
 }

@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
@@ -42,16 +43,46 @@ func (e *entry) showListLocked() {
 	if v := e.coldState().versions; v != nil && v.list != nil && v.list.current && e.lease.Shown() {
 		all = v.list.all
 	}
-	if have := e.all.Load(); have != all {
-		e.all.Store(all)
+	switch sl := slotOfType[*listSlot](e); {
+	case sl != nil:
+		sl.shown.Store(all)
+	case all != nil:
+		sl = &listSlot{}
+		sl.shown.Store(all)
+		e.linkLocked(&sl.head, sl)
 	}
 }
+
+// A listSlot is where hits find what Versions returns.
+type listSlot struct {
+	shown atomic.Pointer[[]*Secret] // nil: the slow path decides
+	head  slotHead
+}
+
+// listed returns what hits of Versions get, nil if the slow path decides.
+func (e *entry) listed() *[]*Secret {
+	if sl := slotOfType[*listSlot](e); sl != nil {
+		return sl.shown.Load()
+	}
+	return nil
+}
+
+// There is nothing to decode, and showListLocked alone shows.
+func (sl *listSlot) prepare(*cache, *entry, *Secret) bool  { return false }
+func (sl *listSlot) showLocked(*entry)                     {}
+func (sl *listSlot) staleLocked(bool)                      {}
+func (sl *listSlot) refusedLocked(*Secret) (refusal, bool) { return refusal{}, false }
+func (sl *listSlot) remindLocked(instant) (int, bool)      { return 0, false }
+func (sl *listSlot) hideLocked()                           { sl.shown.Store(nil) }
+func (sl *listSlot) emptyLocked()                          { sl.shown.Store(nil) }
+func (sl *listSlot) retireLocked()                         { sl.shown.Store(nil) }
+func (sl *listSlot) wasRead() bool                         { return false }
 
 // allVersions returns every labelled version, the current one first.
 func (c *cache) allVersions(ctx context.Context, id string) ([]*Secret, error) {
 	e, s := c.lookup(id)
 	if s != nil {
-		if all := e.all.Load(); all != nil {
+		if all := e.listed(); all != nil {
 			if e.flags.Load()&listedSince == 0 {
 				e.flags.Or(listedSince)
 			}

@@ -66,6 +66,23 @@ func (v *versions) keptLocked(id string, now instant) *kept {
 	return nil
 }
 
+// hasLocked reports whether the cache has a version of e with that value.
+func (e *entry) hasLocked(value *string) bool {
+	if e.cur != nil && e.cur.v.value == value {
+		return true
+	}
+	v := e.coldState().versions
+	if v == nil {
+		return false
+	}
+	for _, k := range v.kept {
+		if k.s.v.value == value {
+			return true
+		}
+	}
+	return v.list != nil && slices.ContainsFunc(v.list.others, func(k *kept) bool { return k.s.v.value == value })
+}
+
 // labelsLocked takes the labels that a check saw which settled what is current:
 // versions that are still found by the name by which they were asked for are
 // confirmed, the others forgotten.
