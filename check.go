@@ -75,7 +75,12 @@ func (ck *checked) labels() labels {
 
 // checkCurrent is check without what Versions returns.
 func (c *cache) checkCurrent(ctx context.Context, e *entry, id, how string, begin beginFunc, quick bool) (*checked, error) {
-	ck := &checked{e: e, quick: quick, claim: &claim{how: how}}
+	asking := &struct {
+		checked
+		claim
+	}{checked{e: e, quick: quick}, claim{how: how}}
+	ck := &asking.checked
+	ck.claim = &asking.claim
 	c.mu.Lock()
 	c.checks++
 	ck.Check = begin(&e.lease, &c.rules, c.now(), c.checks)

@@ -185,8 +185,13 @@ func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*descrip
 		return nil, errNoDescribe
 	}
 	d, e, err := ask(ctx, f, t, request{op: opDescribe, n: &f.counts.describe, id: id}, calling{quick: quick, has: describes}, func(ctx context.Context, e *endpoint) (*description, error) {
-		asked := e.id(id)
-		out, err := e.describer.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &asked}, e.options(quick)...)
+		var in struct {
+			secretsmanager.DescribeSecretInput
+			id string
+		}
+		in.id = e.id(id)
+		in.SecretId = &in.id
+		out, err := e.describer.DescribeSecret(ctx, &in.DescribeSecretInput, e.options(quick)...)
 		switch {
 		case err != nil:
 			return nil, err
@@ -238,53 +243,68 @@ func (f *fetcher) batch(ctx context.Context, t *target, at *endpoint, ids []stri
 // heed their context end at once.
 const callGrace = time.Second
 
-// call makes one call of the API and counts it. After limit it ends, because of
+// call makes one call of e's API and counts it. After limit it ends, because of
 // cause. The API is somebody else's code: it runs in a goroutine of its own, which it may
 // end or make panic, and which is left behind if it does not heed its context.
 // An error is fit to be shown. A call whose context has ended is not made.
-func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration, cause error, fn func(context.Context) (T, error)) (T, error) {
+func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration, cause error, e *endpoint, fn func(context.Context, *endpoint) (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, err
 	}
-	whole := ctx
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause)
+	limited, cancel := context.WithTimeoutCause(ctx, limit, cause)
 	defer cancel()
-	tr := &trace{}
-	ctx = context.WithValue(ctx, traceKey{}, tr)
-	q.begin(whole, f)
-	type result struct {
-		v   T
-		err error
+	m := &apiCall[T]{traced: traced{Context: limited}, done: make(chan struct{})}
+	q.begin(ctx, f)
+	go m.run(e, fn)
+	v, err := zero, error(nil)
+	if m.wait() {
+		v, err = m.v, m.err
+	} else {
+		err = limited.Err()
 	}
-	done := make(chan result, 1)
-	go func() {
-		r := result{err: errCallEnded}
-		defer func() {
-			if p := recover(); p != nil {
-				r = result{err: panicError(p)}
-			}
-			done <- r
-		}()
-		r.v, r.err = fn(ctx)
-	}()
-	var r result
-	select {
-	case r = <-done:
-	case <-ctx.Done():
-		grace := time.NewTimer(callGrace)
-		defer grace.Stop()
-		select {
-		case r = <-done:
-		case <-grace.C:
-			r = result{err: ctx.Err()}
+	if err != nil {
+		v, err = zero, shown(limited, &m.trace, err)
+	}
+	q.ended(ctx, f, arnOf(v), err)
+	return v, err
+}
+
+// An apiCall is one call of the API: its context, and what came of it.
+type apiCall[T any] struct {
+	traced
+	done chan struct{} // closed when the call has ended; what follows is not read before
+	v    T
+	err  error
+}
+
+func (m *apiCall[T]) run(e *endpoint, fn func(context.Context, *endpoint) (T, error)) {
+	defer close(m.done)
+	m.err = errCallEnded
+	defer func() {
+		if p := recover(); p != nil {
+			m.err = panicError(p)
 		}
+	}()
+	m.v, m.err = fn(&m.traced, e)
+}
+
+// wait waits for the end of the call. It reports false where the call does not
+// heed its context.
+func (m *apiCall[T]) wait() bool {
+	select {
+	case <-m.done:
+		return true
+	case <-m.Done():
 	}
-	if r.err != nil {
-		r.v, r.err = zero, shown(ctx, tr, r.err)
+	grace := time.NewTimer(callGrace)
+	defer grace.Stop()
+	select {
+	case <-m.done:
+		return true
+	case <-grace.C:
+		return false
 	}
-	q.ended(whole, f, arnOf(r.v), r.err)
-	return r.v, r.err
 }
 
 // shown makes the error of a failed call fit to be shown.

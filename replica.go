@@ -41,14 +41,20 @@ func ask[T any](ctx context.Context, f *fetcher, t *target, q request, how calli
 	}
 	began := f.now()
 	q.region = e.region
-	v, err := call(ctx, f, q, f.timeout, errFetchTimeout, func(ctx context.Context) (T, error) { return fn(ctx, e) })
+	v, err := call(ctx, f, q, f.timeout, errFetchTimeout, e, fn)
+	if err != nil {
+		err = e.named(err)
+	}
 	f.report(t, e, began, err)
-	return v, e, e.named(err)
+	return v, e, err
 }
 
 // named returns err with the name of the region that says no.
 func (e *endpoint) named(err error) error {
-	if c := classOf(err); err == nil || e.region == "" || c != notFoundError && c != deniedError {
+	if e.region == "" {
+		return err
+	}
+	if c := classOf(err); c != notFoundError && c != deniedError {
 		return err
 	}
 	return fmt.Errorf("in %s: %w", e.region, err)
@@ -173,7 +179,7 @@ func (a *inTurn[T]) begin() bool {
 	a.f.running.Go(func() {
 		defer a.leave()
 		began := a.f.now()
-		r.v, r.err = call(a.ctx, a.f, q, limit, cause, func(ctx context.Context) (T, error) { return a.fn(ctx, r.e) })
+		r.v, r.err = call(a.ctx, a.f, q, limit, cause, r.e, a.fn)
 		a.f.report(a.t, r.e, began, r.err)
 		a.results <- r
 	})
@@ -247,10 +253,14 @@ var errRegionFailed = errors.New("it failed of late, and is being probed")
 
 // report notes how a region did.
 func (f *fetcher) report(t *target, e *endpoint, began instant, err error) {
-	c, now := classOf(err), f.now()
 	if len(t.regions) == 1 {
 		return
 	}
+	var c class
+	if err != nil {
+		c = classOf(err)
+	}
+	now := f.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {

@@ -102,8 +102,22 @@ func (w *identityEnds) HandleFinalize(ctx context.Context, in middleware.Finaliz
 // tell where the call's time ends before the next.
 type trace struct{ last atomic.Pointer[error] }
 
+// traced is a context that has a trace.
+type traced struct {
+	context.Context
+	trace trace
+}
+
 // traceKey is the key of a call's trace in its context.
 type traceKey struct{}
+
+// Value returns the trace for its key.
+func (t *traced) Value(key any) any {
+	if key == any(traceKey{}) {
+		return &t.trace
+	}
+	return t.Context.Value(key)
+}
 
 // attempted notes what became of an attempt. That its time ended is worth telling
 // only where there were no credentials yet, and nothing is known of why.
