@@ -152,7 +152,7 @@ func (c *cache) ask(ctx context.Context, ck *checked) error {
 // valueFor asks for the value of the current version.
 func (c *cache) valueFor(ctx context.Context, ck *checked) (*Secret, error) {
 	if ck.home {
-		return c.fetcher.homeValue(ctx, ck.claim.id, ck.quick)
+		return c.fetcher.homeValue(ctx, ck.claim.id, Selector{}, ck.quick)
 	}
 	return c.fetcher.value(ctx, ck.claim.id, Selector{}, ck.quick)
 }
@@ -176,6 +176,7 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 	if d.arn != "" && identity.Of(d.arn, d.name, "").Key != ck.e.secret().Key {
 		return false, nil // another secret: its value will say more
 	}
+	ck.e.coldState().versions.caughtUpLocked(d)
 	ck.desc = d
 	c.describedPastLocked(ck.e, d)
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {

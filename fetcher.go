@@ -87,9 +87,9 @@ func (f *fetcher) coldValue(ctx context.Context, id string, sel Selector) (*Secr
 	return f.valueOf(ctx, id, sel, calling{hedged: true})
 }
 
-// homeValue is value as the region says that has the last word on what is
-// current. Where that cannot be asked it is an error, and costs no call.
-func (f *fetcher) homeValue(ctx context.Context, id string, quick bool) (*Secret, error) {
+// homeValue is value as the region says that has the last word on which version
+// has a label. Where that cannot be asked it is an error, and costs no call.
+func (f *fetcher) homeValue(ctx context.Context, id string, sel Selector, quick bool) (*Secret, error) {
 	t, err := f.route(id)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (f *fetcher) homeValue(ctx context.Context, id string, quick bool) (*Secret
 	if t.failing(t.home) {
 		return nil, &behindError{t}
 	}
-	s, err := f.valueOf(ctx, id, Selector{}, calling{quick: quick, only: t.home})
+	s, err := f.valueOf(ctx, id, sel, calling{quick: quick, only: t.home})
 	if err != nil && t.home.at > 0 {
 		err = &regionsError{[]regionFailure{{t.regions[0], &behindError{t}}, {t.home, err}}}
 	}

@@ -111,7 +111,7 @@ func TestSnapshotColdStart(t *testing.T) {
 		for _, name := range names {
 			srv.Put(name, "new")
 		}
-		for range 20 { // a crowd that fails waits up to 10 minutes, and three fifths of a TTL from the first success on
+		for range 20 { // a crowd that fails waits up to 10 minutes, and four fifths of a TTL from the first success on
 			for _, name := range names {
 				second.Get(t.Context(), name)
 			}

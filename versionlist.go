@@ -212,7 +212,7 @@ func (c *cache) listTriedLocked(e *entry, ok bool) {
 // makeList collects the labelled versions that a check saw and keeps them.
 func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret, error) {
 	begun := c.now()
-	l := &list{labels: ck.labels()}
+	l := &list{labels: c.labelsFor(ck)}
 	stages := []string{Pending, Previous}
 	if l.labels != nil {
 		stages = l.labels.ordered()
@@ -241,6 +241,9 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 	l.check, l.current = ck.N, ck.N == e.lease.Settled()
 	l.confirmed, l.expires = begun, min(e.lease.Expires(), begun.Add(c.rules.TTL))
 	v := e.versionsLocked()
+	if l.current {
+		v.saw(ck.desc)
+	}
 	l.build(e.cur)
 	if v.list == nil || v.list.check <= l.check {
 		v.list = l
@@ -249,6 +252,21 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 	e.flags.Or(listedSince)
 	c.projectLocked(e)
 	return *v.list.all, nil
+}
+
+// labelsFor returns the labels that a check saw or, where a replica was asked
+// that lags and only the current version was asked for elsewhere, those that were
+// seen with that before. It returns nil if there are none.
+func (c *cache) labelsFor(ck *checked) labels {
+	if seen := ck.labels(); seen != nil || !ck.home {
+		return seen
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ck.e.cur == nil {
+		return nil
+	}
+	return ck.e.coldState().versions.seenLocked(ck.e.cur.v.id)
 }
 
 // listed returns the version that a label names, nil for the current one. A

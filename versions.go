@@ -17,6 +17,9 @@ const maxVersions = 64
 type versions struct {
 	kept map[Selector]*kept // as GetVersion was asked for them
 	list *list              // what Versions returns beside the current one; nil: not asked for
+
+	labels  labels    // as a check last saw them that settled what is current
+	changed time.Time // when the secret had last changed by then, as the service says
 }
 
 // kept is one version, and how long it is good.
@@ -83,6 +86,50 @@ func (e *entry) hasLocked(value *string) bool {
 	return v.list != nil && slices.ContainsFunc(v.list.others, func(k *kept) bool { return k.s.v.value == value })
 }
 
+// saw keeps the labels that a check saw, nil if it saw none.
+func (v *versions) saw(d *description) {
+	if d != nil && d.labels != nil {
+		v.labels, v.changed = d.labels, d.rotation.changed
+	}
+}
+
+// caughtUpLocked gives the description of a replica that lags the labels that
+// were seen before: it has the current version, and of the others it says what
+// was so before the secret changed last. Replicas take changes over in order.
+func (v *versions) caughtUpLocked(d *description) {
+	if v == nil || !d.replica || v.labels[Current] != d.labels[Current] || !d.rotation.changed.Before(v.changed) {
+		return
+	}
+	d.labels = v.labels
+	d.rotation.changed, d.rotation.pending = v.changed, v.labels.outstanding()
+}
+
+// seenLocked returns the labels that were seen when id was found to be current
+// as it is now, nil if none were.
+func (v *versions) seenLocked(id string) labels {
+	if v != nil && v.labels[Current] == id {
+		return v.labels
+	}
+	return nil
+}
+
+// newerLocked returns the version that has been found to have sel's label, if s,
+// the answer of a replica, is not a newer one: a label may go back to that, but the
+// word of a replica does not prove it. It returns nil if there is none.
+func (v *versions) newerLocked(sel Selector, s *Secret, now instant, maxStale time.Duration) *kept {
+	if v == nil || !s.v.replica || sel.stage == "" {
+		return nil
+	}
+	k := v.kept[sel]
+	if k == nil {
+		k = v.keptLocked(v.labels[sel.stage], now)
+	}
+	if k == nil || now < k.confirmed || now >= k.confirmed.Add(maxStale) || s.v.id == k.s.v.id || s.v.created > k.s.v.created {
+		return nil
+	}
+	return k
+}
+
 // labelsLocked takes the labels that a check saw which settled what is current:
 // versions that are still found by the name by which they were asked for are
 // confirmed, the others forgotten.
@@ -92,6 +139,7 @@ func (c *cache) labelsLocked(e *entry, ck *checked) {
 		return
 	}
 	now, seen := c.now(), ck.labels()
+	v.saw(ck.desc)
 	if l := v.list; l != nil && l.check < ck.N {
 		l.current = seen != nil && maps.Equal(l.labels, seen) && !slices.ContainsFunc(l.others, func(k *kept) bool {
 			return now < k.fetched || now.Sub(k.fetched) >= fetchAtLeast
@@ -215,6 +263,12 @@ func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, q
 		fetch = c.fetcher.quickValue
 	}
 	s, err := fetch(ctx, id, sel)
+	var newer *kept
+	if err == nil {
+		if newer = c.newerThan(q, sel, s); newer != nil {
+			s, err = c.fetcher.homeValue(ctx, id, sel, quick)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -223,6 +277,9 @@ func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, q
 	case err != nil:
 		if ctx.Err() == nil {
 			c.noVersionLocked(q, sel, err)
+		}
+		if e := c.knownLocked(id); newer != nil && e != nil && answerOf(err) == transient {
+			return newer, e, nil
 		}
 		return nil, nil, err
 	case q.refuses(s) != nil:
@@ -239,6 +296,18 @@ func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, q
 	c.keepLocked(e, sel, k)
 	c.projectLocked(e)
 	return k, e, nil
+}
+
+// newerThan returns the version that is known to have sel's label, if a replica
+// has answered q with an older one.
+func (c *cache) newerThan(q *claim, sel Selector, s *Secret) *kept {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.knownLocked(q.id)
+	if e == nil || q.refuses(s) != nil {
+		return nil
+	}
+	return e.coldState().versions.newerLocked(sel, s, c.now(), c.rules.MaxStale)
 }
 
 // noVersionLocked notes that a version could not be had.

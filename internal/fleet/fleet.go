@@ -27,12 +27,12 @@ const (
 	fleetSize   = 10_000
 	secretCount = 200
 
-	deployEnds    = time.Hour // the processes start, evenly
-	steadyEnds    = 2 * time.Hour
-	rotationsEnd  = 3 * time.Hour // each secret has rotated once since steadyEnds
-	outageEnds    = 4 * time.Hour // nothing has answered since rotationsEnd
+	deployEnds    = time.Hour     // the processes start, evenly
+	steadyEnds    = 5 * time.Hour // some rounds of the longest TTL
+	rotationsEnd  = 6 * time.Hour // each secret has rotated once since steadyEnds
+	outageEnds    = 7 * time.Hour // nothing has answered since rotationsEnd
 	recoveryEnds  = outageEnds + 40*time.Minute
-	dayEnds       = 6 * time.Hour
+	dayEnds       = 9 * time.Hour
 	latency       = 40 * time.Millisecond // of a call
 	eventLatency  = 300 * time.Millisecond
 	readsEach     = time.Second // how often each secret is read, where that matters
@@ -59,7 +59,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", p.name, time.Since(began).Round(time.Second))
 		results = append(results, r)
 	}
-	t := table(results, *n)
+	t := table(results, *n) + jitterTable() + "\n"
 	if *out == "" {
 		fmt.Print(t)
 		return

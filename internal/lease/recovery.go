@@ -10,7 +10,7 @@ func (r *Rules) recovery(failing int) time.Duration {
 	if failing <= maxPrompt {
 		return r.Recovered
 	}
-	return max(r.Recovered, r.TTL/10*6)
+	return max(r.Recovered, r.TTL/10*8)
 }
 
 // maxPrompt is how many failing leases are checked within Rules.Recovered.
@@ -27,10 +27,14 @@ func (l *Lease) fetchDue(r *Rules, now Time) bool {
 func (l *Lease) recovering() bool { return l.coldState().failures > 0 && l.settled != 0 }
 
 // spreadFetch puts off a fetch that is due, by up to Rules.FetchAtLeast, when
-// DescribeSecret confirms the version of a lease that recovers.
+// DescribeSecret confirms the version of a lease that recovers. One of the
+// checks to come fetches, any of them as likely: as many as there are between
+// two fetches otherwise.
 func (l *Lease) spreadFetch(r *Rules, m Moment) {
 	if l.recovering() && l.fetchDue(r, m.Now) {
-		l.fetched = m.Now.Add(-r.FetchAtLeast).Add(m.upTo(r.FetchAtLeast))
+		each := max(1, ahead(r.TTL-r.TTL/20))
+		checks := (r.FetchAtLeast-1)/each + 1
+		l.fetched = m.Now.Add(-r.FetchAtLeast).Add(min(r.FetchAtLeast, m.upTo(checks*each)))
 	}
 }
 

@@ -22,43 +22,55 @@ func (c *clocked) describe(r *lease.Rules, draw float64) (fetched bool) {
 }
 
 // TestFetchesAreSpreadAfterAnOutage has many leases recover at one moment from
-// an outage of more than an hour.
+// an outage of more than an hour: of the checks that follow each fetches as many.
 func TestFetchesAreSpreadAfterAnOutage(t *testing.T) {
-	r := toldRules
-	r.TTL, r.FetchAtLeast = 5*time.Minute, time.Hour
-	const n = 600
-	perMinute := map[int]int{}
-	for i := range n {
-		c := newClocked()
-		draw := float64(i) / n
-		for _, describe := range []bool{true, false, true} {
-			c.n++
-			ck := c.Begin(&r, c.now, c.n)
-			c.Failed(&r, c.moment(), &ck, describe, 0)
-			c.End(&r, c.moment(), &ck)
+	for _, test := range []struct {
+		ttl    time.Duration
+		checks int // within which all have fetched
+	}{
+		{5 * time.Minute, 15},
+		{15 * time.Minute, 5},
+		{time.Hour, 2},
+		{2 * time.Hour, 1},
+	} {
+		r := toldRules
+		r.TTL, r.FetchAtLeast = test.ttl, time.Hour
+		const n = 600
+		perCheck := make([]int, test.checks+1)
+		for i := range n {
+			perCheck[min(test.checks, recoverOne(t, &r, float64(i)/n))]++
 		}
-		c.now = c.now.Add(90 * time.Minute)
-		c.Answering(&r, c.moment(), 0, true, 1)
-		if c.describe(&r, draw) {
-			t.Fatal("a lease that recovers fetches at once")
-		}
-		for m := range 61 {
-			if c.describe(&r, draw) {
-				perMinute[m]++
-				break
+		for k, count := range perCheck[:test.checks] {
+			if want := n / test.checks; count < want*9/10 || count > want*11/10 {
+				t.Errorf("TTL %v: %d of %d leases fetch in check %d after the outage, want about %d", test.ttl, count, n, k+1, want)
 			}
-			c.now = c.now.Add(time.Minute)
+		}
+		if late := perCheck[test.checks]; late > 0 {
+			t.Errorf("TTL %v: %d of %d leases have not fetched in %d checks after the outage", test.ttl, late, n, test.checks)
 		}
 	}
-	total := 0
-	for m, count := range perMinute {
-		if total += count; count > n/60*2 {
-			t.Errorf("%d of %d leases fetch in minute %d after the outage", count, n, m)
-		}
+}
+
+// recoverOne has a lease recover from an outage, and returns how many of the
+// checks that follow pass before one fetches.
+func recoverOne(t *testing.T, r *lease.Rules, draw float64) (passed int) {
+	t.Helper()
+	c := newClocked()
+	for _, describe := range []bool{true, false, true} {
+		c.n++
+		ck := c.Begin(r, c.now, c.n)
+		c.Failed(r, c.moment(), &ck, describe, 0)
+		c.End(r, c.moment(), &ck)
 	}
-	if total != n {
-		t.Errorf("%d of %d leases fetch within an hour of the outage", total, n)
+	c.now = c.now.Add(90 * time.Minute)
+	c.Answering(r, c.moment(), 0, true, 1)
+	if c.describe(r, draw) {
+		t.Fatalf("TTL %v: a lease that recovers fetches at once", r.TTL)
 	}
+	for c.now = c.now.Add(r.TTL / 1000 * 855); passed < 100 && !c.describe(r, draw); passed++ {
+		c.now = c.now.Add(r.TTL / 1000 * 855)
+	}
+	return passed
 }
 
 // TestDescribeAloneFails has DescribeSecret go on failing while GetSecretValue
@@ -86,9 +98,9 @@ func TestRecoverySpan(t *testing.T) {
 	}{
 		{5 * time.Minute, 1, time.Minute},
 		{5 * time.Minute, 100, time.Minute},
-		{5 * time.Minute, 101, 3 * time.Minute},
+		{5 * time.Minute, 101, 4 * time.Minute},
 		{time.Second, 200, time.Minute},
-		{time.Hour, 200, 36 * time.Minute},
+		{time.Hour, 200, 48 * time.Minute},
 	} {
 		r := toldRules
 		r.TTL, r.MaxBackoff = test.ttl, 24*time.Hour
