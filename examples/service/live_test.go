@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -17,22 +19,32 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dbserver"
 )
 
-// newWorld starts a world with a PostgreSQL of its own. Connections of the
-// service last for a moment, so that somebody logs in at any time.
+// shared is the world of all tests, who use it one after the other. It is started
+// when it is first needed.
+var shared = sync.OnceValues(func() (*world.World, error) { return world.Start(context.Background(), "") })
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if w, err := shared(); err == nil {
+		if err := w.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// newWorld returns the world, and the environment of a service in it whose
+// connections last for a moment, so that somebody logs in at any time.
 func newWorld(t *testing.T) (w *world.World, env []string) {
 	t.Helper()
-	w, err := world.Start(t.Context(), "")
+	w, err := shared()
 	if errors.Is(err, dbserver.ErrNotInstalled) && os.Getenv("CI") == "" {
 		t.Skipf("LEFT OUT: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	for _, e := range w.Env() {
 		if strings.HasPrefix(e, envDatabaseURL) {
 			e += "&pool_max_conn_lifetime=100ms&pool_health_check_period=50ms"
@@ -50,9 +62,9 @@ type load struct {
 	first        atomic.Value // the first failure
 }
 
-// request has ten users ask for a path again and again, until stop.
+// request has a few users ask for a path again and again, until stop.
 func (l *load) request(url, contains string) {
-	for range 10 {
+	for range 4 {
 		l.users.Go(func() {
 			for !l.over.Load() {
 				if status, body := get(url); status == http.StatusOK && strings.Contains(body, contains) {
@@ -61,7 +73,7 @@ func (l *load) request(url, contains string) {
 					l.failed.Add(1)
 					l.first.CompareAndSwap(nil, url+": "+body)
 				}
-				time.Sleep(2 * time.Millisecond)
+				time.Sleep(5 * time.Millisecond)
 			}
 		})
 	}
@@ -174,6 +186,7 @@ func TestShutdownWithRequestsUnderWay(t *testing.T) {
 
 	const delay = time.Second
 	w.Rates.SetDelay(delay)
+	t.Cleanup(func() { w.Rates.SetDelay(0) })
 	var users sync.WaitGroup
 	for range 5 {
 		users.Go(func() {
@@ -202,15 +215,27 @@ func TestShutdownWithRequestsUnderWay(t *testing.T) {
 	}
 }
 
+// slowItems makes a query of items take twenty seconds.
+var slowItems = []string{
+	"ALTER TABLE items RENAME TO kept",
+	"CREATE VIEW items AS SELECT id, name || pg_sleep(20) AS name FROM kept",
+	"GRANT SELECT ON items TO service",
+}
+
 // Requests that take longer than SHUTDOWN_TIMEOUT are cut off, their queries with
 // them, and the service ends all the same.
 func TestShutdownCutsOff(t *testing.T) {
 	w, env := newWorld(t)
 	r := launch(t, append(env, envShutdownTimeout+"=200ms")...)
 	r.logged("ready", nil)
-	if err := w.Exec(t.Context(), "ALTER TABLE items RENAME TO kept", "CREATE VIEW items AS SELECT id, name || pg_sleep(20) AS name FROM kept", "GRANT SELECT ON items TO service"); err != nil {
+	if err := w.Exec(t.Context(), slowItems...); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := w.Exec(context.Background(), "DROP VIEW items", "ALTER TABLE kept RENAME TO items"); err != nil {
+			t.Error(err)
+		}
+	})
 	cut := make(chan int)
 	go func() {
 		status, _ := get(r.url("public", "/items/1"))

@@ -49,7 +49,7 @@ func run(ctx context.Context, out io.Writer, env string, every time.Duration, po
 	for i := 0; wait(ctx, every); i++ {
 		name, event := events[i%len(events)].name, events[i%len(events)].do
 		fmt.Fprintf(out, "%s %s\n", time.Now().Format(time.TimeOnly), name)
-		if err := event(ctx, w); err != nil && ctx.Err() == nil {
+		if err := event(ctx, w, every); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -59,13 +59,13 @@ func run(ctx context.Context, out io.Writer, env string, every time.Duration, po
 // events are what happens, in turn.
 var events = []struct {
 	name string
-	do   func(context.Context, *world.World) error
+	do   func(context.Context, *world.World, time.Duration) error
 }{
-	{"the password rotates", func(ctx context.Context, w *world.World) error { return w.RotatePassword(ctx) }},
-	{"the API key rotates", func(ctx context.Context, w *world.World) error { return w.RotateKey(ctx) }},
-	{"Secrets Manager cannot be reached for five seconds", func(ctx context.Context, w *world.World) error {
+	{"the password rotates", func(ctx context.Context, w *world.World, _ time.Duration) error { return w.RotatePassword(ctx) }},
+	{"the API key rotates", func(ctx context.Context, w *world.World, _ time.Duration) error { return w.RotateKey(ctx) }},
+	{"Secrets Manager cannot be reached", func(ctx context.Context, w *world.World, every time.Duration) error {
 		defer w.Outage()()
-		wait(ctx, 5*time.Second)
+		wait(ctx, every)
 		return nil
 	}},
 }
