@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strconv"
 	"time"
@@ -108,7 +109,9 @@ func (e *environment) database(name string) *pgxpool.Config {
 		return nil
 	}
 	c, err := pgxpool.ParseConfig(v)
-	if err != nil {
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
+		e.wrong(name, "names a file that cannot be read: "+file.Error())
+	} else if err != nil {
 		e.wrong(name, "is not a connection string of pgx, such as postgres://db.internal:5432/shop?sslmode=verify-full")
 	}
 	return c

@@ -123,6 +123,12 @@ func TestSettings(t *testing.T) {
 		t.Errorf("the error holds a password:\n%v", err)
 	}
 
+	vars[envDatabaseURL] = "host=db password=hunter2 sslmode=verify-full sslrootcert=/missing.pem"
+	_, err = readSettings(func(name string) string { return vars[name] })
+	if text := err.Error(); !strings.Contains(text, "/missing.pem") || strings.Contains(text, "hunter2") {
+		t.Errorf("got error %q, want one that names the file", text)
+	}
+
 	vars = map[string]string{envDBSecret: "db", envAPIKeySecret: "key", envDatabaseURL: "host=db", envRatesURL: "https://rates.internal"}
 	s, err := readSettings(func(name string) string { return vars[name] })
 	if err != nil {
