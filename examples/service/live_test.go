@@ -256,3 +256,22 @@ func TestShutdownCutsOff(t *testing.T) {
 		t.Errorf("the log does not say so:\n%s", r.log)
 	}
 }
+
+// A secret that the service lost makes it not ready, and the probe itself finds
+// out when it is back: no request would.
+func TestReadyAgain(t *testing.T) {
+	w, env := newWorld(t)
+	r := launch(t, env...)
+	r.logged("ready", nil)
+	r.want("public", "/rates/EUR", http.StatusOK, "0.91")
+
+	w.Fake.ScheduleDeletion(world.APIKeySecret)
+	r.eventually("public", "/rates/EUR", http.StatusInternalServerError) // it is read, and so checked
+	if body := r.eventually("admin", pathReady, http.StatusServiceUnavailable); !strings.Contains(body, world.APIKeySecret) || strings.Contains(body, world.DBSecret) {
+		t.Errorf("the probe answers %q, want it to name the secret that is gone", body)
+	}
+	r.want("admin", pathLive, http.StatusOK, "")
+	w.Fake.Restore(world.APIKeySecret)
+	r.eventually("admin", pathReady, http.StatusOK)
+	r.want("public", "/rates/EUR", http.StatusOK, "0.91")
+}

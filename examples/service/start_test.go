@@ -84,25 +84,6 @@ func TestAddressInUse(t *testing.T) {
 	}
 }
 
-// A secret that the service lost makes it not ready, and the probe itself finds
-// out when it is back: no request would.
-func TestReadyAgain(t *testing.T) {
-	w, env := newWorld(t)
-	r := launch(t, env...)
-	r.logged("ready", nil)
-	r.want("public", "/rates/EUR", http.StatusOK, "0.91")
-
-	w.Fake.ScheduleDeletion("prod/rates-key")
-	r.eventually("public", "/rates/EUR", http.StatusInternalServerError) // it is read, and so checked
-	if body := r.eventually("admin", pathReady, http.StatusServiceUnavailable); !strings.Contains(body, "prod/rates-key") || strings.Contains(body, "prod/db") {
-		t.Errorf("the probe answers %q, want it to name the secret that is gone", body)
-	}
-	r.want("admin", pathLive, http.StatusOK, "")
-	w.Fake.Restore("prod/rates-key")
-	r.eventually("admin", pathReady, http.StatusOK)
-	r.want("public", "/rates/EUR", http.StatusOK, "0.91")
-}
-
 // Whoever deploys the service hears of all that is missing or wrong at once, and
 // not what was wrong: it might be a password.
 func TestSettings(t *testing.T) {
