@@ -46,10 +46,7 @@ func newWorld(t *testing.T) (w *world.World, env []string) {
 		t.Fatal(err)
 	}
 	for _, e := range w.Env() {
-		if strings.HasPrefix(e, envDatabaseURL) {
-			e += "&pool_max_conn_lifetime=100ms&pool_health_check_period=50ms"
-		}
-		env = append(env, e)
+		env = append(env, strings.NewReplacer("lifetime=1s", "lifetime=100ms", "period=500ms", "period=50ms").Replace(e))
 	}
 	return w, append(env, envSecretsTTL+"=500ms")
 }
@@ -207,6 +204,7 @@ func TestShutdownWithRequestsUnderWay(t *testing.T) {
 		t.Errorf("the service ended with %v", err)
 	}
 	users.Wait()
+	r.logged("shut down in order", nil)
 	if n, err := w.Sessions(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d sessions are left at the database, error %v", n, err)
 	}

@@ -32,6 +32,8 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) (err er
 	defer func() {
 		if err != nil {
 			log.Error("the service ends", "error", err)
+		} else {
+			log.Info("shut down in order")
 		}
 	}()
 	c, err := readSettings(getenv)

@@ -173,10 +173,16 @@ func (w *World) Outage() (end func()) {
 }
 
 // Env returns the environment of a service in this world, NAME=value. There are
-// neither spaces nor secrets in it.
+// neither spaces nor secrets in it. Connections to the database last for a second or
+// two, so that what becomes of a rotation can be seen: a server asks for the
+// password when a connection begins.
 func (w *World) Env() []string {
 	database := *w.admin
 	database.User = nil
+	query := database.Query()
+	query.Set("pool_max_conn_lifetime", "1s")
+	query.Set("pool_health_check_period", "500ms")
+	database.RawQuery = query.Encode()
 	return []string{
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + w.Fake.URL(),
 		"AWS_REGION=" + secretstest.DefaultRegion,
@@ -184,6 +190,7 @@ func (w *World) Env() []string {
 		"DB_SECRET=" + DBSecret,
 		"DATABASE_URL=" + database.String(),
 		"API_KEY_SECRET=" + APIKeySecret,
+		"SECRETS_TTL=5s",
 		fmt.Sprint("RATES_URL=http://", w.Rates.Addr()),
 	}
 }
