@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+)
+
+// public returns what users may ask for. There is nothing else at its address.
+func (a *app) public() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /items/{id}", a.handle(a.getItem))
+	mux.Handle("GET /rates/{currency}", a.handle(a.getRate))
+	return mux
+}
+
+// A statusError is an error that the user may know of.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
+
+// handle answers with what f writes, or with the error that it returns, and
+// counts. The reason of a 500 is for the log: it names hosts and secrets.
+func (a *app) handle(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status := http.StatusOK
+		if err := f(w, r); err != nil {
+			status = a.fail(w, r, err)
+		}
+		a.telemetry.requests.WithLabelValues(r.Pattern, strconv.Itoa(status)).Inc()
+	}
+}
+
+// fail answers with an error, and returns the status.
+func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) int {
+	if user, ok := errors.AsType[*statusError](err); ok {
+		http.Error(w, user.text, user.status)
+		return user.status
+	}
+	if r.Context().Err() == nil { // else the user is gone
+		a.log.Error("a request failed", "route", r.Pattern, "error", err)
+	}
+	http.Error(w, "internal error", http.StatusInternalServerError)
+	return http.StatusInternalServerError
+}
+
+// reply writes v as JSON. v is encoded first, so that an error can still become
+// a status; one of the connection is nobody's to hear of.
+func reply(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(body)
+	return nil
+}
+
+// number reads the id of an item, an integer of PostgreSQL.
+func number(s string) (int, error) {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil {
+		return 0, &statusError{http.StatusBadRequest, "the id is not a number"}
+	}
+	return int(n), nil
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/secretsdebug"
+)
+
+// Where the probes, Prometheus and people ask.
+const (
+	pathLive    = "/livez"
+	pathReady   = "/readyz"
+	pathMetrics = "/metrics"
+	pathDebug   = "/debug/secrets"
+)
+
+// probeTimeout bounds the calls that a probe may cause. It is below the timeout
+// of the probe itself, see deploy.
+const probeTimeout = 2 * time.Second
+
+// admin returns what the kubelet and Prometheus ask for. It holds no names of
+// secrets but for those that cannot be read, which an answer of /readyz lists.
+func (a *app) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+pathLive, func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("GET "+pathReady, a.getReady)
+	mux.Handle("GET "+pathMetrics, promhttp.HandlerFor(a.telemetry.registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// debug returns the page for operators, on loopback unless DEBUG_ADDR says
+// otherwise: it names secrets, and callers of AWS.
+func (a *app) debug() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(pathDebug, secretsdebug.Handler(a.client, &a.telemetry.events))
+	return mux
+}
+
+// getReady answers 200 while the service can serve: also while Secrets Manager
+// cannot be asked, as long as there are values. It does not ask the database: all
+// processes share it, and would leave the load balancer together.
+func (a *app) getReady(w http.ResponseWriter, r *http.Request) {
+	if !a.ready.Load() {
+		http.Error(w, "starting or shutting down", http.StatusServiceUnavailable)
+		return
+	}
+	if err := a.usable(r.Context()); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	}
+}
+
+// usable reports whether every secret has a value, by memory alone. Where one has
+// none, it is asked for: a service that is not ready gets no requests whose reads
+// would notice that the secret is back.
+func (a *app) usable(ctx context.Context) error {
+	if secrets.Ready(a.secrets...) == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return secrets.Load(ctx, a.secrets...)
+}
