@@ -296,12 +296,20 @@ func ExampleEvent() {
 			fmt.Println(e.Kind, e.Secret, "as", e.Type, "because of", e.Class)
 		}
 	}
-	client, _ := secrets.New(srv.Client(), opts)
+	client, err := secrets.New(srv.Client(), opts)
+	if err != nil {
+		log.Fatal(err)
+	}
 
+	ctx := context.Background()
 	db := secrets.Bind[DBLogin](client, "prod/db")
-	db.Get(context.Background())
+	if _, err := db.Get(ctx); err != nil {
+		log.Fatal(err)
+	}
 	srv.Put("prod/db", `{"username":""}`)
-	client.Refresh(context.Background(), "prod/db")
+	if err := client.Refresh(ctx, "prod/db"); err != nil {
+		log.Fatal(err)
+	}
 	client.Close() // waits until all events are told
 	// Output:
 	// adopted prod/db by a read
@@ -311,18 +319,24 @@ func ExampleEvent() {
 
 // Which secrets an operator should look at.
 func ExampleClient_Statuses() {
-	srv, opts := exampleServer()
+	srv, client := exampleClient()
 	defer srv.Close()
-	client, _ := secrets.New(srv.Client(), opts)
 	defer client.Close()
-	client.Prefetch(context.Background(), "prod/db", "prod/api-key")
-	srv.Fail(secretstest.Fault{Times: secretstest.Always, Code: "ThrottlingException"})
-	client.Refresh(context.Background(), "prod/api-key")
+	ctx := context.Background()
+	if err := client.Prefetch(ctx, "prod/db", "prod/api-key"); err != nil {
+		log.Fatal(err)
+	}
+	srv.Fail(secretstest.Fault{Code: "ThrottlingException"})
+	if err := client.Refresh(ctx, "prod/api-key"); err != nil {
+		fmt.Println("the old version stays in service:", secrets.ClassOf(err))
+	}
 
 	for st := range client.Statuses() {
 		if st.Failures > 0 {
 			fmt.Println(st.Name, "fails:", st.LastClass)
 		}
 	}
-	// Output: prod/api-key fails: throttled
+	// Output:
+	// the old version stays in service: throttled
+	// prod/api-key fails: throttled
 }

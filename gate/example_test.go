@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 
@@ -20,7 +21,7 @@ func ExampleTry() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/queue": "old"}})
 	defer srv.Close()
 	srv.PutPending("prod/queue", "new")
-	client, err := secrets.New(srv.Client(), nil)
+	client, err := secrets.New(srv.Client(), &secrets.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -47,7 +47,7 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// String returns the secret's id.
+// String returns the type and the secret's id.
 func (t *Transport) String() string { return fmt.Sprintf("httpcred.Transport(%q)", t.id) }
 
 // Format writes what [Transport.String] returns, whatever the verb.

@@ -272,7 +272,7 @@ func (c *Config[T]) Watch(ctx context.Context) iter.Seq2[*T, error] {
 	}
 }
 
-// String returns the ids of the secrets.
+// String returns the type and the ids of the secrets.
 func (c *Config[T]) String() string {
 	return fmt.Sprintf("secretconf.Config[%v](%q)", reflect.TypeFor[T](), c.ids)
 }

@@ -268,7 +268,7 @@ func isVersionID(id string) bool {
 	return len(id) >= 32 && len(id) <= 64
 }
 
-// String returns the secret's id.
+// String returns the type and the secret's id.
 func (k *Keys) String() string { return fmt.Sprintf("signing.Keys(%q)", k.id) }
 
 // Format writes what [Keys.String] returns, whatever the verb.

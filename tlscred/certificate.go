@@ -215,7 +215,7 @@ func (c *Certificate) Status() Status {
 	return st
 }
 
-// String returns the secret's id.
+// String returns the type and the secret's id.
 func (c *Certificate) String() string { return fmt.Sprintf("tlscred.Certificate(%q)", c.id) }
 
 // Format writes what [Certificate.String] returns, whatever the verb.

@@ -62,7 +62,7 @@ func (p *Pool) Get(ctx context.Context) (*x509.CertPool, error) {
 	return m.pool, nil
 }
 
-// String returns the secret's id.
+// String returns the type and the secret's id.
 func (p *Pool) String() string { return fmt.Sprintf("tlscred.Pool(%q)", p.id) }
 
 // Format writes what [Pool.String] returns, whatever the verb.

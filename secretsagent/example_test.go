@@ -1,0 +1,93 @@
+package secretsagent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/seed-74dc7b3e/secrets/secretsagent"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
+)
+
+// exampleAgent returns an agent in front of a fake Secrets Manager, which is to be
+// closed.
+func exampleAgent() (*secretstest.Server, *secretsagent.Agent) {
+	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/api-key": "k-1"}})
+	agent, err := secretsagent.New(&secretsagent.Options{URL: srv.AgentURL(), Token: srv.AgentToken()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return srv, agent
+}
+
+// A host with an agent needs no options: the token and the port are where the
+// agent's documentation has them. Another host is refused, for it would be sent
+// the token in plain text.
+func ExampleNew() {
+	agent, err := secretsagent.New(nil)
+	fmt.Println(agent, err)
+	_, err = secretsagent.New(&secretsagent.Options{URL: "http://agent.internal:2773"})
+	fmt.Println(err != nil)
+	// Output:
+	// secretsagent.Agent(http://localhost:2773) <nil>
+	// true
+}
+
+// Without a secrets.Client an Agent is asked as the SDK's client is. Each call is a
+// request to the agent.
+func ExampleAgent_GetSecretValue() {
+	srv, agent := exampleAgent()
+	defer srv.Close()
+
+	out, err := agent.GetSecretValue(context.Background(), &secretsmanager.GetSecretValueInput{
+		SecretId: aws.String("prod/api-key"), VersionStage: aws.String("AWSCURRENT"),
+	})
+	if err != nil {
+		var refused *secretsagent.Error
+		if errors.As(err, &refused) {
+			log.Fatal("the agent refused: ", refused.Reason)
+		}
+		log.Fatal(err)
+	}
+	fmt.Println(*out.Name, out.VersionStages)
+	// Output: prod/api-key [AWSCURRENT]
+}
+
+// A container that starts beside its agent waits until that is ready.
+func ExampleAgent_Ping() {
+	srv, agent := exampleAgent()
+	fmt.Println(agent.Ping(context.Background()))
+	srv.Close()
+	fmt.Println(agent.Ping(context.Background()) != nil)
+	// Output:
+	// <nil>
+	// true
+}
+
+// The agent keeps a value for its own TTL, unless it is told to ask the service.
+func ExampleRefresh() {
+	srv, agent := exampleAgent()
+	defer srv.Close()
+	ctx := context.Background()
+	in := &secretsmanager.GetSecretValueInput{SecretId: aws.String("prod/api-key")}
+	first, err := agent.GetSecretValue(ctx, in)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	srv.Put("prod/api-key", "k-2")
+	for _, ctx := range []context.Context{ctx, secretsagent.Refresh(ctx)} {
+		out, err := agent.GetSecretValue(ctx, in)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("new:", *out.VersionId != *first.VersionId)
+	}
+	// Output:
+	// new: false
+	// new: true
+}
