@@ -97,7 +97,6 @@ func (a *app) shutDown(ls *servers) error {
 	err := ls.public.Shutdown(ctx)
 	if err != nil {
 		a.log.Warn("requests are cut off", "after", a.settings.shutdownTimeout)
-		err = errors.Join(err, ls.public.Close()) // ends their contexts, and so their queries
 	}
-	return errors.Join(err, ls.close())
+	return errors.Join(err, ls.close()) // ends the contexts of what is cut off, and so its queries
 }

@@ -141,9 +141,26 @@ func (w *World) createUser(ctx context.Context) error {
 }
 
 // RotatePassword rotates the database's password: the four steps that a rotation
-// function does in AWS Lambda.
-func (w *World) RotatePassword(ctx context.Context) error {
-	return rotate.Run(ctx, w.Fake.Client(), DBSecret, rotate.Postgres(rotate.Driver("pgx", nil), nil))
+// function does in AWS Lambda. It calls between, if that is not nil, when the
+// password has changed and AWSCURRENT has not moved: only AWSPENDING logs in.
+func (w *World) RotatePassword(ctx context.Context, between func() error) error {
+	r := &slow{rotate.Postgres(rotate.Driver("pgx", nil), nil), between}
+	return rotate.Run(ctx, w.Fake.Client(), DBSecret, r)
+}
+
+// A slow is a Rotator with something between setSecret and testSecret.
+type slow struct {
+	rotate.Rotator
+	between func() error
+}
+
+func (s *slow) Test(ctx context.Context, r *rotate.Rotation) error {
+	if s.between != nil {
+		if err := s.between(); err != nil {
+			return err
+		}
+	}
+	return s.Rotator.Test(ctx, r)
 }
 
 // RotateKey rotates the key of the rates API, which then takes the new key alone.
