@@ -179,12 +179,12 @@ func TestService(t *testing.T) {
 // to, also where that needs another version of a secret, and leaves no session at the database.
 func TestShutdownWithRequestsUnderWay(t *testing.T) {
 	w, env := newWorld(t)
-	r := launch(t, append(env, envDrainDelay+"=300ms")...)
+	r := launch(t, append(env, envDrainDelay+"=600ms")...)
 	r.logged("ready", nil)
 	r.want("public", "/items/2", http.StatusOK, "chair")
 	slow, ready := r.url("public", "/rates/GBP"), r.url("admin", pathReady)
 
-	const delay = 700 * time.Millisecond
+	const delay = time.Second
 	w.Rates.SetDelay(delay)
 	t.Cleanup(func() { w.Rates.SetDelay(0) })
 	var users sync.WaitGroup
@@ -211,7 +211,7 @@ func TestShutdownWithRequestsUnderWay(t *testing.T) {
 	}
 	users.Wait()
 	r.logged("shut down in order", nil)
-	if n, err := w.Sessions(t.Context()); err != nil || n != 0 {
+	if n, _, err := w.Sessions(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d sessions are left at the database, error %v", n, err)
 	}
 	if _, body := get(slow); !strings.Contains(body, "refused") {
@@ -245,7 +245,12 @@ func TestShutdownCutsOff(t *testing.T) {
 		status, _ := get(r.url("public", "/items/1"))
 		cut <- status
 	}()
-	time.Sleep(200 * time.Millisecond)
+	for active := 0; active == 0; time.Sleep(5 * time.Millisecond) {
+		var err error
+		if _, active, err = w.Sessions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	start := time.Now()
 	if err := r.end(); err == nil {
 		t.Error("the service ended without an error, want one that says that requests were cut off")

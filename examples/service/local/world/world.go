@@ -103,15 +103,16 @@ func (w *World) Exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// Sessions returns how many connections the service has to the database.
-func (w *World) Sessions(ctx context.Context) (n int, err error) {
+// Sessions returns how many connections the service has to the database, and on how
+// many of them a query is under way.
+func (w *World) Sessions(ctx context.Context) (all, active int, err error) {
 	conn, err := pgx.Connect(ctx, w.admin.String())
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer conn.Close(context.Background())
-	err = conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE usename = $1", user).Scan(&n)
-	return n, err
+	err = conn.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE state = 'active') FROM pg_stat_activity WHERE usename = $1", user).Scan(&all, &active)
+	return all, active, err
 }
 
 // createUser makes the table, the service's user, and the secret of that user.
