@@ -15,8 +15,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
-// An app is everything that lives from start to end: one client for all secrets,
-// what uses them, and what tells of them.
+// An app holds everything that exists for as long as the process serves: one client
+// for all secrets, what uses them, and the telemetry.
 type app struct {
 	settings *settings
 	log      *slog.Logger
@@ -30,7 +30,8 @@ type app struct {
 	ready     atomic.Bool // false before the start is over, and from the beginning of the end
 }
 
-// newApp puts the service together. It reads no secret and dials nothing.
+// newApp makes the client, the pool and the rest. It reads no secret and opens no
+// connection.
 func newApp(ctx context.Context, c *settings, log *slog.Logger) (*app, error) {
 	aws, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -52,7 +53,7 @@ func newApp(ctx context.Context, c *settings, log *slog.Logger) (*app, error) {
 	return a, nil
 }
 
-// use makes what uses the client.
+// use makes the handles, the pool and the API client that read secrets.
 func (a *app) use(ctx context.Context) (err error) {
 	login := secrets.BindFunc(a.client, a.settings.dbSecret, sqlcred.DecodeLogin)
 	key := secrets.Bind[string](a.client, a.settings.apiKeySecret)
@@ -79,8 +80,8 @@ func (a *app) start(ctx context.Context) error {
 	return nil
 }
 
-// close closes what uses secrets first, then the client. Close of the pool waits
-// until every connection is back.
+// close closes what uses secrets first, then the client. Closing the pool blocks
+// until every connection has been returned to it.
 func (a *app) close() error {
 	if a.db != nil {
 		a.db.Close()

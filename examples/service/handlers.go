@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// public returns what users may ask for. There is nothing else at its address.
+// public returns the handler of the public listener: the API alone.
 func (a *app) public() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /items/{id}", a.handle(a.getItem))
@@ -15,7 +15,7 @@ func (a *app) public() http.Handler {
 	return mux
 }
 
-// A statusError is an error that the user may know of.
+// A statusError is an error whose text may be shown to the user.
 type statusError struct {
 	status int
 	text   string
@@ -23,8 +23,8 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.text }
 
-// handle answers with what f writes, or with the error that it returns, and
-// counts. The reason of a 500 is for the log: it names hosts and secrets.
+// handle turns a function that returns an error into a handler, and counts its
+// answers. The reason of a 500 goes to the log alone: it names hosts and secrets.
 func (a *app) handle(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		status := http.StatusOK
@@ -48,8 +48,8 @@ func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) int {
 	return http.StatusInternalServerError
 }
 
-// reply writes v as JSON. v is encoded first, so that an error can still become
-// a status; one of the connection is nobody's to hear of.
+// reply writes v as JSON. v is encoded first, so that an error of that can still
+// become a status. An error of the connection is ignored: the user is gone.
 func reply(w http.ResponseWriter, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {

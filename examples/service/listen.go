@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A server is an http.Server with its listener. No timeout is left at none.
+// A server is an http.Server with its listener. All of its timeouts are set.
 type server struct {
 	http.Server
 	name     string
@@ -52,8 +52,8 @@ func newServer(name, addr string, handler http.Handler, log *slog.Logger) (*serv
 	return s, nil
 }
 
-// serve lets servers serve, until they are closed. The channel gets an error if
-// one ends for another reason; nobody need read it.
+// serve starts servers and returns. They serve until they are closed. The channel
+// gets the error of a server that ends for another reason; it need not be read.
 func (*servers) serve(list ...*server) <-chan error {
 	failed := make(chan error, len(list))
 	for _, s := range list {
@@ -83,11 +83,13 @@ func (ls *servers) close() error {
 	return errors.Join(errs...)
 }
 
-// shutDown ends the service's part that listens, in order: not ready any more, no
-// new requests, the end of those under way, and only then no more probes. After it
-// nothing uses the pool; run closes that, and then the client.
+// shutDown stops serving, in order. First /readyz says no, for DRAIN_DELAY; then the
+// public listener closes, and shutDown blocks until the requests under way have ended,
+// for SHUTDOWN_TIMEOUT at most; then the other listeners close. After it nothing uses
+// the pool: run closes that, and then the client.
 //
-// All of it must be over within terminationGracePeriodSeconds, see deploy.
+// Kubernetes kills the process after terminationGracePeriodSeconds, which has to be
+// longer than all of this: see the folder deploy.
 func (a *app) shutDown(ls *servers) error {
 	a.ready.Store(false)
 	// A load balancer goes on sending requests until it has seen that.
@@ -97,7 +99,6 @@ func (a *app) shutDown(ls *servers) error {
 	err := ls.public.Shutdown(ctx)
 	if err != nil {
 		a.log.Warn("requests are cut off", "after", a.settings.shutdownTimeout)
-		err = errors.Join(err, ls.public.Close()) // ends their contexts, and so their queries
 	}
-	return errors.Join(err, ls.close())
+	return errors.Join(err, ls.close()) // ends the contexts of what is cut off, and so its queries
 }

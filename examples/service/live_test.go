@@ -48,7 +48,7 @@ func newWorld(t *testing.T) (w *world.World, env []string) {
 	for _, e := range w.Env() {
 		env = append(env, strings.NewReplacer("lifetime=1s", "lifetime=100ms", "period=500ms", "period=50ms").Replace(e))
 	}
-	return w, append(env, envSecretsTTL+"=500ms")
+	return w, append(env, envSecretsTTL+"=300ms")
 }
 
 // A load is requests without end. It counts those that fail.
@@ -120,19 +120,22 @@ func TestService(t *testing.T) {
 	var l load
 	l.request(r.url("public", "/items/1"), "lamp")
 	l.request(r.url("public", "/rates/EUR"), "0.91")
-	for i, event := range []func() error{
-		func() error { return w.RotatePassword(t.Context()) },
-		func() error { return w.RotateKey(t.Context()) },
-		func() error { return w.RotatePassword(t.Context()) },
-	} {
+	rotatePassword := func() error {
+		return w.RotatePassword(t.Context(), func() error {
+			r.eventuallyHas("admin", pathMetrics, "secrets_cache_pins 1") // AWSPENDING logs in
+			return nil
+		})
+	}
+	rotateKey := func() error { return w.RotateKey(t.Context()) }
+	for i, event := range []func() error{rotatePassword, rotateKey, rotatePassword} {
 		if err := event(); err != nil {
 			t.Fatalf("rotation %d: %v", i, err)
 		}
 		values(t, w, secret)
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(150 * time.Millisecond)
 	}
 	end := w.Outage()
-	time.Sleep(1200 * time.Millisecond) // more than two TTLs
+	time.Sleep(700 * time.Millisecond) // more than two TTLs
 	r.want("admin", pathReady, http.StatusOK, "")
 	r.want("admin", pathMetrics, http.StatusOK, `secrets_cache_secret_failing{error_type="network"} 2`)
 	end()
@@ -173,10 +176,10 @@ func TestService(t *testing.T) {
 }
 
 // A service that is told to end is not ready any more, serves what it has begun
-// to, and leaves no session at the database.
+// to, also where that needs another version of a secret, and leaves no session at the database.
 func TestShutdownWithRequestsUnderWay(t *testing.T) {
 	w, env := newWorld(t)
-	r := launch(t, append(env, envDrainDelay+"=300ms")...)
+	r := launch(t, append(env, envDrainDelay+"=600ms")...)
 	r.logged("ready", nil)
 	r.want("public", "/items/2", http.StatusOK, "chair")
 	slow, ready := r.url("public", "/rates/GBP"), r.url("admin", pathReady)
@@ -193,6 +196,9 @@ func TestShutdownWithRequestsUnderWay(t *testing.T) {
 		})
 	}
 	time.Sleep(delay / 10)
+	if err := w.RotateKey(t.Context()); err != nil { // their key is rejected when the end has begun
+		t.Fatal(err)
+	}
 	r.stop()
 	for status := http.StatusOK; status != http.StatusServiceUnavailable; time.Sleep(time.Millisecond) {
 		if status, _ = get(ready); status == 0 {
@@ -205,7 +211,7 @@ func TestShutdownWithRequestsUnderWay(t *testing.T) {
 	}
 	users.Wait()
 	r.logged("shut down in order", nil)
-	if n, err := w.Sessions(t.Context()); err != nil || n != 0 {
+	if n, _, err := w.Sessions(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d sessions are left at the database, error %v", n, err)
 	}
 	if _, body := get(slow); !strings.Contains(body, "refused") {
@@ -239,7 +245,12 @@ func TestShutdownCutsOff(t *testing.T) {
 		status, _ := get(r.url("public", "/items/1"))
 		cut <- status
 	}()
-	time.Sleep(200 * time.Millisecond)
+	for active := 0; active == 0; time.Sleep(5 * time.Millisecond) {
+		var err error
+		if _, active, err = w.Sessions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	start := time.Now()
 	if err := r.end(); err == nil {
 		t.Error("the service ended without an error, want one that says that requests were cut off")

@@ -27,7 +27,7 @@ func TestPolicyIsEnough(t *testing.T) {
 	w.Fake.ResetCalls()
 	r := launch(t, append(env, "AWS_ACCESS_KEY_ID="+identity.AccessKey)...)
 	r.logged("ready", nil)
-	if err := w.RotatePassword(t.Context()); err != nil {
+	if err := w.RotatePassword(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 50 {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsdebug"
 )
 
-// Where the probes, Prometheus and people ask.
+// The paths of the admin and the debug listener.
 const (
 	pathLive    = "/livez"
 	pathReady   = "/readyz"
@@ -23,8 +23,8 @@ const (
 // of the probe itself, see deploy.
 const probeTimeout = 2 * time.Second
 
-// admin returns what the kubelet and Prometheus ask for. It holds no names of
-// secrets but for those that cannot be read, which an answer of /readyz lists.
+// admin returns the handler for the kubelet and Prometheus. Only an answer of /readyz
+// names secrets: those that cannot be read.
 func (a *app) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathLive, func(http.ResponseWriter, *http.Request) {})

@@ -103,16 +103,28 @@ func (r *running) want(listener, path string, status int, contains string) {
 	}
 }
 
-// eventually waits for an answer with a status.
-func (r *running) eventually(listener, path string, status int) (body string) {
+// eventually waits for an answer with a status, and returns it.
+func (r *running) eventually(listener, path string, status int) string {
 	r.t.Helper()
-	var got int
+	return r.until(listener, path, func(got int, _ string) bool { return got == status })
+}
+
+// eventuallyHas waits for an answer with a text in it.
+func (r *running) eventuallyHas(listener, path, text string) {
+	r.t.Helper()
+	r.until(listener, path, func(_ int, body string) bool { return strings.Contains(body, text) })
+}
+
+func (r *running) until(listener, path string, is func(int, string) bool) string {
+	r.t.Helper()
+	var status int
+	var body string
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if got, body = get(r.url(listener, path)); got == status {
+		if status, body = get(r.url(listener, path)); is(status, body) {
 			return body
 		}
 	}
-	r.t.Fatalf("%s%s: got %d, %q for ten seconds, want %d", listener, path, got, body, status)
+	r.t.Fatalf("%s%s: got %d, %q for ten seconds", listener, path, status, body)
 	return ""
 }
 

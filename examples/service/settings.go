@@ -43,7 +43,8 @@ const (
 	defaultShutdownTimeout = 20 * time.Second
 )
 
-// Settings are what the environment says. They hold names of secrets and no value.
+// A settings has what the environment says of the service. It holds names of
+// secrets and no value.
 type settings struct {
 	dbSecret, apiKeySecret           string
 	database                         *pgxpool.Config

@@ -30,7 +30,7 @@ var slow = secretstest.Fault{Latency: time.Minute, Times: secretstest.Always}
 func TestStartWithoutSecrets(t *testing.T) {
 	srv, env := alone(t)
 	srv.Fail(slow)
-	r := launch(t, append(env, envStartTimeout+"=1s")...)
+	r := launch(t, append(env, envStartTimeout+"=2s")...)
 	r.want("admin", pathLive, http.StatusOK, "")
 	r.want("admin", pathReady, http.StatusServiceUnavailable, "starting")
 	<-r.done

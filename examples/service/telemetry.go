@@ -12,7 +12,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsdebug"
 )
 
-// A telemetry is what tells people and Prometheus of the service.
+// A telemetry holds the metrics of the service, and the events that the debug page
+// shows.
 type telemetry struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec

@@ -61,7 +61,12 @@ var events = []struct {
 	name string
 	do   func(context.Context, *world.World, time.Duration) error
 }{
-	{"the password rotates", func(ctx context.Context, w *world.World, _ time.Duration) error { return w.RotatePassword(ctx) }},
+	{"the password rotates", func(ctx context.Context, w *world.World, every time.Duration) error {
+		return w.RotatePassword(ctx, func() error {
+			wait(ctx, every/10)
+			return ctx.Err()
+		})
+	}},
 	{"the API key rotates", func(ctx context.Context, w *world.World, _ time.Duration) error { return w.RotateKey(ctx) }},
 	{"Secrets Manager cannot be reached", func(ctx context.Context, w *world.World, every time.Duration) error {
 		defer w.Outage()()

@@ -69,15 +69,15 @@ func (r *Rates) takes(key string) bool {
 }
 
 func (r *Rates) get(w http.ResponseWriter, q *http.Request) {
+	r.mu.Lock()
+	delay := r.delay
+	r.mu.Unlock()
+	time.Sleep(delay)
 	key, _ := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
 	if !r.takes(key) {
 		http.Error(w, "unknown key", http.StatusUnauthorized)
 		return
 	}
-	r.mu.Lock()
-	delay := r.delay
-	r.mu.Unlock()
-	time.Sleep(delay)
 	rate, ok := map[string]float64{"EUR": 0.91, "GBP": 0.78}[q.PathValue("currency")]
 	if !ok {
 		http.NotFound(w, q)

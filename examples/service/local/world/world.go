@@ -103,15 +103,16 @@ func (w *World) Exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// Sessions returns how many connections the service has to the database.
-func (w *World) Sessions(ctx context.Context) (n int, err error) {
+// Sessions returns how many connections the service has to the database, and on how
+// many of them a query is under way.
+func (w *World) Sessions(ctx context.Context) (all, active int, err error) {
 	conn, err := pgx.Connect(ctx, w.admin.String())
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer conn.Close(context.Background())
-	err = conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE usename = $1", user).Scan(&n)
-	return n, err
+	err = conn.QueryRow(ctx, "SELECT count(*), count(*) FILTER (WHERE state = 'active') FROM pg_stat_activity WHERE usename = $1", user).Scan(&all, &active)
+	return all, active, err
 }
 
 // createUser makes the table, the service's user, and the secret of that user.
@@ -141,9 +142,26 @@ func (w *World) createUser(ctx context.Context) error {
 }
 
 // RotatePassword rotates the database's password: the four steps that a rotation
-// function does in AWS Lambda.
-func (w *World) RotatePassword(ctx context.Context) error {
-	return rotate.Run(ctx, w.Fake.Client(), DBSecret, rotate.Postgres(rotate.Driver("pgx", nil), nil))
+// function does in AWS Lambda. It calls between, if that is not nil, when the
+// password has changed and AWSCURRENT has not moved: only AWSPENDING logs in.
+func (w *World) RotatePassword(ctx context.Context, between func() error) error {
+	r := &slow{rotate.Postgres(rotate.Driver("pgx", nil), nil), between}
+	return rotate.Run(ctx, w.Fake.Client(), DBSecret, r)
+}
+
+// A slow is a Rotator with something between setSecret and testSecret.
+type slow struct {
+	rotate.Rotator
+	between func() error
+}
+
+func (s *slow) Test(ctx context.Context, r *rotate.Rotation) error {
+	if s.between != nil {
+		if err := s.between(); err != nil {
+			return err
+		}
+	}
+	return s.Rotator.Test(ctx, r)
 }
 
 // RotateKey rotates the key of the rates API, which then takes the new key alone.
