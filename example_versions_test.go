@@ -23,8 +23,8 @@ func ExampleRef_Version() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(old.Value)
-	// Output: k-123
+	fmt.Println(old.Stages, len(old.Value))
+	// Output: [AWSPREVIOUS] 5
 }
 
 // What decrypts must know every key that something may be encrypted with; the
@@ -45,9 +45,9 @@ func ExampleRef_Versions() {
 		log.Fatal(err)
 	}
 	for _, v := range all {
-		fmt.Println(v.Stages, v.Value, v.ID != "")
+		fmt.Println(v.Stages, len(v.Value), v.ID != "")
 	}
 	// Output:
-	// [AWSCURRENT] k-456 true
-	// [AWSPREVIOUS] k-123 true
+	// [AWSCURRENT] 5 true
+	// [AWSPREVIOUS] 5 true
 }

@@ -3,6 +3,7 @@ package secrets_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets"
@@ -14,7 +15,9 @@ func ExampleClient_HandleEvent() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()
 	srv.Put("prod/api-key", "old")
-	client, err := secrets.New(srv.Client(), &secrets.Options{TTL: time.Hour, EventJitter: time.Millisecond})
+	client, err := secrets.New(srv.Client(), &secrets.Options{
+		TTL: time.Hour, EventJitter: time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -33,13 +36,13 @@ func ExampleClient_HandleEvent() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(key)
-		if key == "new" {
+		fmt.Println("a key of", len(key))
+		if key == "the new one" {
 			return
 		}
-		srv.Put("prod/api-key", "new")
+		srv.Put("prod/api-key", "the new one")
 	}
 	// Output:
-	// old
-	// new
+	// a key of 3
+	// a key of 11
 }

@@ -27,6 +27,18 @@ func exampleDatabase() (*secretstest.Server, *secrets.Client, *server) {
 	return aws, client, newServer(log.Printf, "app", "old")
 }
 
+// connected returns a connection that the connector has logged in.
+func connected(c *pgxcred.Connector, database *server) *pgx.Conn {
+	config, err1 := pgx.ParseConfig(exampleConn)
+	config.DialFunc = database.dial
+	err2 := c.ConfigureConn(config)
+	conn, err3 := pgx.ConnectConfig(ctx, config)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		log.Fatal(err)
+	}
+	return conn
+}
+
 // Hooks of the program's own come first, Configure last.
 func ExampleConnector_Configure() {
 	aws, client, database := exampleDatabase()
@@ -90,18 +102,7 @@ func ExampleConnector_Retired() {
 	defer client.Close()
 	c := pgxcred.New(client, "prod/db", nil)
 	defer c.Close()
-	config, err := pgx.ParseConfig(exampleConn)
-	if err != nil {
-		log.Fatal(err)
-	}
-	config.DialFunc = database.dial
-	if err := c.ConfigureConn(config); err != nil {
-		log.Fatal(err)
-	}
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		log.Fatal(err)
-	}
+	conn := connected(c, database)
 	defer conn.Close(ctx)
 
 	fmt.Println(c.Retired(conn))

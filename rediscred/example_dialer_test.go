@@ -29,6 +29,15 @@ func exampleRedis() (*secretstest.Server, *secrets.Client, *fakeRedis) {
 	return srv, client, newFakeRedis("app", "one")
 }
 
+// dialed returns a connection that is logged in.
+func dialed(d *rediscred.Dialer) net.Conn {
+	conn, err := d.DialContext(context.Background(), "tcp", exampleAddr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return conn
+}
+
 // Settings for a server that wants TLS, and that another team's program shares.
 func ExampleNew() {
 	srv, client, _ := exampleRedis()
@@ -89,10 +98,7 @@ func ExampleConn_VersionID() {
 	defer client.Close()
 	d := rediscred.New(client, "prod/redis", &rediscred.Options{Dial: redis.dial})
 	defer d.Close()
-	conn, err := d.DialContext(context.Background(), "tcp", exampleAddr)
-	if err != nil {
-		log.Fatal(err)
-	}
+	conn := dialed(d)
 	defer conn.Close()
 
 	if c, ok := conn.(*rediscred.Conn); ok {
@@ -116,10 +122,7 @@ func ExampleConn_NetConn() {
 	defer client.Close()
 	d := rediscred.New(client, "prod/redis", &rediscred.Options{Dial: redis.dial})
 	defer d.Close()
-	conn, err := d.DialContext(context.Background(), "tcp", exampleAddr)
-	if err != nil {
-		log.Fatal(err)
-	}
+	conn := dialed(d)
 	defer conn.Close()
 	fmt.Println(keepAlive(conn)) // it is a net.Pipe
 	// Output: false
@@ -132,18 +135,14 @@ func ExampleConn_SyscallConn() {
 	defer client.Close()
 	d := rediscred.New(client, "prod/redis", &rediscred.Options{Dial: redis.dial, RetireOver: time.Nanosecond})
 	defer d.Close()
-	ctx := context.Background()
-	conn, err := d.DialContext(ctx, "tcp", exampleAddr)
-	if err != nil {
-		log.Fatal(err)
-	}
+	conn := dialed(d)
 	defer conn.Close()
 	c := conn.(*rediscred.Conn)
 
-	_, err = c.SyscallConn()
+	_, err := c.SyscallConn()
 	fmt.Println(err)
 	srv.Rotate("prod/redis")
-	if err := client.Refresh(ctx, "prod/redis"); err != nil { // or a check in the background
+	if err := client.Refresh(context.Background(), "prod/redis"); err != nil { // or a check in the background
 		log.Fatal(err)
 	}
 	_ = c.Retired() // the first call that finds it begins the time of RetireOver

@@ -57,9 +57,11 @@ func ExampleMySQL() {
 
 // A login of SQL Server changes its own password.
 func ExampleSQLServer() {
-	rotator := rotate.SQLServer(rotate.Driver("sqlserver", url.Values{"certificate": {"rds-ca.pem"}}), nil)
-	handler := rotate.Handler{Rotator: rotator}
-	_ = handler.Handle
+	open := unconnected // rotate.Driver("sqlserver", url.Values{"certificate": {"rds-ca.pem"}})
+	v := created("sqlserver", rotate.SQLServer(open, nil))
+	password, err := v.Field("password")
+	fmt.Println(len(password), err)
+	// Output: 32 <nil>
 }
 
 // A profile with PASSWORD_ROLLOVER_TIME lets both passwords log in for a while.
@@ -72,16 +74,17 @@ func ExampleOracle() {
 
 // A secret that Redshift manages names no host. Complete adds it.
 func ExampleRedshift() {
-	rotator := rotate.Redshift(rotate.Driver("pgx", nil), &rotate.SQLOptions{
+	v := created("redshift", rotate.Redshift(unconnected, &rotate.SQLOptions{
 		Complete: func(_ context.Context, secretID string, l rotate.Login) (rotate.Login, error) {
 			if l.Host == "" {
 				l.Host, l.Port = "shop.abc.eu-central-1.redshift.amazonaws.com", 5439
 			}
 			return l, nil
 		},
-	})
-	handler := rotate.Handler{Rotator: rotator}
-	_ = handler.Handle
+	}))
+	password, err := v.Field("password")
+	fmt.Println(len(password), err)
+	// Output: 32 <nil>
 }
 
 // The driver must have been imported: that is found out in createSecret, before

@@ -150,8 +150,9 @@ func ExampleSQL() {
 		},
 		test: func(ctx context.Context, r *rotate.Rotation) error { return db.Test(ctx, r) },
 	}
-	handler := rotate.Handler{Rotator: rotator}
-	_ = handler.Handle
+	user, err := created("postgres", rotator).Field("username")
+	fmt.Println(user, err)
+	// Output: app <nil>
 }
 
 // A rotation function that leaves a line in an audit log.
@@ -159,14 +160,17 @@ func ExampleRedisACL() {
 	acl := rotate.Redis(nil)
 	rotator := rotatorFuncs{
 		create: func(ctx context.Context, r *rotate.Rotation) (rotate.Value, error) {
-			log.Printf("%s: version %s", r.SecretID(), r.VersionID())
+			fmt.Println(r.SecretID(), "gets version", r.VersionID() != "")
 			return acl.Create(ctx, r)
 		},
 		set:  func(ctx context.Context, r *rotate.Rotation) error { return acl.Set(ctx, r) },
 		test: func(ctx context.Context, r *rotate.Rotation) error { return acl.Test(ctx, r) },
 	}
-	handler := rotate.Handler{Rotator: rotator}
-	_ = handler.Handle
+	password, err := created("redis", rotator).Field("password")
+	fmt.Println(len(password), err)
+	// Output:
+	// prod/db gets version true
+	// 32 <nil>
 }
 
 // The check of a new key is repeated: the partner needs some time to know it.

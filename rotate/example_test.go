@@ -27,11 +27,15 @@ func Example() {
 
 // Two users take turns, so the password that was current goes on working.
 func ExampleSQLOptions_alternating() {
-	rotator := rotate.MySQL(rotate.Driver("mysql", nil), &rotate.SQLOptions{
+	open := unconnected // rotate.Driver("mysql", nil)
+	v := created("mysql", rotate.MySQL(open, &rotate.SQLOptions{
 		Alternating: true,
 		Password:    rotate.Password{Length: 48, ExcludePunctuation: true},
-	})
-	_ = rotate.Handler{Rotator: rotator}
+	}))
+	user, err1 := v.Field("username")
+	password, err2 := v.Field("password")
+	fmt.Println(user, len(password), errors.Join(err1, err2))
+	// Output: app_clone 48 <nil>
 }
 
 // With a driver's own connector instead of a registered driver's name.
@@ -141,12 +145,12 @@ var errAuthenticationFailed = errors.New("(AuthenticationFailed) 18")
 // A user of Redis, whose password a master changes on every node of a cluster.
 // The one before goes on working until the next rotation.
 func ExampleRedis() {
-	var client *secretsmanager.Client // secretsmanager.NewFromConfig(cfg)
-
-	rotator := rotate.Redis(&rotate.RedisOptions{Password: rotate.Password{Length: 64, ExcludePunctuation: true}})
-	handler := rotate.Handler{API: client, Rotator: rotator}
-
-	_ = handler.Handle
+	v := created("redis", rotate.Redis(&rotate.RedisOptions{
+		Password: rotate.Password{Length: 64, ExcludePunctuation: true},
+	}))
+	password, err := v.Field("password")
+	fmt.Println(len(password), err)
+	// Output: 64 <nil>
 }
 
 // One field of a secret is replaced where it stands.

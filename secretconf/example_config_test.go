@@ -75,11 +75,11 @@ func ExampleConfig_Err() {
 	srv, client := exampleClient()
 	defer srv.Close()
 	defer client.Close()
+	ctx := context.Background()
 	conf, err := secretconf.Bind[Limits](client, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx := context.Background()
 	if _, err := conf.Get(ctx); err != nil {
 		log.Fatal(err)
 	}

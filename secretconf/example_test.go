@@ -40,8 +40,8 @@ func ExampleBind() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(c.User, c.Port, c.Key, c.Beta == "")
-	// Output: app 5432 k-1 true
+	fmt.Println(c.User, c.Port, len(c.Key), c.Beta == "")
+	// Output: app 5432 3 true
 }
 
 // Everything that is missing is in one error.

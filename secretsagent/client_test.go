@@ -139,8 +139,8 @@ func Example() {
 	}
 	defer client.Close()
 	key, err := secrets.Get[string](context.Background(), client, "prod/api-key")
-	fmt.Println(key, err)
-	// Output: k-123 <nil>
+	fmt.Println(len(key), err)
+	// Output: 5 <nil>
 }
 
 // A refused token is an error of the agent, not of the secret.

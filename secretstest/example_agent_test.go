@@ -78,7 +78,9 @@ func ExampleServer_OnEvent() {
 	defer srv.Close()
 	labels := make(chan string)
 	srv.OnEvent(func(event []byte) {
-		var e struct{ Detail struct{ Name, LabelUpdated string } }
+		var e struct {
+			Detail struct{ Name, LabelUpdated string }
+		}
 		if err := json.Unmarshal(event, &e); err != nil {
 			log.Println(err)
 		}

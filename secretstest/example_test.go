@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	"github.com/seed-74dc7b3e/secrets/rotate"
@@ -47,8 +49,11 @@ func ExampleServer_Fail() {
 	defer srv.Close()
 	srv.Fail(secretstest.Fault{Op: "GetSecretValue", Times: 2, Code: "InternalServiceError"})
 
+	client := srv.Client(func(o *secretsmanager.Options) { // retries that take no time
+		o.Retryer = retry.AddWithMaxBackoffDelay(retry.NewStandard(), time.Nanosecond)
+	})
 	in := &secretsmanager.GetSecretValueInput{SecretId: aws.String("prod/api-key")}
-	if _, err := srv.Client().GetSecretValue(context.TODO(), in); err != nil {
+	if _, err := client.GetSecretValue(context.TODO(), in); err != nil {
 		log.Fatal(err)
 	}
 	for _, c := range srv.Calls() { // the SDK tried three times
@@ -81,10 +86,12 @@ func ExampleRotation() {
 	}
 	r.Start()
 	show()
-	r.Step(rotate.CreateSecret, rotate.SetSecret, rotate.TestSecret)
-	show()
-	r.Step(rotate.FinishSecret)
-	show()
+	for _, steps := range [][]rotate.Step{{rotate.CreateSecret, rotate.SetSecret, rotate.TestSecret}, {rotate.FinishSecret}} {
+		if err := r.Step(steps...); err != nil {
+			log.Fatal(err)
+		}
+		show()
+	}
 	// Output:
 	// AWSCURRENT {"username":"app","password":"old"}
 	// AWSPENDING not there

@@ -159,7 +159,9 @@ func ExampleKeys_JWKS() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	var set struct{ Keys []struct{ Kty, Crv, Alg string } }
+	var set struct {
+		Keys []struct{ Kty, Crv, Alg string }
+	}
 	if err := json.Unmarshal(text, &set); err != nil {
 		log.Fatal(err)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -20,24 +22,33 @@ func Example() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()
 	srv.Put("prod/api-key", "k-123")
-	dir, _ := os.MkdirTemp("", "snapshot")
+	dir := exampleDir()
 	defer os.RemoveAll(dir)
 
-	block, _ := aes.NewCipher(make([]byte, 32)) // the key comes from elsewhere than the file
-	aead, _ := cipher.NewGCM(block)
+	block, err1 := aes.NewCipher(make([]byte, 32)) // the key comes from elsewhere than the file
+	aead, err2 := cipher.NewGCM(block)
+	if err := errors.Join(err1, err2); err != nil {
+		log.Fatal(err)
+	}
 	opts := &secrets.Options{Logger: slog.New(slog.DiscardHandler), Snapshot: &secrets.Snapshot{
 		Store: snapshotfile.New(filepath.Join(dir, "secrets.sealed")), AEAD: aead, Account: "123456789012",
-		Wait: 100 * time.Millisecond,
+		Wait: time.Millisecond, // in earnest: the default of 2 seconds
 	}}
 
-	before, _ := secrets.New(srv.Client(), opts)
-	before.Get(context.Background(), "prod/api-key")
-	before.Close()
-
+	read := func() (string, error) { // a process
+		client, err := secrets.New(srv.Client(), opts)
+		if err != nil {
+			return "", err
+		}
+		defer client.Close()
+		return secrets.Get[string](context.Background(), client, "prod/api-key")
+	}
+	before, err := read()
+	if err != nil {
+		log.Fatal(err)
+	}
 	srv.Fail(secretstest.Outage())
-	after, _ := secrets.New(srv.Client(), opts)
-	defer after.Close()
-	key, err := secrets.Get[string](context.Background(), after, "prod/api-key")
-	fmt.Println(key, err)
-	// Output: k-123 <nil>
+	after, err := read()
+	fmt.Println(after == before, err)
+	// Output: true <nil>
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log"
 
@@ -57,37 +56,48 @@ func ExampleOpenDB_managed() {
 
 // A driver's own connector is made of each version of the secret.
 func ExampleNew() {
-	client, err := secrets.New(awsClient, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
+	srv, client, server := exampleDatabase()
+	defer srv.Close()
 	defer client.Close()
 	open := func(l sqlcred.Login) (driver.Connector, error) {
-		dsn, err := l.DSN("postgres", nil)
-		if err != nil {
+		if _, err := l.DSN("postgres", nil); err != nil {
 			return nil, err
 		}
-		return newConnector(dsn) // pq.NewConnector, for instance
+		return server.Open(l) // pq.NewConnector(dsn), for instance
 	}
 	// One login at a time: the server blocks accounts after three strikes.
 	db := sql.OpenDB(sqlcred.New(client, "prod/db", open, &sqlcred.Options{MaxLogins: 1}))
 	defer db.Close()
+	fmt.Println(db.Ping())
+	// Output: <nil>
 }
 
 // What a driver offers beyond database/sql is available with and without
 // Options.RetireAfterRotation.
 func ExampleDriverConn() {
-	var conn *sql.Conn // of a database that was opened with a connector
-	err := conn.Raw(func(driverConn any) error {
-		c, ok := sqlcred.DriverConn(driverConn).(interface{ CopyIn() error })
-		if !ok {
-			return errors.New("another driver")
+	srv, client, server := exampleDatabase()
+	defer srv.Close()
+	defer client.Close()
+	for _, retire := range []bool{false, true} {
+		db := sql.OpenDB(sqlcred.New(client, "prod/db", server.Open, &sqlcred.Options{RetireAfterRotation: retire}))
+		defer db.Close()
+		conn, err := db.Conn(context.Background())
+		if err != nil {
+			log.Fatal(err)
 		}
-		return c.CopyIn()
-	})
-	if err != nil {
-		log.Fatal(err)
+		err = conn.Raw(func(driverConn any) error {
+			_, ok := sqlcred.DriverConn(driverConn).(driver.QueryerContext) // in earnest: *stdlib.Conn of pgx
+			fmt.Println(ok)
+			return nil
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		conn.Close()
 	}
+	// Output:
+	// true
+	// true
 }
 
 // A Login does not show its password.
@@ -107,8 +117,4 @@ func ExampleLogin() {
 	// sqlcred.Login("postgres://app@db.example:5432/shop")
 	// {"Login":{"engine":"postgres","host":"db.example","port":5432,"username":"app","dbname":"shop"}} <nil>
 	// 7
-}
-
-func newConnector(string) (driver.Connector, error) {
-	return nil, errors.New("not part of the example")
 }

@@ -7,38 +7,49 @@ import (
 	"log"
 	"net/http"
 
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
-	"github.com/seed-74dc7b3e/secrets"
 	"github.com/seed-74dc7b3e/secrets/tlscred"
 )
 
+// A server whose certificate is replaced while it runs.
 func ExampleNew() {
-	var api *secretsmanager.Client // secretsmanager.NewFromConfig(cfg)
-	client, err := secrets.New(api, nil)
-	if err != nil {
-		log.Fatal(err)
-	}
+	srv, client := exampleClient()
+	defer srv.Close()
 	defer client.Close()
 
-	cert := tlscred.New(client, "prod/tls", nil)
+	cert := tlscred.New(client, "server/tls", quiet())
 	if _, err := cert.Get(context.Background()); err != nil { // fail at the start, not at the first handshake
 		log.Fatal(err)
 	}
 	server := &http.Server{Addr: ":443", TLSConfig: &tls.Config{GetCertificate: cert.GetCertificate}}
-	log.Fatal(server.ListenAndServeTLS("", ""))
+	fmt.Println(server.Addr, cert.Status().DNSNames) // then server.ListenAndServeTLS("", "")
+	// Output: :443 [shop.internal]
 }
 
-// Both sides verify each other by authorities that a secret holds.
+// A client whose certificate no authority in the pool has signed is refused.
 func ExampleServerConfig() {
-	serve := func(client *secrets.Client) *http.Server {
-		cert := tlscred.New(client, "server/tls", nil)
-		return &http.Server{TLSConfig: tlscred.ServerConfig(cert, tlscred.NewPool(client, "client-authorities"), nil)}
+	srv, client := exampleClient()
+	defer srv.Close()
+	defer client.Close()
+	cert := tlscred.New(client, "server/tls", quiet())
+	clients := tlscred.NewPool(client, "client-authorities")
+	server := exampleServer(tlscred.ServerConfig(cert, clients, &tls.Config{MinVersion: tls.VersionTLS13}))
+	defer server.Close()
+
+	for _, id := range []string{"client/tls", "server/tls"} { // the second is of another authority
+		d := &tlscred.Dialer{
+			Certificate: tlscred.New(client, id, quiet()),
+			Roots:       tlscred.NewPool(client, "server-authorities"),
+			Config:      &tls.Config{ServerName: "shop.internal"},
+		}
+		transport := d.Transport()
+		resp, err := (&http.Client{Transport: transport}).Get(server.URL)
+		if err == nil {
+			resp.Body.Close()
+		}
+		fmt.Println(err == nil)
+		transport.CloseIdleConnections()
 	}
-	ask := func(client *secrets.Client) *http.Client {
-		d := &tlscred.Dialer{Certificate: tlscred.New(client, "client/tls", nil), Roots: tlscred.NewPool(client, "server-authorities")}
-		return &http.Client{Transport: d.Transport()}
-	}
-	fmt.Println(serve != nil, ask != nil)
-	// Output: true true
+	// Output:
+	// true
+	// false
 }
