@@ -28,8 +28,8 @@ func (g *generator) replica() {
 	for range 1 + g.rnd.IntN(3) {
 		e := Event{Kind: Fault, Fault: pick(g, outages...), Where: Primary, At: g.near(), For: g.between(time.Second, pick(g, time.Minute, 3*time.Hour))}
 		add(e)
-		if g.maybe(30) { // the other follows
-			e.Where, e.At, e.Fault = Replica, e.At+g.between(0, e.For), pick(g, outages...)
+		if g.maybe(50) { // the other follows, or refuses
+			e.Where, e.At, e.Fault = Replica, e.At+g.between(0, e.For), pick(g, Connection, Internal, Hang, Denied, Denied, KMS)
 			add(e)
 		}
 	}

@@ -177,6 +177,9 @@ func (h *History) intact(from, to time.Duration) bool {
 	}
 	bound := h.w.plan.Client.bound()
 	last := from
+	if h.w.plan.Client.Replica {
+		last = h.proved(from)
+	}
 	for _, c := range h.calls {
 		if c.end < from || c.begin > to {
 			continue
@@ -195,6 +198,17 @@ func (h *History) intact(from, to time.Duration) bool {
 		last = ck.end
 	}
 	return to-last < bound && h.oneIncarnation(from-longestLag, to)
+}
+
+// proved returns when the primary last said by a moment what is current, where
+// the client has heard it for sure.
+func (h *History) proved(by time.Duration) (last time.Duration) {
+	for _, ck := range h.checks {
+		if ck.verdict == Yes && ck.region != Replica && !ck.late && ck.end <= by {
+			last = max(last, ck.end)
+		}
+	}
+	return last
 }
 
 // longestLag is how far a replica lags at most, with some room.
