@@ -176,7 +176,7 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 	if d.arn != "" && identity.Of(d.arn, d.name, "").Key != ck.e.secret().Key {
 		return false, nil // another secret: its value will say more
 	}
-	ck.e.coldState().versions.caughtUpLocked(d)
+	ck.e.coldState().versions.caughtUpLocked(d, c.now(), c.rules.MaxStale)
 	ck.desc = d
 	c.describedPastLocked(ck.e, d)
 	rep := c.applyLocked(ck.e, func(l *lease.Lease) lease.Report {

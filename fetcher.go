@@ -158,6 +158,7 @@ type description struct {
 	labels   labels // nil: endpoints that say nothing of labels leave it to GetSecretValue
 	rotation *plan  // never nil
 	replica  bool   // a replica says so, which may lag
+	lags     bool   // it does: labels and rotation are what was seen before
 }
 
 // describes reports whether DescribeSecret is worth a try.

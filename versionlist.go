@@ -213,6 +213,7 @@ func (c *cache) listTriedLocked(e *entry, ok bool) {
 func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret, error) {
 	begun := c.now()
 	l := &list{labels: c.labelsFor(ck)}
+	lags := ck.labels() == nil && l.labels != nil || ck.desc != nil && ck.desc.lags
 	stages := []string{Pending, Previous}
 	if l.labels != nil {
 		stages = l.labels.ordered()
@@ -241,8 +242,10 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 	l.check, l.current = ck.N, ck.N == e.lease.Settled()
 	l.confirmed, l.expires = begun, min(e.lease.Expires(), begun.Add(c.rules.TTL))
 	v := e.versionsLocked()
-	if l.current {
-		v.saw(ck.desc)
+	if lags {
+		l.confirmed, l.expires = v.seen, min(l.expires, v.seen.Add(c.rules.MaxStale))
+	} else if l.current {
+		v.saw(ck.desc, begun)
 	}
 	l.build(e.cur)
 	if v.list == nil || v.list.check <= l.check {
@@ -266,7 +269,7 @@ func (c *cache) labelsFor(ck *checked) labels {
 	if ck.e.cur == nil {
 		return nil
 	}
-	return ck.e.coldState().versions.seenLocked(ck.e.cur.v.id)
+	return ck.e.coldState().versions.seenLocked(ck.e.cur.v.id, c.now(), c.rules.MaxStale)
 }
 
 // listed returns the version that a label names, nil for the current one. A

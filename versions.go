@@ -19,6 +19,7 @@ type versions struct {
 	list *list              // what Versions returns beside the current one; nil: not asked for
 
 	labels  labels    // as a check last saw them that settled what is current
+	seen    instant   // when it did
 	changed time.Time // when the secret had last changed by then, as the service says
 }
 
@@ -87,30 +88,31 @@ func (e *entry) hasLocked(value *string) bool {
 }
 
 // saw keeps the labels that a check saw, nil if it saw none.
-func (v *versions) saw(d *description) {
-	if d != nil && d.labels != nil {
-		v.labels, v.changed = d.labels, d.rotation.changed
+func (v *versions) saw(d *description, now instant) {
+	if d != nil && d.labels != nil && !d.lags {
+		v.labels, v.seen, v.changed = d.labels, now, d.rotation.changed
 	}
 }
 
 // caughtUpLocked gives the description of a replica that lags the labels that
 // were seen before: it has the current version, and of the others it says what
-// was so before the secret changed last. Replicas take changes over in order.
-func (v *versions) caughtUpLocked(d *description) {
-	if v == nil || !d.replica || v.labels[Current] != d.labels[Current] || !d.rotation.changed.Before(v.changed) {
+// was so before the secret changed last. Replicas take changes over in order. What
+// was seen longer ago than maxStale counts no more.
+func (v *versions) caughtUpLocked(d *description, now instant, maxStale time.Duration) {
+	if v == nil || !d.replica || v.seenLocked(d.labels[Current], now, maxStale) == nil || !d.rotation.changed.Before(v.changed) {
 		return
 	}
-	d.labels = v.labels
+	d.labels, d.lags = v.labels, true
 	d.rotation.changed, d.rotation.pending = v.changed, v.labels.outstanding()
 }
 
-// seenLocked returns the labels that were seen when id was found to be current
-// as it is now, nil if none were.
-func (v *versions) seenLocked(id string) labels {
-	if v != nil && v.labels[Current] == id {
-		return v.labels
+// seenLocked returns the labels that were seen within maxStale, when id was
+// current as it is now; nil if none were.
+func (v *versions) seenLocked(id string, now instant, maxStale time.Duration) labels {
+	if v == nil || v.labels[Current] != id || now < v.seen || now >= v.seen.Add(maxStale) {
+		return nil
 	}
-	return nil
+	return v.labels
 }
 
 // newerLocked returns the version that has been found to have sel's label, if s,
@@ -139,14 +141,18 @@ func (c *cache) labelsLocked(e *entry, ck *checked) {
 		return
 	}
 	now, seen := c.now(), ck.labels()
-	v.saw(ck.desc)
+	at, until := now, e.lease.Expires()
+	if ck.desc != nil && ck.desc.lags {
+		at, until = v.seen, min(until, v.seen.Add(c.rules.MaxStale))
+	}
+	v.saw(ck.desc, now)
 	if l := v.list; l != nil && l.check < ck.N {
 		l.current = seen != nil && maps.Equal(l.labels, seen) && !slices.ContainsFunc(l.others, func(k *kept) bool {
 			return now < k.fetched || now.Sub(k.fetched) >= fetchAtLeast
 		})
 		l.updating = !l.current && !ck.Cold()
 		if l.current {
-			l.check, l.confirmed, l.expires = ck.N, now, e.lease.Expires()
+			l.check, l.confirmed, l.expires = ck.N, at, until
 		}
 	}
 	if seen == nil {
@@ -160,7 +166,10 @@ func (c *cache) labelsLocked(e *entry, ck *checked) {
 		case sel.stage != "" && seen[sel.stage] != k.s.v.id:
 			delete(v.kept, sel)
 		default:
-			k.check, k.confirmed, k.expires = ck.N, now, e.lease.Expires()
+			k.check, k.expires = ck.N, until
+			if k.confirmed < at || at == now {
+				k.confirmed = at
+			}
 		}
 	}
 }

@@ -25,6 +25,7 @@ func Generate(seed uint64, hazards bool) *Plan {
 		}
 	}
 	g.plan.Events = slices.DeleteFunc(g.plan.Events, func(e Event) bool { return e.At >= g.plan.End })
+	g.replica()
 	slices.SortStableFunc(g.plan.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 	return g.plan
 }

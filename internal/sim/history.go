@@ -24,6 +24,7 @@ type Check struct {
 	last       time.Duration // when its last call began
 	id         string
 	verdict    Verdict
+	region     Region   // that was asked
 	ver        *Version // Yes: what it says is current
 	fetched    bool     // the value was in the answer
 	late       bool     // it came after Options.FetchTimeout: the client may have given it up
@@ -106,7 +107,7 @@ func (h *History) makeChecks() {
 		if c.op == Describe || c.stage != "AWSCURRENT" {
 			continue
 		}
-		ck := &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, calls: []*Call{c}}
+		ck := &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, region: c.region, calls: []*Call{c}}
 		first, then := after[key{c.id, c.begin}], before[key{c.id, c.end}]
 		if c.op == Batch {
 			first, then = nil, nil
@@ -121,17 +122,25 @@ func (h *History) makeChecks() {
 	for _, c := range h.calls {
 		if c.op == Describe && !used[c] && c.class == ok && !c.snap.deleted {
 			if v := c.snap.labels["AWSCURRENT"]; v != nil {
-				h.checks = append(h.checks, &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, verdict: Yes, ver: v, calls: []*Call{c}})
+				h.checks = append(h.checks, &Check{begin: c.begin, last: c.begin, end: c.end, id: c.id, region: c.region, verdict: Yes, ver: v, calls: []*Call{c}})
 			}
 		}
 	}
 	for _, ck := range h.checks {
-		ck.late = slices.ContainsFunc(ck.calls, func(c *Call) bool { return c.end-c.begin >= h.w.plan.Client.fetchTimeout() })
-		if ck.late && ck.verdict == No {
+		ck.late = slices.ContainsFunc(ck.calls, func(c *Call) bool { return c.end-c.begin >= h.w.plan.Client.fetchTimeout() || h.overlapped(c) })
+		if (ck.late || ck.region == Replica) && ck.verdict == No {
 			ck.verdict = Unclear
 		}
 	}
 	slices.SortStableFunc(h.checks, func(a, b *Check) int { return int(min(1, max(-1, a.end-b.end))) })
+}
+
+// overlapped reports whether another region was asked too before c ended: the
+// client may not have waited for c's answer.
+func (h *History) overlapped(c *Call) bool {
+	return h.w.plan.Client.Replica && slices.ContainsFunc(h.calls, func(o *Call) bool {
+		return o.region != c.region && o.op == c.op && o.id == c.id && o.begin < c.end && c.begin < o.end
+	})
 }
 
 // judge finds the verdict of a check that ended with GetSecretValue get, after
@@ -168,16 +177,19 @@ func (h *History) intact(from, to time.Duration) bool {
 	}
 	bound := h.w.plan.Client.bound()
 	last := from
+	if h.w.plan.Client.Replica {
+		last = h.proved(from)
+	}
 	for _, c := range h.calls {
 		if c.end < from || c.begin > to {
 			continue
 		}
-		if c.stage == "AWSCURRENT" && c.class != ok && !c.class.transient() {
+		if c.region != Replica && c.stage == "AWSCURRENT" && c.class != ok && !c.class.transient() {
 			return false
 		}
 	}
 	for _, ck := range h.checks {
-		if ck.end < from || ck.end > to || ck.verdict != Yes {
+		if ck.end < from || ck.end > to || ck.verdict != Yes || ck.region == Replica {
 			continue
 		}
 		if ck.end-last >= bound {
@@ -186,6 +198,17 @@ func (h *History) intact(from, to time.Duration) bool {
 		last = ck.end
 	}
 	return to-last < bound && h.oneIncarnation(from-longestLag, to)
+}
+
+// proved returns when the primary last said by a moment what is current, where
+// the client has heard it for sure.
+func (h *History) proved(by time.Duration) (last time.Duration) {
+	for _, ck := range h.checks {
+		if ck.verdict == Yes && ck.region != Replica && !ck.late && ck.end <= by {
+			last = max(last, ck.end)
+		}
+	}
+	return last
 }
 
 // longestLag is how far a replica lags at most, with some room.
@@ -205,7 +228,7 @@ func (h *History) oneIncarnation(from, to time.Duration) bool {
 // between two moments.
 func (h *History) quiet(from, to time.Duration) bool {
 	for _, e := range h.w.plan.Events {
-		if (e.Kind == Fault || e.Kind == Lag || e.Kind == Slow) && e.At <= to && e.At+e.For+time.Minute >= from {
+		if (e.Kind == Fault || e.Kind == Lag || e.Kind == Slow) && e.Where != Replica && e.At <= to && e.At+e.For+time.Minute >= from {
 			return false
 		}
 	}

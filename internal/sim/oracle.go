@@ -22,6 +22,11 @@ import (
 // that the secret had since its beginning. Where calls do not tell, the oracle
 // takes the side of the client: it is to raise no false alarm.
 //
+// Where there is a replica region its answers say what is current like any other,
+// but prove no version to have gone back, confirm nothing in the rule Outage, and
+// its no is none. An answer that another region may have forestalled proves nothing
+// either.
+//
 // For a read that begins at b, ends at e and returns version v of a secret,
 // in a session (a client from New to Close), with TTL, MaxStale and StaleWait as
 // the options have them, and C the time that a check takes at most where nothing is
@@ -70,6 +75,7 @@ import (
 //	           first.
 //	Outage     A read of the current version does not fail if one with the same
 //	           id succeeded before, and an answer confirmed it less than MaxStale ago.
+//	Cold       A first read does not fail while one of two regions can be asked.
 //	Offer      A use of a version that was refused is not followed, by the same
 //	           handle, by another within a minute (4 s for a connector), unless
 //	           the version came to another label or was accepted since, or
@@ -104,6 +110,7 @@ const (
 	Order    Rule = "order"
 	Agree    Rule = "agree"
 	Outage   Rule = "outage"
+	Cold     Rule = "cold"
 	Offer    Rule = "offer"
 	Guess    Rule = "guess"
 	Logins   Rule = "logins"

@@ -17,6 +17,8 @@ import (
 //	12  for each change of a label
 //	60  in all where something was wrong within calm before: retries
 //	30  in all where a rotation is outstanding: polls, whose interval doubles
+//	16 a minute where one of two regions is in trouble: a secret of which a replica
+//	    has an older version is checked each half minute, in both
 //	250 for each caller of Try and Connect, a minute
 //
 // And none begin where the secret was not read, watched or asked for since the
@@ -76,10 +78,20 @@ func (o *oracle) budget(from, to, window time.Duration) int {
 	if !o.h.quiet(from-calm, to) {
 		n += 60
 	}
+	if o.w.plan.Client.Replica && o.troubled(from, to) {
+		n += 16 * int(math.Ceil(window.Minutes()))
+	}
 	if p := o.h.secret.at(max(0, from)).labels["AWSPENDING"]; p != nil {
 		n += 30
 	}
 	return n
+}
+
+// troubled reports whether anything was wrong in any region.
+func (o *oracle) troubled(from, to time.Duration) bool {
+	return slices.ContainsFunc(o.w.plan.Events, func(e Event) bool {
+		return (e.Kind == Fault || e.Kind == Lag || e.Kind == Slow) && e.At <= to && e.At+e.For+calm >= from
+	})
 }
 
 // checkIdle looks for calls that nobody had a use for.

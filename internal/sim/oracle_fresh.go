@@ -198,7 +198,7 @@ func (o *oracle) agreed(v, u *Version, t time.Duration) bool {
 	first := map[*Version]time.Duration{} // when the first ended that said so
 	var settled []*Check                  // the second ones
 	for _, ck := range o.h.checks {
-		if ck.verdict != Yes || ck.begin < found || ck.end > t || ck.ver.inc != v.inc {
+		if ck.verdict != Yes || ck.region == Replica || ck.begin < found || ck.end > t || ck.ver.inc != v.inc {
 			continue
 		}
 		end, seen := first[ck.ver]

@@ -244,10 +244,11 @@ func (o *oracle) checkOutage(r *Read) {
 		}
 	}
 	if before == nil {
+		o.checkCold(r)
 		return
 	}
 	for _, ck := range o.h.checks {
-		if ck.verdict == Yes && ck.end <= before.end && ck.end > r.begin-c.maxStale() && o.h.certain(ck) && o.h.intact(ck.end, r.end) {
+		if ck.verdict == Yes && ck.region != Replica && ck.end <= before.end && ck.end > r.begin-c.maxStale() && o.h.certain(ck) && o.h.intact(ck.end, r.end) {
 			o.report(Outage, r.end, "%v, though it succeeded at %v and was confirmed at %v", r, before.end, ck.end)
 			return
 		}

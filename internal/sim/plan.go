@@ -26,6 +26,7 @@ type Settings struct {
 	OnRead       bool
 	NoDescribe   bool // the API has no DescribeSecret and no BatchGetSecretValue
 	LogReads     bool // the log handler reads a secret
+	Replica      bool // the secrets are in a second region too
 }
 
 // A SecretPlan is one secret.
@@ -90,6 +91,7 @@ type Event struct {
 	Fault    Class
 	Percent  int           // of the calls that a Fault or Lag concerns
 	By       time.Duration // how far a replica lags, how slow an answer is
+	Where    Region        // whose calls a Fault, Lag or Slow concerns, "": of both
 
 	ID      Form // how a reader calls the secret
 	Read    ReadKind
@@ -100,6 +102,17 @@ type Event struct {
 	Max     int           // MaxLogins of Connects
 	Force   bool          // Delete: at once; Recreate: with the version ids of before
 }
+
+// A Region is one of the two regions that there may be.
+type Region string
+
+const (
+	Primary Region = "eu-west-1"
+	Replica Region = "eu-central-1"
+)
+
+// at reports whether e concerns calls of a region.
+func (e *Event) at(r Region) bool { return e.Where == "" || e.Where == r }
 
 // A Form is a form of a secret's id.
 type Form int
@@ -151,6 +164,7 @@ func (e Event) String() string {
 	part(e.Stage != "", "%s", e.Stage)
 	part(e.Fault != "", "%s", e.Fault)
 	part(e.Percent != 0, "%d %% of calls", e.Percent)
+	part(e.Where != "", "in %s", e.Where)
 	part(e.By != 0, "by %v", e.By)
 	part(e.Flavor != Good, "%s", e.Flavor)
 	part(e.Validate != 0, "Validate takes %v", e.Validate)

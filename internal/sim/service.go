@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -25,7 +26,8 @@ const (
 type Call struct {
 	n      int
 	op     Op
-	id     string
+	region Region
+	id     string // as it is in the primary's region
 	stage  string // of GetSecretValue; "" if a version id was asked for
 	verID  string
 	secret *Secret
@@ -58,7 +60,11 @@ func (c *Call) String() string {
 	if c.ended && c.made < c.begin {
 		lag = fmt.Sprintf(" as of %v", c.made)
 	}
-	return fmt.Sprintf("%-14v call %s %s %s: %s at %v%s", c.begin, c.op, c.id, what, answer, c.end, lag)
+	where := ""
+	if c.region == Replica {
+		where = " in " + string(Replica)
+	}
+	return fmt.Sprintf("%-14v call %s%s %s %s: %s at %v%s", c.begin, c.op, where, c.id, what, answer, c.end, lag)
 }
 
 // A Service is what a client asks. It leaves the operations beside
@@ -66,6 +72,28 @@ func (c *Call) String() string {
 type Service struct {
 	w      *World
 	client int
+}
+
+// Options tells the client in which region it is.
+func (s *Service) Options() secretsmanager.Options {
+	return secretsmanager.Options{Region: string(Primary)}
+}
+
+// call returns a call that asks for a secret in the region that the options name.
+func (s *Service) call(op Op, id string, fns []func(*secretsmanager.Options)) *Call {
+	o := s.Options()
+	for _, fn := range fns {
+		fn(&o)
+	}
+	c := &Call{op: op, client: s.client, region: Region(o.Region)}
+	c.id = strings.Replace(id, string(Replica), string(Primary), 1)
+	return c
+}
+
+// arn returns the ARN of the secret that is answered for, in the region asked.
+func (c *Call) arn() *string {
+	arn := strings.Replace(c.snap.inc.arn, string(Primary), string(c.region), 1)
+	return &arn
 }
 
 // A full service has all operations.
@@ -80,8 +108,8 @@ func (w *World) api(client int) secrets.API {
 	return full{s}
 }
 
-func (s *Service) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
-	c := &Call{op: GetValue, id: *in.SecretId, client: s.client}
+func (s *Service) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, fns ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
+	c := s.call(GetValue, *in.SecretId, fns)
 	switch {
 	case in.VersionId != nil:
 		c.verID = *in.VersionId
@@ -96,17 +124,17 @@ func (s *Service) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecr
 	created := s.w.created(c.ver)
 	value := c.ver.text()
 	return &secretsmanager.GetSecretValueOutput{
-		ARN: &c.snap.inc.arn, Name: &c.secret.plan.Name, VersionId: &c.ver.id, CreatedDate: &created,
+		ARN: c.arn(), Name: &c.secret.plan.Name, VersionId: &c.ver.id, CreatedDate: &created,
 		VersionStages: c.snap.labelsOf(c.ver), SecretString: &value,
 	}, nil
 }
 
-func (s full) DescribeSecret(ctx context.Context, in *secretsmanager.DescribeSecretInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error) {
-	c := &Call{op: Describe, id: *in.SecretId, client: s.client}
+func (s full) DescribeSecret(ctx context.Context, in *secretsmanager.DescribeSecretInput, fns ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error) {
+	c := s.call(Describe, *in.SecretId, fns)
 	if err := s.answer(ctx, c); err != nil || c.class == Empty {
 		return nil, err
 	}
-	out := &secretsmanager.DescribeSecretOutput{ARN: &c.snap.inc.arn, Name: &c.secret.plan.Name, VersionIdsToStages: map[string][]string{}}
+	out := &secretsmanager.DescribeSecretOutput{ARN: c.arn(), Name: &c.secret.plan.Name, VersionIdsToStages: map[string][]string{}}
 	for l, v := range c.snap.labels {
 		out.VersionIdsToStages[v.id] = append(out.VersionIdsToStages[v.id], l)
 	}
@@ -124,24 +152,25 @@ func (s full) DescribeSecret(ctx context.Context, in *secretsmanager.DescribeSec
 	return out, nil
 }
 
-func (s full) BatchGetSecretValue(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.BatchGetSecretValueOutput, error) {
+func (s full) BatchGetSecretValue(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput, fns ...func(*secretsmanager.Options)) (*secretsmanager.BatchGetSecretValueOutput, error) {
 	out := &secretsmanager.BatchGetSecretValueOutput{}
 	cs := make([]*Call, len(in.SecretIdList))
 	for i, id := range in.SecretIdList {
-		cs[i] = &Call{op: Batch, id: id, stage: "AWSCURRENT", client: s.client}
+		cs[i] = s.call(Batch, id, fns)
+		cs[i].stage = "AWSCURRENT"
 	}
 	if err := s.answer(ctx, cs...); err != nil || cs[0].class == Empty {
 		return nil, err
 	}
-	for _, c := range cs {
+	for i, c := range cs {
 		if c.class != ok {
 			code, message := codeOf(c.class), string(c.class)
-			out.Errors = append(out.Errors, types.APIErrorType{SecretId: &c.id, ErrorCode: &code, Message: &message})
+			out.Errors = append(out.Errors, types.APIErrorType{SecretId: &in.SecretIdList[i], ErrorCode: &code, Message: &message})
 			continue
 		}
 		created, value := s.w.created(c.ver), c.ver.text()
 		out.SecretValues = append(out.SecretValues, types.SecretValueEntry{
-			ARN: &c.snap.inc.arn, Name: &c.secret.plan.Name, VersionId: &c.ver.id, CreatedDate: &created,
+			ARN: c.arn(), Name: &c.secret.plan.Name, VersionId: &c.ver.id, CreatedDate: &created,
 			VersionStages: c.snap.labelsOf(c.ver), SecretString: &value,
 		})
 	}
@@ -281,7 +310,7 @@ func (w *World) conditions(c *Call) wait {
 	rnd := rand.New(rand.NewPCG(seed, uint64(index)))
 	got := wait{latency: minLatency + time.Duration(rnd.Int64N(int64(maxLatency-minLatency))), share: rnd.Float64()}
 	for _, e := range w.plan.Events {
-		if e.Percent == 0 || c.begin < e.At || c.begin >= e.At+e.For || e.Secret >= 0 && e.Secret != index {
+		if e.Percent == 0 || c.begin < e.At || c.begin >= e.At+e.For || !e.at(c.region) || e.Secret >= 0 && e.Secret != index {
 			continue
 		}
 		if rand.New(rand.NewPCG(seed, uint64(e.At))).IntN(100) >= e.Percent {

@@ -36,6 +36,12 @@ func (w *World) open() *Session {
 		TTL: o.TTL, MaxStale: o.MaxStale, StaleWait: o.StaleWait, FetchTimeout: o.FetchTimeout, Size: o.Size,
 		Refresh: secrets.RefreshAhead, Logger: slog.New(slog.DiscardHandler),
 	}
+	if o.Replica {
+		opts.Replicas = []string{string(Replica)}
+		if o.FetchTimeout > 0 {
+			opts.RegionTimeout = o.FetchTimeout / 3
+		}
+	}
 	if o.OnRead {
 		opts.Refresh = secrets.RefreshOnRead
 	}

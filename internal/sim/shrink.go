@@ -175,6 +175,7 @@ func (s *shrinker) plain() {
 		func(c *Settings) { c.NoDescribe = false },
 		func(c *Settings) { c.OnRead = false },
 		func(c *Settings) { c.LogReads = false },
+		func(c *Settings) { c.Replica = false },
 	} {
 		p := *s.best
 		if simplify(&p.Client); p.Client != s.best.Client {

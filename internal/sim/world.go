@@ -75,7 +75,7 @@ type Snapshot struct {
 	labels  map[string]*Version
 }
 
-const arnBase = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
+const arnBase = "arn:aws:secretsmanager:" + string(Primary) + ":123456789012:secret:"
 
 func newWorld(p *Plan) *World {
 	w := &World{plan: p, start: time.Now(), versions: map[string]*Version{}, opens: map[opened]int{}, drawn: make([]int, len(p.Secrets)+1)}
