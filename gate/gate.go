@@ -129,9 +129,10 @@ type RefusedError struct {
 	// The version is offered again after one second, two, four, and then like others.
 	Transient bool
 
-	// Next is when the server may be offered the version again, if it was barred
-	// because it is too soon for that. Zero means that it was not, or that it is
-	// not offered again unless it comes to another label.
+	// Next is when the server may be offered the version again at the soonest, as
+	// a retry, if [Run] returned the error because the server refused this login
+	// or it was too soon for it. Zero means that this is not known, or that the
+	// version is not offered again unless it comes to another label.
 	Next time.Time
 
 	paced bool // it was barred because it is too soon
@@ -159,6 +160,9 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // NotOffered reports that the server did not see the login; see
 // [secrets.Rejected].
 func (e *RefusedError) NotOffered() bool { return e.Barred }
+
+// NextOffer returns Next; see [secrets.Rejected].
+func (e *RefusedError) NextOffer() time.Time { return e.Next }
 
 func barred(err error) error { return &RefusedError{Err: err, Barred: true} }
 

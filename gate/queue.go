@@ -150,6 +150,25 @@ func (g *Gate) retryAt(version, stage string) (time.Time, *refusal) {
 	return later(at, now), new(*r)
 }
 
+// nextRetry returns when a version may be offered again that was just refused;
+// the zero time: not in the foreseeable future.
+func (g *Gate) nextRetry(p *pass) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.refused[p.version]
+	if g.max == 0 || r == nil || !awaited(p.stage) {
+		return time.Time{}
+	}
+	if r.soon {
+		return r.at.Add(r.transient())
+	}
+	at, ok := g.retries.at(time.Now())
+	if !ok {
+		return time.Time{}
+	}
+	return later(at, r.at.Add(retryPace))
+}
+
 // goesFirstLocked reports whether another version has waited longer than r's to
 // be offered again.
 func (g *Gate) goesFirstLocked(r *refusal, now time.Time) bool {
