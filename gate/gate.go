@@ -51,16 +51,18 @@ type Gate struct {
 	closing context.Context // ends with Close
 	end     context.CancelFunc
 
-	mu       sync.Mutex          // guards the fields below; held for no I/O and no callback
-	underWay []*pass             // logins admitted that are not over
-	waiting  []*pass             // by ticket
-	refused  map[string]*refusal // by version id
-	sender   *pass               // the login that may have sent its password and has no verdict
-	held     []*pass             // logins that wait to be the sender, by ticket
-	pace     pace                // how many may be under way
-	retries  retries             // when a refused version may be offered again
-	timer    *time.Timer         // admits who may begin only later; nil: nobody
-	closed   bool                // no login is admitted any more
+	mu        sync.Mutex          // guards the fields below; held for no I/O and no callback
+	underWay  []*pass             // logins admitted that are not over
+	waiting   []*pass             // by ticket
+	refused   map[string]*refusal // by version id
+	sender    *pass               // the login that may have sent its password and has no verdict
+	second    *pass               // another one, of a driver that is held when it dials
+	held      []*pass             // logins that wait to be the sender, by ticket
+	pace      pace                // how many may be under way
+	retries   retries             // when a refused version may be offered again
+	timer     *time.Timer         // admits who may begin only later; nil: nobody
+	sendTimer *time.Timer         // lets one send who may only later; nil: nobody
+	closed    bool                // no login is admitted any more
 }
 
 // New returns a gate. o may be nil.
@@ -90,8 +92,10 @@ func New(o *Options) *Gate {
 func (g *Gate) Close() {
 	g.mu.Lock()
 	g.closed = true
-	if g.timer != nil {
-		g.timer.Stop()
+	for _, timer := range []*time.Timer{g.timer, g.sendTimer} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	g.mu.Unlock()
 	g.end()

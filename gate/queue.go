@@ -48,6 +48,9 @@ type pass struct {
 
 	soon   bool          // RefusedError.Transient of its refusal; set before leave
 	asked  bool          // it has asked before sending its password; gate.mu guards it
+	dials  bool          // it is held when it dials, so the verdict shows when it is over; likewise
+	asking time.Time     // when it began to wait for its turn; likewise
+	held   time.Duration // for how long it did; likewise
 	judged bool          // the verdict is known; gate.mu guards it
 	turn   chan struct{} // closed, with gate.mu held, when it becomes the sender; nil: it does not wait
 }
@@ -252,7 +255,7 @@ func (g *Gate) admitLocked(limit int) {
 			i++
 			continue
 		}
-		at, ok := g.pace.next(now, p.since, len(g.underWay), limit)
+		at, ok := g.pace.next(now, p.since, len(g.underWay), len(g.waiting), limit)
 		if !ok {
 			return
 		}
@@ -323,7 +326,7 @@ func (g *Gate) leave(p *pass, v verdict, err error) {
 	defer g.mu.Unlock()
 	g.underWay = slices.DeleteFunc(g.underWay, func(o *pass) bool { return o == p })
 	if v != failed {
-		g.pace.verdict(time.Since(p.began), p.asked)
+		g.pace.verdict(time.Since(p.began)-p.held, p.asked)
 	}
 	switch {
 	case v == refused:
@@ -377,6 +380,7 @@ func (g *Gate) noteLocked(p *pass, err error, unheard bool) {
 		g.refused[p.version] = r
 	}
 	r.err, r.at, r.unheard, r.soon = err, time.Now(), unheard, p.soon
+	g.pace.refused = r.at
 	r.n++
 	if !slices.Contains(r.stages, p.stage) {
 		r.stages = append(r.stages, p.stage)
