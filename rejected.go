@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
@@ -18,7 +19,9 @@ import (
 // A use may also return it for a version that it did not offer, because another
 // use had just been rejected with it. An error in the chain with a method
 // NotOffered() bool that returns true says so; then Stats.Rejections does not
-// count it.
+// count it. One with a method NextOffer() time.Time says when the resource may be
+// offered the version again, unless it returns the zero time: a Try that waits
+// does so then, if TryOptions.Pause is over, and does not wait for its next request to the service.
 func Rejected(err error) error {
 	if err == nil {
 		return nil
@@ -61,6 +64,16 @@ func isRejection(err error) bool {
 func wasOffered(err error) bool {
 	var not interface{ NotOffered() bool }
 	return !errors.As(err, &not) || !not.NotOffered()
+}
+
+// nextOffer returns when a version that was rejected may be offered again, the
+// zero time if that is not known.
+func nextOffer(err error) time.Time {
+	var next interface{ NextOffer() time.Time }
+	if !errors.As(err, &next) {
+		return time.Time{}
+	}
+	return next.NextOffer()
 }
 
 // An Attempt is a version that a use rejected.

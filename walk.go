@@ -319,7 +319,12 @@ func (a *attempt[T, R]) offer(ctx context.Context, step rotation.Step, h *decode
 	case err == nil:
 		a.found(w, h)
 	case isRejection(err):
-		a.note(w, err, func(v view[T], w rotation.Version) { v.ProberRejected(&a.call, step, w.ID, v.now) })
+		a.note(w, err, func(v view[T], w rotation.Version) {
+			v.ProberRejected(&a.call, step, w.ID, v.now)
+			if at := nextOffer(err); !at.IsZero() {
+				v.OfferAgain(w.ID, rotation.Instant(at.Sub(a.r.try.began)))
+			}
+		})
 		var zero R
 		return zero, nil, false
 	}

@@ -51,16 +51,18 @@ type Gate struct {
 	closing context.Context // ends with Close
 	end     context.CancelFunc
 
-	mu       sync.Mutex          // guards the fields below; held for no I/O and no callback
-	underWay []*pass             // logins admitted that are not over
-	waiting  []*pass             // by ticket
-	refused  map[string]*refusal // by version id
-	sender   *pass               // the login that may have sent its password and has no verdict
-	held     []*pass             // logins that wait to be the sender, by ticket
-	pace     pace                // how many may be under way
-	retries  retries             // when a refused version may be offered again
-	timer    *time.Timer         // admits who may begin only later; nil: nobody
-	closed   bool                // no login is admitted any more
+	mu        sync.Mutex          // guards the fields below; held for no I/O and no callback
+	underWay  []*pass             // logins admitted that are not over
+	waiting   []*pass             // by ticket
+	refused   map[string]*refusal // by version id
+	sender    *pass               // the login that may have sent its password and has no verdict
+	second    *pass               // another one, of a driver that is held when it dials
+	held      []*pass             // logins that wait to be the sender, by ticket
+	pace      pace                // how many may be under way
+	retries   retries             // when a refused version may be offered again
+	timer     *time.Timer         // admits who may begin only later; nil: nobody
+	sendTimer *time.Timer         // lets one send who may only later; nil: nobody
+	closed    bool                // no login is admitted any more
 }
 
 // New returns a gate. o may be nil.
@@ -90,8 +92,10 @@ func New(o *Options) *Gate {
 func (g *Gate) Close() {
 	g.mu.Lock()
 	g.closed = true
-	if g.timer != nil {
-		g.timer.Stop()
+	for _, timer := range []*time.Timer{g.timer, g.sendTimer} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	g.mu.Unlock()
 	g.end()
@@ -129,9 +133,10 @@ type RefusedError struct {
 	// The version is offered again after one second, two, four, and then like others.
 	Transient bool
 
-	// Next is when the server may be offered the version again, if it was barred
-	// because it is too soon for that. Zero means that it was not, or that it is
-	// not offered again unless it comes to another label.
+	// Next is when the server may be offered the version again at the soonest, as
+	// a retry, if [Run] returned the error because the server refused this login
+	// or it was too soon for it. Zero means that this is not known, or that the
+	// version is not offered again unless it comes to another label.
 	Next time.Time
 
 	paced bool // it was barred because it is too soon
@@ -159,6 +164,9 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // NotOffered reports that the server did not see the login; see
 // [secrets.Rejected].
 func (e *RefusedError) NotOffered() bool { return e.Barred }
+
+// NextOffer returns Next; see [secrets.Rejected].
+func (e *RefusedError) NextOffer() time.Time { return e.Next }
 
 func barred(err error) error { return &RefusedError{Err: err, Barred: true} }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http/httptrace"
 	"slices"
+	"time"
 )
 
 type passKey struct{}
@@ -76,9 +77,18 @@ func HoldDials(ctx context.Context, before bool) context.Context {
 // holdOrCancel ends the login's context where Hold fails: a dialer cannot be
 // told otherwise.
 func holdOrCancel(ctx context.Context) {
+	p := passOf(ctx)
+	p.g.holdsDial(p)
 	if Hold(ctx) != nil {
-		passOf(ctx).cancel()
+		p.cancel()
 	}
+}
+
+// holdsDial notes that the login is held when it dials.
+func (g *Gate) holdsDial(p *pass) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p.dials = true
 }
 
 func (g *Gate) hold(ctx context.Context, p *pass) error {
@@ -137,7 +147,7 @@ func (g *Gate) askTurn(p *pass) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.max == 0 || g.sender == p || p.judged:
+	case g.max == 0 || g.sender == p || g.second == p || p.judged:
 		return nil
 	case p.turn != nil:
 		return p.turn
@@ -145,9 +155,10 @@ func (g *Gate) askTurn(p *pass) <-chan struct{} {
 		g.sender = p
 		return nil
 	}
-	p.turn = make(chan struct{})
+	p.turn, p.asking = make(chan struct{}), time.Now()
 	i, _ := slices.BinarySearchFunc(g.held, p.ticket, func(o *pass, ticket uint64) int { return cmp.Compare(o.ticket, ticket) })
 	g.held = slices.Insert(g.held, i, p)
+	g.sendLocked()
 	return p.turn
 }
 
@@ -162,19 +173,64 @@ func (g *Gate) judgedLocked(p *pass) {
 }
 
 // passOnLocked makes the next login the sender, if p was it, or does not wait
-// for that any longer. A login that is being stopped never is.
+// for that any longer.
 func (g *Gate) passOnLocked(p *pass) {
 	g.held = slices.DeleteFunc(g.held, func(o *pass) bool { return o == p })
-	if g.sender != nil && g.sender != p {
-		return
+	switch p {
+	case g.sender:
+		g.sender, g.second = g.second, nil
+	case g.second:
+		g.second = nil
 	}
-	g.sender = nil
-	for i, o := range g.held {
-		if o.reason == nil && o.ctx.Err() == nil {
-			g.sender = o
-			g.held = slices.Delete(g.held, i, i+1)
-			close(o.turn)
-			return
+	g.sendLocked()
+}
+
+// sendLocked lets the first of those who are held send, and the one after it where
+// two may. A login that is being stopped never does.
+func (g *Gate) sendLocked() {
+	for i := 0; i < len(g.held) && g.second == nil; {
+		p := g.held[i]
+		if p.reason != nil || p.ctx.Err() != nil {
+			i++
+			continue
 		}
+		switch wait, ok := g.joinsLocked(p); {
+		case g.sender == nil:
+			g.sender = p
+		case !ok:
+			return
+		case wait > 0:
+			g.sendAfterLocked(wait)
+			return
+		default:
+			g.second = p
+		}
+		p.held = time.Since(p.asking)
+		g.held = slices.Delete(g.held, i, i+1)
+		close(p.turn)
 	}
+}
+
+// joinsLocked says after which time a login may send its password although there is no
+// verdict on the one before; ok is false if it may not. A driver that is held when
+// it dials has its whole login between the two, and a pool of its connections
+// would fill one by one: where the server is near, two send at a time if one has
+// waited for the patience.
+func (g *Gate) joinsLocked(p *pass) (wait time.Duration, ok bool) {
+	if !p.dials || g.max == 1 || g.pace.fastest == 0 || g.pace.fastest >= near {
+		return 0, false
+	}
+	return patience - time.Since(p.since), true
+}
+
+// sendAfterLocked has those who are held looked at again after a time.
+func (g *Gate) sendAfterLocked(wait time.Duration) {
+	if g.sendTimer != nil {
+		g.sendTimer.Stop()
+	}
+	g.sendTimer = time.AfterFunc(wait, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.sendLocked()
+	})
 }

@@ -230,6 +230,9 @@ func (r *run[C]) finish(o outcome[C], stopped bool) (none C, err error) {
 	defer func() { // also when Connect has panicked
 		r.g.leave(r.place, v, answer)
 		r.login.Release()
+		if v == refused {
+			err.(*RefusedError).Next = r.g.nextRetry(r.place)
+		}
 	}()
 	if o.panicked != nil {
 		panic(o.panicked)
@@ -248,6 +251,7 @@ func (r *run[C]) finish(o outcome[C], stopped bool) (none C, err error) {
 	case !stopped && errors.As(o.err, &refusal) && !refusal.Barred:
 		v, answer = refused, refusal.Err
 		r.place.soon = refusal.Transient
+		o.err = &RefusedError{Err: o.err, Transient: refusal.Transient}
 	case stopped || r.place.stopped():
 		// The server's answer is that to the other login: what this one
 		// failed with is that it was stopped.

@@ -10,7 +10,7 @@ var start = time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
 // mustBegin checks when the next login may begin, and begins it.
 func (p *pace) mustBegin(t *testing.T, now, since time.Time, underWay, limit int, want time.Duration) {
 	t.Helper()
-	at, ok := p.next(now, since, underWay, limit)
+	at, ok := p.next(now, since, underWay, 10, limit)
 	if !ok {
 		t.Fatalf("with %d under way of %d: none may begin, want it after %v", underWay, limit, want)
 	}
@@ -24,7 +24,7 @@ func TestPaceBeginsWithOne(t *testing.T) {
 	var p pace
 	p.mustBegin(t, start, start, 0, 4, 0)
 	p.mustBegin(t, start, start, 1, 4, patience)
-	if _, ok := p.next(start.Add(time.Second), start, 2, 4); ok {
+	if _, ok := p.next(start.Add(time.Second), start, 2, 10, 4); ok {
 		t.Error("a third login may begin with a server that is near, want two")
 	}
 	p.mustBegin(t, start.Add(patience), start.Add(patience), 1, 4, 0) // two are allowed now
@@ -33,16 +33,32 @@ func TestPaceBeginsWithOne(t *testing.T) {
 }
 
 func TestPaceOfAFarServer(t *testing.T) {
+	const login = 80 * time.Millisecond
 	var p pace
-	p.verdict(80*time.Millisecond, false)
-	now := start
+	p.verdict(login, false)
+	now, long := start, start.Add(-time.Hour)
 	p.mustBegin(t, now, now, 0, 4, 0)
-	p.mustBegin(t, now, now, 1, 4, 20*time.Millisecond) // spaced by a quarter of a login
-	now = now.Add(20 * time.Millisecond)
-	p.mustBegin(t, now, start, 2, 4, 20*time.Millisecond)
-	now = now.Add(20 * time.Millisecond)
-	p.mustBegin(t, now, start, 3, 4, 20*time.Millisecond)
-	if _, ok := p.next(now.Add(time.Second), start, 4, 4); ok {
+	for _, test := range []struct {
+		since   time.Time
+		waiting int
+		want    time.Duration
+	}{
+		{now, 1, login}, // it waits as long as a login takes
+		{long, 1, login / 2},
+		{long, longQueue, login / 4},
+	} {
+		if at, ok := p.next(now, test.since, 1, test.waiting, 4); !ok || at.Sub(now) != test.want {
+			t.Errorf("a second one of %d that has waited for %v: begins after %v, want %v", test.waiting, now.Sub(test.since), at.Sub(now), test.want)
+		}
+	}
+	p.mustBegin(t, now, long, 1, 4, login/4)
+	now = now.Add(login / 4)
+	p.mustBegin(t, now, long, 2, 4, login) // from when the second one began
+	now = now.Add(login)
+	p.mustBegin(t, now, long, 3, 4, login)
+	now = now.Add(login)
+	p.mustBegin(t, now, long, 3, 4, login/4)
+	if _, ok := p.next(now.Add(time.Second), start, 4, 10, 4); ok {
 		t.Error("a fifth login may begin, want four")
 	}
 }
@@ -53,11 +69,11 @@ func TestPaceOfDriversThatAsk(t *testing.T) {
 	for i := range 4 {
 		p.mustBegin(t, start, start, i, 4, 0)
 	}
-	if _, ok := p.next(start, start, 4, 4); ok {
+	if _, ok := p.next(start, start, 4, 10, 4); ok {
 		t.Error("a fifth login may begin, want four")
 	}
 	p.verdict(time.Millisecond, false)
-	if _, ok := p.next(start, start, 2, 4); ok {
+	if _, ok := p.next(start, start, 2, 10, 4); ok {
 		t.Error("a third login may begin after one that did not ask, want two")
 	}
 }
@@ -86,7 +102,7 @@ func TestPaceWithoutBoundOrWithOne(t *testing.T) {
 	for i := range 100 {
 		p.mustBegin(t, start, start, i, 0, 0)
 	}
-	if _, ok := p.next(start.Add(time.Hour), start, 1, 1); ok {
+	if _, ok := p.next(start.Add(time.Hour), start, 1, 10, 1); ok {
 		t.Error("a second login may begin of one")
 	}
 }

@@ -48,6 +48,9 @@ type pass struct {
 
 	soon   bool          // RefusedError.Transient of its refusal; set before leave
 	asked  bool          // it has asked before sending its password; gate.mu guards it
+	dials  bool          // it is held when it dials, so the verdict shows when it is over; likewise
+	asking time.Time     // when it began to wait for its turn; likewise
+	held   time.Duration // for how long it did; likewise
 	judged bool          // the verdict is known; gate.mu guards it
 	turn   chan struct{} // closed, with gate.mu held, when it becomes the sender; nil: it does not wait
 }
@@ -150,6 +153,25 @@ func (g *Gate) retryAt(version, stage string) (time.Time, *refusal) {
 	return later(at, now), new(*r)
 }
 
+// nextRetry returns when a version may be offered again that was just refused;
+// the zero time: not in the foreseeable future.
+func (g *Gate) nextRetry(p *pass) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.refused[p.version]
+	if g.max == 0 || r == nil || !awaited(p.stage) {
+		return time.Time{}
+	}
+	if r.soon {
+		return r.at.Add(r.transient())
+	}
+	at, ok := g.retries.at(time.Now())
+	if !ok {
+		return time.Time{}
+	}
+	return later(at, r.at.Add(retryPace))
+}
+
 // goesFirstLocked reports whether another version has waited longer than r's to
 // be offered again.
 func (g *Gate) goesFirstLocked(r *refusal, now time.Time) bool {
@@ -233,7 +255,7 @@ func (g *Gate) admitLocked(limit int) {
 			i++
 			continue
 		}
-		at, ok := g.pace.next(now, p.since, len(g.underWay), limit)
+		at, ok := g.pace.next(now, p.since, len(g.underWay), len(g.waiting), limit)
 		if !ok {
 			return
 		}
@@ -304,7 +326,7 @@ func (g *Gate) leave(p *pass, v verdict, err error) {
 	defer g.mu.Unlock()
 	g.underWay = slices.DeleteFunc(g.underWay, func(o *pass) bool { return o == p })
 	if v != failed {
-		g.pace.verdict(time.Since(p.began), p.asked)
+		g.pace.verdict(time.Since(p.began)-p.held, p.asked)
 	}
 	switch {
 	case v == refused:
@@ -358,6 +380,7 @@ func (g *Gate) noteLocked(p *pass, err error, unheard bool) {
 		g.refused[p.version] = r
 	}
 	r.err, r.at, r.unheard, r.soon = err, time.Now(), unheard, p.soon
+	g.pace.refused = r.at
 	r.n++
 	if !slices.Contains(r.stages, p.stage) {
 		r.stages = append(r.stages, p.stage)

@@ -139,12 +139,39 @@ func TestRepaired(t *testing.T) {
 		if err := errors.Join(<-got...); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(repaired); took > 10*time.Second {
-			t.Errorf("took %v after the repair, want 10s at most", took)
+		if took := time.Since(repaired); took > 6*time.Second {
+			t.Errorf("took %v after the repair, want 6s at most", took)
 		}
 		if wrong, _, _ := r.redis.counts(); wrong > 8 {
 			t.Errorf("got %d wrong logins in 32s, want one in 5s", wrong)
 		}
+	})
+}
+
+// While a server refuses everything it is asked every five seconds, whenever the
+// client happens to ask the service: neither sooner nor much later.
+func TestRetryPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, &rediscred.Options{MaxWait: -1})
+		ctx, cancel := context.WithCancel(t.Context())
+		r.redis.password("app")
+		got := make(chan []error)
+		go func() { got <- r.dialAll(ctx, 3) }()
+		const tick = 10 * time.Millisecond
+		begun := time.Now()
+		var last time.Time
+		for seen := 0; time.Since(begun) < 25*time.Minute; time.Sleep(tick) {
+			wrong, _, _ := r.redis.counts()
+			if wrong == seen {
+				continue
+			}
+			if gap := time.Since(last); seen > 0 && (wrong > seen+1 || gap < 5*time.Second-tick || gap > 6*time.Second) {
+				t.Errorf("after %v: %d wrong logins, %v after the one before, want one after 5s to 6s", time.Since(begun), wrong-seen, gap)
+			}
+			last, seen = time.Now(), wrong
+		}
+		cancel()
+		<-got
 	})
 }
 

@@ -23,18 +23,19 @@ func TestRefusalStopsSiblings(t *testing.T) {
 		c := sqlcred.New(client, secretName, server.opener, nil)
 		connect(t.Context(), t, c)
 		server.setPassword("app", "two")
+		server.latency = 20 * time.Millisecond // so a login takes longer than in the mean
 
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
-				time.Sleep(time.Duration(i) * 8 * time.Millisecond) // the refusal comes after 20 ms
+				time.Sleep(time.Duration(i) * 8 * time.Millisecond) // the refusal comes after 40 ms
 				connect(t.Context(), t, c)
 			})
 		}
 		time.Sleep(15 * time.Millisecond)
 		srv.PutPending(secretName, secretOf("app", "two"))
 		wg.Wait()
-		// At 20 ms the first is refused; the second, which waited 10 ms for
+		// At 40 ms the first is refused; the second, which waited 20 ms for
 		// its turn, is in its handshake; the others have not begun.
 		if server.wrong != 1 || server.aborted != 1 {
 			t.Errorf("wrong logins %d, aborted %d, want 1 and 1", server.wrong, server.aborted)

@@ -45,10 +45,17 @@
 //     waits before it connects;
 //   - connectors of one's own that call gate.Hold, see [New].
 //
+// Drivers that wait when they dial, pgx by name and go-sql-driver/mysql among them, do
+// all the rest one login at a time. So that a pool fills quickly all the same, two of
+// them may send their passwords at a time where a login takes less than 10 ms and the
+// second has waited that long: under a load that keeps connects waiting a rotation
+// then costs two. stdlib.GetConnector does better.
+//
 // With other drivers, lib/pq by name among them, one login is under way at a time,
-// and one more each time that the first of the queue has waited for 10 ms: two where
-// a login takes less than 10 ms, up to MaxLogins where the server is farther away. A
-// rotation then costs one or two wrong logins near, and at most MaxLogins far.
+// and one more each time that the first of the queue has waited for 10 ms, or for the
+// time of a login: two where a login takes less than 10 ms, up to MaxLogins where the
+// server is farther away. A rotation then costs one or two wrong logins, near and far,
+// and at most MaxLogins while a pool fills from a server that is far.
 //
 // When a login is refused no other with that version begins, and those that have not
 // sent their password yet are cancelled. A login whose caller leaves, at a deadline
@@ -88,7 +95,8 @@
 //
 // A login that fails for another reason, or has no answer for three seconds, causes a
 // check of the secret, once in five seconds. If the secret names another host, port or
-// database by then, the same Connect goes there at once.
+// database by then, the same Connect goes there at once: within a second where the
+// old server refuses connections, and within five where nothing answers.
 //
 // # Behind PgBouncer
 //

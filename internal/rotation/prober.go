@@ -72,7 +72,7 @@ const (
 // was rejected since it was, and otherwise at intervals that grow. spread
 // lengthens or shortens the interval, in thousandths.
 func (p *Protocol) StartRound(now Instant, current string, spread int64) {
-	p.round = round{}
+	p.round, p.began = round{}, now
 	p.phase = Asking
 	switch {
 	case p.news:
@@ -135,7 +135,7 @@ func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 		p.round.waits = true
 		return Step{Do: Ask}
 	case Polling:
-		return Step{Do: Pause, At: p.next}
+		return Step{Do: Pause, At: p.pauseEnd()}
 	}
 	if !p.round.informed {
 		p.dropOldLabels(now, current) // a use may have taken long
@@ -163,7 +163,21 @@ func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 	if p.cfg.Once {
 		return Step{Do: Stop}
 	}
-	return Step{Do: Pause, At: p.next}
+	return Step{Do: Pause, At: p.pauseEnd()}
+}
+
+// pauseEnd returns when the prober's next round begins: when the service is to be
+// asked, or before that a version may be offered again, which it could not in
+// this round.
+func (p *Protocol) pauseEnd() Instant {
+	end := p.next
+	for i := range p.rejections {
+		r := &p.rejections[i]
+		if at := max(r.again, r.at.add(p.cfg.pause(r.n))); r.again > 0 && at > p.began {
+			end = min(end, at)
+		}
+	}
+	return end
 }
 
 func (p *Protocol) fetch(v Version) Step {
@@ -304,6 +318,15 @@ func (p *Protocol) ProberRejected(c *Call, s Step, id string, now Instant) {
 		p.note(Version{id, s.Stage}, offered)
 	}
 	p.reject(c, Version{id, s.Stage}, now)
+}
+
+// OfferAgain notes when the resource may be offered a version again that was
+// just rejected. The prober begins a round then, or when the version's pause is
+// over, if the service is not to be asked before.
+func (p *Protocol) OfferAgain(id string, at Instant) {
+	if r := p.rejectionOf(id); r != nil {
+		r.again = at
+	}
 }
 
 // ProberAccepted notes that the resource accepted a version that the prober

@@ -363,3 +363,39 @@ func TestPhaseNames(t *testing.T) {
 		}
 	}
 }
+
+// A resource that says when it may be offered a version again has a round begin
+// then, although the service is not to be asked yet; in one round, and not before
+// the version's pause is over.
+func TestOfferAgain(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		pause, again time.Duration // of the version; after the rejection, 0: it is not said
+		want         string        // what the rounds do, and how long the pauses after them are
+	}{
+		{"not said", time.Hour, 0, "ask 500ms; ask 750ms; ask 1.125s"},
+		{"before the service is asked", 100 * time.Millisecond, 200 * time.Millisecond, "ask 200ms; 1 300ms"},
+		{"after the service is asked", 700 * time.Millisecond, 700 * time.Millisecond, "ask 500ms; ask 200ms; 1 550ms"},
+		{"within the version's pause", 100 * time.Millisecond, time.Millisecond, "ask 100ms; 1 400ms"},
+	} {
+		cfg := Default()
+		cfg.MinPoll, cfg.MinPause, cfg.MaxPause = 500*time.Millisecond, test.pause, test.pause
+		r := &run{Protocol: New(cfg), current: "1"}
+		r.rejectCurrent(t)
+		if test.again > 0 {
+			r.OfferAgain("1", r.now.add(test.again))
+		}
+		var did []string
+		for range strings.Count(test.want, ";") + 1 {
+			did = append(did, r.round(Labels{Current: "1"}, nil))
+			pause, err := time.ParseDuration(did[len(did)-1][strings.LastIndex(did[len(did)-1], " ")+1:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.after(pause).StartRound(r.now, r.current, 1000)
+		}
+		if got := strings.Join(did, "; "); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}

@@ -148,7 +148,8 @@ type Protocol struct {
 	delay       time.Duration
 	next        Instant // when the service may be asked without news
 
-	first bool // the prober is in its first round
+	first bool    // the prober is in its first round
+	began Instant // when the round began
 	round round
 }
 

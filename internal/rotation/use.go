@@ -18,6 +18,7 @@ type rejection struct {
 	n     int      // times in a row; uses that were under way at once count as one
 	fresh bool     // the service was not asked since: the label that it shows next is added to under
 	lift  lift
+	again Instant // when the resource may be offered it again; 0: not known
 }
 
 // lift is why a rejected version may be offered before its pause is over.
@@ -228,7 +229,7 @@ func (p *Protocol) reject(c *Call, v Version, now Instant) bool {
 		p.unpin()
 	}
 	r, known := p.takeRejection(v.ID, now)
-	r.stage, r.at, r.seq, r.lift = v.Stage, now, p.gen, standing
+	r.stage, r.at, r.seq, r.lift, r.again = v.Stage, now, p.gen, standing, 0
 	r.under |= setOf(v.Stage)
 	if len(p.rejections) >= maxRejections {
 		p.rejections = slices.Delete(p.rejections, 0, 1)

@@ -29,6 +29,7 @@ type backend struct {
 	refused                 func(error) bool
 	countsErrors            bool // has max_password_errors
 	plain                   bool // the driver cannot be made to hold its password back
+	dials                   bool // it can be when it dials only
 
 	bouncer *dbserver.BouncerOptions      // of the PgBouncer in front of the server; nil: there is none
 	at      func(*dbserver.Server) string // connection string, of a backend with pgxpool
@@ -54,6 +55,11 @@ var backends = []backend{
 	},
 	{
 		name: "postgres-plain", start: startPostgres, open: openPlain, refused: refusedByPq, plain: true,
+		createUser: "CREATE ROLE %s LOGIN PASSWORD '%s'", setPassword: "ALTER ROLE %s PASSWORD '%s'",
+		rotator: rotate.Postgres,
+	},
+	{
+		name: "postgres-name", start: startPostgres, open: openPgxByName, refused: refusedByPgx, dials: true,
 		createUser: "CREATE ROLE %s LOGIN PASSWORD '%s'", setPassword: "ALTER ROLE %s PASSWORD '%s'",
 		rotator: rotate.Postgres,
 	},
@@ -120,6 +126,12 @@ func openPgxMode(s *dbserver.Server, user, password string, mode pgx.QueryExecMo
 	}
 	c.User, c.Password, c.DefaultQueryExecMode = user, password, mode
 	return stdlib.GetConnector(*c), nil
+}
+
+// openPgxByName is what sqlcred.OpenDB makes of pgx's registered driver.
+func openPgxByName(s *dbserver.Server, user, password string) (driver.Connector, error) {
+	return stdlib.GetDefaultDriver().(driver.DriverContext).OpenConnector(fmt.Sprintf(
+		"host=%s port=%d dbname=%s sslmode=disable user=%s password=%s", s.Host, s.Port, s.Database, user, password))
 }
 
 func refusedByPgx(err error) bool {

@@ -5,10 +5,15 @@ import (
 	"database/sql/driver"
 	"errors"
 	"sync/atomic"
+	"time"
 )
 
 // fleetSize is how many clients share the account in the runs with a fleet.
 const fleetSize = 8
+
+// pushedWithin is how long a client of a fleet takes to check the secret when an
+// event tells of a change, at most: less than the time between two rotations.
+const pushedWithin = time.Second
 
 // A fleet is clients of package sqlcred that know nothing of each other, as in
 // as many processes. Connects go to them by turns.
@@ -46,7 +51,11 @@ func (f *fleet) Connect(ctx context.Context) (driver.Conn, error) {
 func (f *fleet) Driver() driver.Driver { return f.members[0].Driver() }
 
 // fleetPromise is what package sqlcred promises of a fleet: one wrong login for each
-// process and rotation. A process that is late counts in the next one.
+// process and rotation, and none with alternating users. A process that is late
+// counts in the next one.
 func fleetPromise(o *settings, s *strategy, r *report) error {
+	if s.overlaps {
+		return promise(o, r, wrongLimits{})
+	}
 	return promise(o, r, wrongLimits{mean: fleetSize, most: 2 * fleetSize})
 }

@@ -54,8 +54,8 @@ func (o *settings) flags(f *flag.FlagSet) {
 	f.IntVar(&o.naiveRotations, "naive-rotations", 50, "rotations of each run of the naive policy, if -rotations is more")
 	f.IntVar(&o.functionRotations, "function-rotations", 50, "rotations of each run with package rotate, if -rotations is more")
 	f.StringVar(&o.ways, "ways", "hand,rotate", "what rotates: hand (statements and calls of this program), rotate (package rotate), overlapping (hand, and every other rotation is given up)")
-	f.StringVar(&o.servers, "servers", "postgres,mariadb,redis,redis-rueidis,redis-redigo",
-		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), pgbouncer with -pq, -file and -md5 in that order, pgxpool and pgxpool-tls (PostgreSQL with pgxpool), pgbouncer-pgxpool, redis (with go-redis), redis-rueidis, redis-redigo")
+	f.StringVar(&o.servers, "servers", "postgres,mariadb,redis,redis-rueidis,redis-redigo,http,tls",
+		"servers to run on: postgres (with pgx), postgres-pq (with lib/pq), mariadb, postgres-plain (a driver that cannot be held), postgres-name (pgx as sqlcred.OpenDB opens it), pgbouncer with -pq, -file and -md5 in that order, pgxpool and pgxpool-tls (PostgreSQL with pgxpool), pgbouncer-pgxpool, redis (with go-redis), redis-rueidis, redis-redigo, http, tls")
 	f.StringVar(&o.scenes, "scenes", "busy", "what surrounds the rotations: busy (one after the other under load), isolated, isolated-far")
 	f.StringVar(&o.strategies, "strategies", "single-user,alternating-users", "ways to rotate")
 	f.StringVar(&o.policies, "policies", strings.Join(policyNames(), ","), "clients to run")
@@ -90,7 +90,7 @@ func main() {
 
 // soak does one run after the other and returns what was wrong with them.
 func soak(ctx context.Context, o *settings) error {
-	databases, redis := splitServers(o.servers)
+	databases, redis, live := splitServers(o.servers)
 	servers, err1 := pick(slices.Concat(backends, pools), func(b *backend) string { return b.name }, databases)
 	strategies, err2 := pick(strategies, func(s *strategy) string { return s.name }, o.strategies)
 	policies, err3 := pick(policies, func(p *policy) string { return p.name }, o.policies)
@@ -119,7 +119,7 @@ func soak(ctx context.Context, o *settings) error {
 			}
 		}
 	}
-	return errors.Join(append(errs, o.soakRedis(ctx, redis), ctx.Err())...)
+	return errors.Join(append(errs, o.soakRedis(ctx, redis), o.soakLive(ctx, live), ctx.Err())...)
 }
 
 // runOne does one run, prints its report, and returns what was wrong with it.
@@ -163,7 +163,7 @@ func pick[T any](all []T, name func(*T) string, list string) ([]*T, error) {
 // report is what one run has counted.
 type report struct {
 	scene          *scene
-	plain          bool // see backend
+	plain, dials   bool // see backend
 	title          string
 	rotations      int
 	queries        int64

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql/driver"
 	"errors"
 	"log/slog"
@@ -20,12 +21,18 @@ func newOurs(r *run) (driver.Connector, func() error, error) {
 		return newOurPool(r)
 	}
 	options := secrets.Options{Logger: slog.New(slog.DiscardHandler)}
-	if r.strategy.overlaps {
+	if r.strategy.overlaps && !r.policy.pushed {
 		options.TTL = r.ttl
+	}
+	if r.policy.pushed {
+		options.EventJitter = pushedWithin
 	}
 	client, err := secrets.New(r.fake.ClientFor(secretstest.Identity{ARN: appARN}), &options)
 	if err != nil {
 		return nil, nil, err
+	}
+	if r.policy.pushed {
+		r.fake.OnEvent(func(event []byte) { _, _ = client.HandleEvent(context.Background(), event) })
 	}
 	open := func(l sqlcred.Login) (driver.Connector, error) {
 		return r.backend.open(r.seen, l.Username, l.Password())

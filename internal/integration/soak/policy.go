@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // policy is a client under test: how it learns the password and what it does
@@ -13,6 +14,7 @@ type policy struct {
 	name     string
 	suffix   string // of the title
 	promises func(*settings, *strategy, *report) error
+	pushed   bool // events tell of changes of the secret
 
 	// connector makes the client for a run. The function it returns ends it.
 	connector func(*run) (driver.Connector, func() error, error)
@@ -21,6 +23,7 @@ type policy struct {
 var policies = []policy{
 	{name: "sqlcred", promises: noFailure, connector: newOurs},
 	{name: "fleet", suffix: "fleet of 8", promises: fleetPromise, connector: newFleet},
+	{name: "fleet-pushed", suffix: "fleet of 8 pushed", promises: fleetPromise, pushed: true, connector: newFleet},
 	{name: "naive", suffix: "naive", connector: newNaive},
 }
 
@@ -28,7 +31,7 @@ var policies = []policy{
 func policyNames() []string {
 	var names []string
 	for _, p := range policies {
-		if p.name != "fleet" {
+		if !strings.HasPrefix(p.name, "fleet") {
 			names = append(names, p.name)
 		}
 	}
@@ -82,8 +85,8 @@ const fewRotations = 20
 // wrongLoginLimits are those of package sqlcred. Most drivers hold their passwords
 // back, so that one login at a time offers its own; a second one in a rotation is a
 // retry, after a moment in which no version was accepted. With a driver that does
-// not, one or two logins are under way with a server that is near, and as many as
-// may be with one that is far.
+// not, or only when it dials, one or two logins send their passwords to a server that
+// is near, and two in the mean to one that is far.
 func wrongLoginLimits(o *settings, s *strategy, r *report) wrongLimits {
 	switch {
 	case s.overlaps:
@@ -91,10 +94,10 @@ func wrongLoginLimits(o *settings, s *strategy, r *report) wrongLimits {
 	case o.maxLogins < 0:
 		return wrongLimits{math.Inf(1), math.Inf(1)}
 	case r.plain && r.scene.delay > 0:
-		return wrongLimits{mean: 4, most: 4}
-	case r.plain && r.scene.isolated:
+		return wrongLimits{mean: 2, most: 4}
+	case (r.plain || r.dials && r.scene.delay == 0) && r.scene.isolated:
 		return wrongLimits{mean: 1.5, most: 2}
-	case r.plain:
+	case r.plain || r.dials && !r.scene.isolated:
 		return wrongLimits{mean: 2, most: 4} // a server at its limit is far
 	}
 	return wrongLimits{mean: 1.05, most: 2}

@@ -30,17 +30,21 @@ var redisServers = map[string]redisclients.Kind{
 	"redis": redisclients.Kinds[0], "redis-rueidis": redisclients.Kinds[1], "redis-redigo": redisclients.Kinds[2],
 }
 
-// splitServers takes the names of Redis clients out of a list of servers.
-func splitServers(list string) (databases string, redis []string) {
+// splitServers takes the names of Redis clients, and of servers that are no
+// databases, out of a list of servers.
+func splitServers(list string) (databases string, redis, live []string) {
 	var others []string
 	for name := range strings.SplitSeq(list, ",") {
-		if _, ok := redisServers[name]; ok {
+		switch _, ok := redisServers[name]; {
+		case ok:
 			redis = append(redis, name)
-		} else {
+		case slices.ContainsFunc(liveServers, func(s liveServer) bool { return s.name == name }):
+			live = append(live, name)
+		default:
 			others = append(others, name)
 		}
 	}
-	return strings.Join(others, ","), redis
+	return strings.Join(others, ","), redis, live
 }
 
 // redisStrategy is a way to rotate.

@@ -85,11 +85,11 @@ func TestRedisCheck(t *testing.T) {
 
 // What -servers, -policies and the other flags choose.
 func TestRedisChosen(t *testing.T) {
-	databases, redis := splitServers("postgres,redis,redis-redigo,mariadb")
-	if databases != "postgres,mariadb" || !slices.Equal(redis, []string{"redis", "redis-redigo"}) {
-		t.Errorf("got %q and %q", databases, redis)
+	databases, redis, live := splitServers("postgres,redis,tls,redis-redigo,mariadb,http")
+	if databases != "postgres,mariadb" || !slices.Equal(redis, []string{"redis", "redis-redigo"}) || !slices.Equal(live, []string{"tls", "http"}) {
+		t.Errorf("got %q, %q and %q", databases, redis, live)
 	}
-	if databases, _ = splitServers("redis"); databases != "" {
+	if databases, _, _ = splitServers("redis"); databases != "" {
 		t.Errorf("got %q, want none", databases)
 	}
 	for _, o := range []settings{{faults: true, scenes: "busy"}, {maxPasswordErrors: 3, scenes: "busy"}, {scenes: "isolated"}} {

@@ -65,7 +65,7 @@ func newRun(o *settings, w *way, b *backend, s *strategy, p *policy, sc *scene) 
 		title += " with faults"
 	}
 	r := &run{settings: o, way: w, backend: b, strategy: s, policy: p, scene: sc, user: "app"}
-	r.report.title, r.report.scene, r.report.plain = title, sc, b.plain
+	r.report.title, r.report.scene, r.report.plain, r.report.dials = title, sc, b.plain, b.dials
 	r.report.rotations = o.rotations
 	if p.promises == nil {
 		r.report.rotations = min(r.report.rotations, o.naiveRotations)

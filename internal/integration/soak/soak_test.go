@@ -23,7 +23,7 @@ var (
 // tested are the backends of the short runs: PgBouncer once for each driver, with
 // what differs most.
 var tested = slices.DeleteFunc(slices.Clone(backends), func(b backend) bool {
-	return b.plain || b.bouncer != nil && b.name != "pgbouncer" && b.name != "pgbouncer-pq-file-md5"
+	return b.plain || b.dials || b.bouncer != nil && b.name != "pgbouncer" && b.name != "pgbouncer-pq-file-md5"
 })
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
@@ -163,7 +163,10 @@ func TestNoFailure(t *testing.T) {
 		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 25 }, false},
 		{"a driver that is not held", single, 0, func(r *report) { r.plain, r.wrongLogins, r.mostWrong = true, 40, 2 }, false},
 		{"too many of it, far apart", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins = true, &scenes[1], 31 }, true},
-		{"many of it, far away", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins, r.mostWrong = true, &scenes[2], 70, 4 }, false},
+		{"many of it, far away", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins, r.mostWrong = true, &scenes[2], 40, 4 }, false},
+		{"too many of it, far away", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins = true, &scenes[2], 41 }, true},
+		{"held when it dials", single, 0, func(r *report) { r.dials, r.scene, r.wrongLogins, r.mostWrong = true, &scenes[1], 30, 2 }, false},
+		{"too many when it dials, far away", single, 0, func(r *report) { r.dials, r.scene, r.wrongLogins = true, &scenes[2], 22 }, true},
 		{"no bound", single, -1, func(r *report) { r.wrongLogins, r.mostWrong = 500, 50 }, false},
 		{"a wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 1, 1 }, true},
 		{"no wrong login", alternating, 0, func(r *report) { r.wrongLogins, r.mostWrong = 0, 0 }, false},
