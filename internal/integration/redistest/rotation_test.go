@@ -20,6 +20,7 @@ func TestTwoPasswords(t *testing.T) {
 		const rotations = 5
 		for range rotations {
 			r.rotate()
+			r.settle()
 			time.Sleep(20 * time.Millisecond)
 		}
 		if n := stop(); n < 100 {
@@ -41,6 +42,7 @@ func TestSinglePassword(t *testing.T) {
 		const rotations = 5
 		for range rotations {
 			r.rotateSingle(func() { time.Sleep(100 * time.Millisecond) })
+			r.settle()
 			time.Sleep(20 * time.Millisecond)
 		}
 		stop()
