@@ -411,6 +411,7 @@ func TestHookMayCallTheClient(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"a": "x", "b": "x"})
 		var c *secrets.Client
 		var closed time.Duration
+		returned := make(chan struct{}) // closed once the test's own read has its answer
 		c = open(t, srv.Client(), &secrets.Options{OnEvent: func(e secrets.Event) {
 			if e.Kind != secrets.EventAdopted {
 				return
@@ -424,11 +425,13 @@ func TestHookMayCallTheClient(t *testing.T) {
 				text(t, c, "b")
 				return
 			}
+			<-returned
 			begin := time.Now()
 			c.Close()
 			closed = time.Since(begin)
 		}})
 		text(t, c, "a")
+		close(returned)
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()

@@ -256,6 +256,9 @@ func rejectAll(t *testing.T, c *secrets.Client) (*secrets.RejectedError, secrets
 }
 
 func TestNoTypeShowsAValue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("prints for long, and nothing else runs")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		values := exposure(t)
 		synctest.Wait() // a Client is printed whole: nothing may be running

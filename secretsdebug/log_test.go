@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-74dc7b3e/secrets"
@@ -70,36 +71,39 @@ func open(t *testing.T, srv *secretstest.Server, log *secretsdebug.Log) (*secret
 
 // TestLogIsBounded floods a log with events of many secrets, and of one.
 func TestLogIsBounded(t *testing.T) {
-	srv := secretstest.New(t, secretstest.Secrets{"s": "hunter2"})
-	log := &secretsdebug.Log{Size: 1000}
-	client, h := open(t, srv, log)
-	s, err := client.Get(t.Context(), "s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 200 {
-		log.OnEvent(secrets.Event{Kind: secrets.EventAdopted, Time: time.Now(), Secret: "s", ARN: s.ARN(), Version: fmt.Sprint(i)})
-	}
-	events := look(t, h, "?secret=s").Secrets[0].Events
-	if len(events) != 50 || !strings.Contains(events[0].Text, "version 199 ") {
-		t.Errorf("%d events of one secret are kept, want the last 50", len(events))
-	}
-	long := errors.New(strings.Repeat("x", 10_000))
-	before := heap()
-	for i := range 20_000 {
-		log.OnEvent(secrets.Event{Kind: secrets.EventDropped, Time: time.Now(), Secret: fmt.Sprint("many/", i), Err: long})
-	}
-	if grown := int64(heap()) - int64(before); grown > 4<<20 {
-		t.Errorf("20,000 events have grown the log by %d bytes", grown)
-	}
-	p := look(t, h, "")
-	if n := len(p.Secrets); n < 900 || n > 1001 {
-		t.Errorf("a log of 1,000 events knows of %d secrets", n)
-	}
-	if events := look(t, h, "?secret=s").Secrets[0].Events; len(events) > 16 {
-		t.Errorf("the oldest timeline is kept: %d events", len(events))
-	}
-	runtime.KeepAlive(log)
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{"s": "hunter2"})
+		log := &secretsdebug.Log{Size: 1000}
+		client, h := open(t, srv, log)
+		s, err := client.Get(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // the client's own event is in the log
+		for i := range 200 {
+			log.OnEvent(secrets.Event{Kind: secrets.EventAdopted, Time: time.Now(), Secret: "s", ARN: s.ARN(), Version: fmt.Sprint(i)})
+		}
+		events := look(t, h, "?secret=s").Secrets[0].Events
+		if len(events) != 50 || !strings.Contains(events[0].Text, "version 199 ") {
+			t.Errorf("%d events of one secret are kept, want the last 50", len(events))
+		}
+		long := errors.New(strings.Repeat("x", 10_000))
+		before := heap()
+		for i := range 20_000 {
+			log.OnEvent(secrets.Event{Kind: secrets.EventDropped, Time: time.Now(), Secret: fmt.Sprint("many/", i), Err: long})
+		}
+		if grown := int64(heap()) - int64(before); grown > 4<<20 {
+			t.Errorf("20,000 events have grown the log by %d bytes", grown)
+		}
+		p := look(t, h, "")
+		if n := len(p.Secrets); n < 900 || n > 1001 {
+			t.Errorf("a log of 1,000 events knows of %d secrets", n)
+		}
+		if events := look(t, h, "?secret=s").Secrets[0].Events; len(events) > 16 {
+			t.Errorf("the oldest timeline is kept: %d events", len(events))
+		}
+		runtime.KeepAlive(log)
+	})
 }
 
 // TestLostForADay shows a secret that is gone, and for how long.
@@ -123,25 +127,28 @@ func heap() uint64 {
 }
 
 func TestRepeatedFailuresAreOne(t *testing.T) {
-	srv := secretstest.New(t, secretstest.Secrets{"s": "hunter2"})
-	var log secretsdebug.Log
-	client, h := open(t, srv, &log)
-	s, err := client.Get(t.Context(), "s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	event := secrets.Event{Kind: secrets.EventFailed, Time: time.Now().Add(time.Second), Secret: "s", ARN: s.ARN()}
-	for i := range 100 {
-		event.Attempt, event.Class = i+1, secrets.ClassNetwork
-		if i >= 60 {
-			event.Class = secrets.ClassThrottled
+	synctest.Test(t, func(t *testing.T) {
+		srv := secretstest.New(t, secretstest.Secrets{"s": "hunter2"})
+		var log secretsdebug.Log
+		client, h := open(t, srv, &log)
+		s, err := client.Get(t.Context(), "s")
+		if err != nil {
+			t.Fatal(err)
 		}
-		log.OnEvent(event)
-	}
-	events := look(t, h, "?secret=s").Secrets[0].Events
-	if len(events) < 2 || events[0].Times != 40 || events[1].Times != 60 || !strings.Contains(events[1].Text, "network, 60 times in a row") {
-		t.Errorf("the timeline is %+v, want 60 and 40 failures as two events", events)
-	}
+		synctest.Wait() // the client's own event is in the log
+		event := secrets.Event{Kind: secrets.EventFailed, Time: time.Now().Add(time.Second), Secret: "s", ARN: s.ARN()}
+		for i := range 100 {
+			event.Attempt, event.Class = i+1, secrets.ClassNetwork
+			if i >= 60 {
+				event.Class = secrets.ClassThrottled
+			}
+			log.OnEvent(event)
+		}
+		events := look(t, h, "?secret=s").Secrets[0].Events
+		if len(events) < 2 || events[0].Times != 40 || events[1].Times != 60 || !strings.Contains(events[1].Text, "network, 60 times in a row") {
+			t.Errorf("the timeline is %+v, want 60 and 40 failures as two events", events)
+		}
+	})
 }
 
 func TestLogIsSafe(t *testing.T) {

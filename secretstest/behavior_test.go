@@ -77,6 +77,9 @@ func TestLagSeesEveryVersion(t *testing.T) {
 }
 
 func TestLedgerKeepsItsLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("15,000 requests, one after another")
+	}
 	for _, limit := range []int{1, 10, 1023, 1024, 1025, 3000} {
 		srv := secretstest.NewServer(&secretstest.Options{Ledger: limit, Secrets: secretstest.Secrets{"s": "x"}, TB: t})
 		c := srv.Client()

@@ -46,6 +46,9 @@ func TestManyPutsToOneSecret(t *testing.T) {
 // secrets: it must wait for a part of the time that the filter takes only. Of
 // several rounds the best counts, as the machine may be busy.
 func TestFilterDoesNotBlock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures time")
+	}
 	srv := filled(t, 100_000)
 	var longest, whole time.Duration
 	for range 10 {
@@ -85,6 +88,9 @@ func blocked(t *testing.T, srv *secretstest.Server) (longest, whole time.Duratio
 }
 
 func TestMemoryOfSecrets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures memory, of one goroutine")
+	}
 	used := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats

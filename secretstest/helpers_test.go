@@ -139,6 +139,9 @@ func TestLedger(t *testing.T) {
 }
 
 func TestLedgerLimit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("8,000 requests, one after another")
+	}
 	for limit, atMost := range map[int]int{-1: 0, 2000: 3100} { // a chunk more than the limit
 		srv := secretstest.NewServer(&secretstest.Options{Ledger: limit, Secrets: secretstest.Secrets{"s": "x"}, TB: t})
 		c := srv.Client()

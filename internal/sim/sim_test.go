@@ -30,13 +30,17 @@ func number(t *testing.T, name string, otherwise int) int {
 	return n
 }
 
-// TestSimulation runs SIM_SEEDS plans, from seed SIM_START on, and holds them
+// TestSimulation runs SIM_SEEDS plans (100, or 25 with -short), from seed SIM_START on, and holds them
 // to the rules of the oracle. SIM_SHRINK failing plans are shrunk and printed,
 // SIM_RULE names the only rule that counts, SIM_WITHOUT kinds, faults and flavors
 // of events that are left out of all plans, with commas between, and SIM_KEEP=1 prints the first as it is. SIM_HAZARDS=0 leaves out what ends
 // the process of a client that does not guard against it.
 func TestSimulation(t *testing.T) {
-	seeds, start := number(t, "SIM_SEEDS", 100), number(t, "SIM_START", 1)
+	usual := 100
+	if testing.Short() {
+		usual = 25
+	}
+	seeds, start := number(t, "SIM_SEEDS", usual), number(t, "SIM_START", 1)
 	shrinks, budget := number(t, "SIM_SHRINK", 1), number(t, "SIM_RUNS", 600)
 	hazards := number(t, "SIM_HAZARDS", 1) > 0
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // the same order each time

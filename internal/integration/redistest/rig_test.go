@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type rig struct {
 	srv    *secretstest.Server
 	client *secrets.Client
 	dialer *rediscred.Dialer
+	dials  sync.RWMutex // held for reading by each dial of a pool
 }
 
 func newRig(t *testing.T, s *dbserver.Server, o *rediscred.Options) *rig {
@@ -106,10 +108,23 @@ func (r *rig) wrongLogins() int {
 	return n
 }
 
+func (r *rig) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	r.dials.RLock()
+	defer r.dials.RUnlock()
+	return r.dialer.DialContext(ctx, network, addr)
+}
+
+// settle waits for the dials that are under way. On a busy machine one may take
+// longer than a rotation, and would send a password that went two rotations ago.
+func (r *rig) settle() {
+	r.dials.Lock()
+	defer r.dials.Unlock()
+}
+
 // pool makes a client whose connections live shortly.
 func (r *rig) pool(k redisclients.Kind, lifetime time.Duration) redisclients.Client {
 	r.Helper()
-	c, err := k.New(redisclients.Options{Addr: r.s.Addr(), Dial: r.dialer.DialContext, Size: 10, Lifetime: lifetime})
+	c, err := k.New(redisclients.Options{Addr: r.s.Addr(), Dial: r.dial, Size: 10, Lifetime: lifetime})
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -20,6 +20,7 @@ func TestTwoPasswords(t *testing.T) {
 		const rotations = 5
 		for range rotations {
 			r.rotate()
+			r.settle()
 			time.Sleep(20 * time.Millisecond)
 		}
 		if n := stop(); n < 100 {
@@ -32,20 +33,25 @@ func TestTwoPasswords(t *testing.T) {
 	})
 }
 
-// With a single password there is a window, which costs one wrong login.
+// With a single password there is a window, which costs one wrong login. On a
+// busy machine it may cost a second one, once in hundreds of rotations: see the
+// package's documentation.
 func TestSinglePassword(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k redisclients.Kind) {
 		r := newRig(t, redis.Server(t), nil)
 		stop := r.load(r.pool(k, 30*time.Millisecond), 10)
 		const rotations = 5
+		var wrong []int // after each
 		for range rotations {
 			r.rotateSingle(func() { time.Sleep(100 * time.Millisecond) })
+			r.settle()
 			time.Sleep(20 * time.Millisecond)
+			wrong = append(wrong, r.wrongLogins())
 		}
 		stop()
-		if got := r.wrongLogins(); got > rotations || got == 0 {
-			t.Errorf("got %d wrong logins in %d rotations, want at most one in each", got, rotations)
+		if got := r.wrongLogins(); got > rotations+1 || got == 0 {
+			t.Errorf("got %d wrong logins in %d rotations, want one in each, and two in one of them at most: %v so far after each", got, rotations, wrong)
 		}
 	})
 }

@@ -275,7 +275,10 @@ func runTask(s string) error {
 // statements are under way, and delivers all steps again.
 func TestCancelledInFlight(t *testing.T) {
 	t.Parallel()
-	const rounds = 60
+	rounds := 60
+	if testing.Short() {
+		rounds = 20
+	}
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()

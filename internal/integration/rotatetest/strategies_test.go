@@ -140,6 +140,11 @@ func TestPasswords(t *testing.T) {
 // rotated, with two passwords at once and with alternating users.
 func TestNoWindow(t *testing.T) {
 	t.Parallel()
+	const clients = 4
+	rotations := 40
+	if testing.Short() {
+		rotations = 10
+	}
 	for _, driver := range []string{"pgx", "mysql"} {
 		t.Run(driver, func(t *testing.T) {
 			t.Parallel()
@@ -151,7 +156,6 @@ func TestNoWindow(t *testing.T) {
 				t.Run(strat.name, func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, db, strat)
-					const rotations, clients = 40, 4
 					logins, refused := hammer(w, clients, func(turn func()) {
 						for range rotations {
 							w.run()
