@@ -94,19 +94,20 @@ func ExampleRefusedError() {
 	g := gate.New(nil)
 	defer g.Close()
 	login := gate.Login[net.Conn]{
-		Version: "v-1", Stage: secrets.Previous, Fallback: true, // a prober's: see secrets.Offer
+		Version: "v-1", Stage: secrets.Pending, Fallback: true, // a prober's: see secrets.Offer
 		Connect: func(context.Context) (net.Conn, error) { return nil, gate.Refused(errWrong) },
 	}
 	for range 2 {
 		_, err := gate.Run(context.Background(), g, login)
 		var refused *gate.RefusedError
 		if errors.As(err, &refused) {
-			fmt.Println("not offered:", refused.NotOffered(), "too soon:", refused.TooSoon())
+			known := !refused.NextOffer().IsZero()
+			fmt.Println("not offered:", refused.NotOffered(), "too soon:", refused.TooSoon(), "next offer known:", known)
 		}
 	}
 	// Output:
-	// not offered: false too soon: false
-	// not offered: true too soon: true
+	// not offered: false too soon: false next offer known: true
+	// not offered: true too soon: true next offer known: true
 }
 
 // What goes on at a gate, for a metric.
