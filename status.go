@@ -42,7 +42,7 @@ type Status struct {
 
 	Recent   []Event // what happened to it of late, oldest first, at most 16, without Err
 	Pins     []Event // the EventPinned of each handle that uses another version now
-	Refused  []Event // the EventRefused of each type that serves another version now, or none
+	Refused  []Event // the EventRefused of each type that serves another version now, or none, with Err
 	Watchers int     // Watch loops under way
 }
 
@@ -189,7 +189,7 @@ func (c *cache) pastStatusLocked(e *entry, st *Status) {
 	for _, sl := range e.slotsLocked() {
 		if r, ok := sl.refusedLocked(e.cur); ok {
 			ev := r.event(e.cur.v.id, 1)
-			ev.Err, ev.Secret, ev.ARN = nil, e.cur.v.name, e.cur.v.arn
+			ev.Secret, ev.ARN = e.cur.v.name, e.cur.v.arn
 			st.Refused = append(st.Refused, ev)
 		}
 	}
