@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // A Handle is a [*Ref] of whatever type, for [Load] and [Ready].
@@ -130,6 +131,9 @@ func (c *cache) whyNotReady(h Handle) error {
 	}
 	if f, ok := c.negative.failures.Peek(question{id: h.ID()}); ok {
 		return f.err
+	}
+	if since := c.outdated.sinceLocked(h.ID()); !since.IsZero() {
+		return fmt.Errorf("it is too old to be served: the service last confirmed it %s, see Options.MaxStale", since.UTC().Format(time.RFC3339))
 	}
 	return errNotCached
 }

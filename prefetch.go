@@ -252,7 +252,10 @@ func (p *prefetch) batchFailed(ctx context.Context, t *target, open map[string]b
 		if p.c.restoreAfter(ctx, id, err, p.keepLocked) {
 			continue
 		}
-		p.fail(id, opError("prefetch", id, err))
+		p.c.mu.Lock()
+		tooOld := p.c.tooOldErrorLocked(id, err)
+		p.c.mu.Unlock()
+		p.fail(id, opError("prefetch", id, tooOld))
 	}
 }
 
