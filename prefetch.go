@@ -27,6 +27,7 @@ const (
 // permission of its own, beside GetSecretValue on each secret) they are
 // fetched one by one, 16 at a time. After Close it returns [ErrClosed].
 func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
+	c.made()
 	if i := slices.Index(ids, ""); i >= 0 {
 		return fmt.Errorf("secrets: prefetch: id %d of %d: %w", i+1, len(ids), errNoID)
 	}

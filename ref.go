@@ -29,7 +29,8 @@ type Ref[T any] struct {
 	mu sync.Mutex // guards the making of a bound slot
 }
 
-// Bind returns a handle that reads the secret id as a T. It makes no request.
+// Bind returns a handle that reads the secret id as a T. It makes no request. It
+// panics if c is nil or was not made by [New].
 //
 // A string is the text of the secret, as it is; a []byte is a copy of the
 // value, text or binary; a *Secret is the version itself; any other T is what
@@ -75,10 +76,14 @@ func Bind[T any](c *Client, id string) *Ref[T] {
 // it may quote the value, but errors.Is finds it, and what its method PublicError
 // returns is shown, see Bind.
 func BindFunc[T any](c *Client, id string, decode func(*Secret) (T, error)) *Ref[T] {
+	if decode == nil {
+		panic("secrets: BindFunc: decode is nil")
+	}
 	return newRef(c, id, kindFunc(decode), true)
 }
 
 func newRef[T any](c *Client, id string, k *kind[T], bound bool) *Ref[T] {
+	c.made()
 	return &Ref[T]{c: c, id: id, kind: k, clone: k.clone, bound: bound}
 }
 
@@ -92,6 +97,9 @@ func (r *Ref[T]) Get(ctx context.Context) (T, error) {
 // get returns the value to copy, the zero value with an error. That Get is all
 // but this makes the copy into the caller's variable the only one.
 func (r *Ref[T]) get(ctx context.Context) (*T, error) {
+	if r == nil {
+		r.made()
+	}
 	if sl := r.slot.Load(); sl != nil && r.clone == nil {
 		if h := sl.shown.Load(); h != nil {
 			n := &r.c.counts.hits

@@ -51,6 +51,7 @@ type Status struct {
 // not cached it returns false and, if its last read failed a moment ago, a Status
 // with no more than ID, LastFailure and LastClass.
 func (c *Client) Status(id string) (Status, bool) {
+	c.made()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v, ok := c.index.Load(id); ok {
@@ -70,6 +71,7 @@ func (c *Client) Status(id string) (Status, bool) {
 // makes no request and does not count as a read. No lock is held while the loop's
 // body runs: what changes in the meantime may show or not.
 func (c *Client) Statuses() iter.Seq[Status] {
+	c.made()
 	return func(yield func(Status) bool) {
 		c.mu.Lock()
 		all := c.lru.Values()
@@ -109,6 +111,7 @@ func (c *cache) statuses(chunk []Status, all []*entry) (n int, left []*entry) {
 // are those of this handle and of its type alone. Serving is empty if the
 // secret was not read as a T yet.
 func (r *Ref[T]) Status() (Status, bool) {
+	r.made()
 	c := &r.c.cache
 	st, ok := r.c.Status(r.id)
 	if !ok {
