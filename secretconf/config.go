@@ -84,10 +84,18 @@ func Bind[T any](client *secrets.Client, o *Options) (*Config[T], error) {
 // to a secret that is not optional. After the client's Close it is
 // [secrets.ErrClosed].
 func (c *Config[T]) Get(ctx context.Context) (*T, error) {
+	c.isMade()
 	if s := c.shown.Load(); s != nil && (c.inMemory(s, s.versions) || s.newer != nil && c.inMemory(s, s.newer)) {
 		return s.value, nil
 	}
 	return c.slow(ctx)
+}
+
+// isMade panics if c was not made by Bind.
+func (c *Config[T]) isMade() {
+	if c == nil || c.turn == nil {
+		panic("secretconf: nil or zero Config; make one with secretconf.Bind")
+	}
 }
 
 // Err returns why the newest versions of the secrets are not in use, nil if they
@@ -227,6 +235,7 @@ func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
 // the loop goes on with the next change. It ends when ctx ends, silently, and
 // when the client is closed, with [secrets.ErrClosed].
 func (c *Config[T]) Watch(ctx context.Context) iter.Seq2[*T, error] {
+	c.isMade()
 	return func(yield func(*T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var watching sync.WaitGroup

@@ -33,6 +33,9 @@ const pageSize = 200
 // A request takes about as long as Client.Statuses does, and writes a page that
 // is bounded. It may be asked after Close, and shows an empty cache then.
 func Handler(client *secrets.Client, log *Log) http.Handler {
+	if client == nil {
+		panic("secretsdebug: Handler: the *secrets.Client is nil; make one with secrets.New, and check its error")
+	}
 	return &handler{src: client, log: log}
 }
 
