@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/internal/public"
 )
 
 // Options are the settings of a [Config]. A nil *Options and zero fields mean
@@ -224,7 +225,7 @@ func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
 	}
 	if v, ok := any(value).(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
-			return nil, &Error{invalid: func(target error) bool { return errors.Is(err, target) }}
+			return nil, &Error{invalid: func(target error) bool { return errors.Is(err, target) }, reason: public.Text(err)}
 		}
 	}
 	return value, nil

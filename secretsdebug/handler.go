@@ -33,9 +33,7 @@ const pageSize = 200
 // A request takes about as long as Client.Statuses does, and writes a page that
 // is bounded. It may be asked after Close, and shows an empty cache then.
 func Handler(client *secrets.Client, log *Log) http.Handler {
-	if client == nil {
-		panic("secretsdebug: Handler: the *secrets.Client is nil; make one with secrets.New, and check its error")
-	}
+	client.Statuses() // panics, and says why, where client was not made by secrets.New
 	return &handler{src: client, log: log}
 }
 

@@ -99,7 +99,8 @@ func TestMisuse(t *testing.T) {
 		{"panic: secretsagent: nil or zero Agent", func() error { return new(secretsagent.Agent).Ping(ctx) }},
 		{"error: snapshotfile: the path is empty", func() error { _, err := snapshotfile.New("").ReadSnapshot(ctx); return err }},
 		{"error: snapshotfile: the path is empty", func() error { return new(snapshotfile.Store).WriteSnapshot(ctx, nil) }},
-		{"panic: secretsdebug: Handler: the *secrets.Client is nil", func() error { secretsdebug.Handler(nil, nil); return nil }},
+		{"panic: secrets: the *Client is nil", func() error { secretsdebug.Handler(nil, nil); return nil }},
+		{"panic: secrets: zero Client", func() error { secretsdebug.Handler(&secrets.Client{}, nil); return nil }},
 		{"error: rotate: Handler.API is nil", func() error { return rotate.Run(ctx, nil, "a", nil) }},
 		{"error: rotate: Handler.API is a nil *secretsmanager.Client", func() error {
 			return rotate.Run(ctx, (*secretsmanager.Client)(nil), "a", &rotate.SQL{})
