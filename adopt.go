@@ -13,6 +13,7 @@ func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error)
 	}
 	e, placed := c.placeLocked(q, s)
 	c.negative.remove(question{id: q.id})
+	c.outdated.removeLocked(q.id, s.v.name, s.v.arn)
 	c.snapshot.allowLocked(q.id, s)
 	switch {
 	case !placed && e != nil:

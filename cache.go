@@ -38,6 +38,7 @@ type cache struct {
 	checks                   uint64 // counts checks, in the order in which they began
 	scheduler                scheduler
 	negative                 negativeCache
+	outdated                 outdated            // what became too old to be served
 	snapshot                 *keeper             // nil: there is none
 	failing                  map[*entry]struct{} // those whose last check failed
 	pinned                   int                 // handles that use another version than the current one

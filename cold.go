@@ -66,6 +66,7 @@ func (c *cache) coldFailed(q *claim, err error) error {
 		c.snapshot.refuseLocked(c, q.id, "")
 		return err
 	}
+	err = c.tooOldErrorLocked(q.id, err)
 	c.negative.add(question{id: q.id}, err, c.now())
 	return err
 }

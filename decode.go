@@ -8,6 +8,9 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+
+	"github.com/seed-74dc7b3e/secrets/internal/jsonshape"
+	"github.com/seed-74dc7b3e/secrets/internal/public"
 )
 
 // A kind knows how to make a T of a secret and how to hand it out.
@@ -15,6 +18,8 @@ type kind[T any] struct {
 	decode func(*Secret) (T, *DecodeError)
 	clone  func(*T) T // nil: a plain copy shares nothing that could be changed
 	always bool       // the newest version is returned even if it is of no use
+
+	shape *jsonshape.Shape // what tags of T ask of the JSON; nil: nothing
 }
 
 var kinds sync.Map // reflect.Type of T → *kind[T], of types without a function
@@ -41,6 +46,7 @@ func kindOf[T any]() *kind[T] {
 		k.decode = func(s *Secret) (v T, _ *DecodeError) { return any(s.Bytes()).(T), nil }
 	default:
 		k.decode = k.json
+		k.shape = jsonshape.Of(t)
 	}
 	actual, _ := kinds.LoadOrStore(t, k)
 	return actual.(*kind[T])
@@ -58,7 +64,7 @@ func kindFunc[T any](decode func(*Secret) (T, error)) *kind[T] {
 		defer k.recover(s, &de)
 		v, err := decode(s)
 		if err != nil {
-			de = k.undecodable(s, "the BindFunc function refused it")
+			de = k.undecodable(s, public.After("the BindFunc function refused it", err))
 			de.is = func(target error) bool { return errors.Is(err, target) }
 			return v, de
 		}
@@ -86,6 +92,10 @@ func (k *kind[T]) json(s *Secret) (v T, de *DecodeError) {
 		var zero T
 		return zero, k.explain(s, data, err)
 	}
+	if fault := k.shape.Check(data); fault != nil {
+		var zero T
+		return zero, k.faulty(s, fault)
+	}
 	return v, k.validate(s, &v)
 }
 
@@ -100,7 +110,7 @@ func (k *kind[T]) validate(s *Secret, v *T) *DecodeError {
 		return nil
 	}
 	if err := val.Validate(); err != nil {
-		de := k.undecodable(s, "its Validate method refused it")
+		de := k.undecodable(s, public.After("its Validate method refused it", err))
 		de.is = func(target error) bool { return errors.Is(err, target) }
 		return de
 	}
@@ -119,41 +129,54 @@ func (k *kind[T]) undecodable(s *Secret, reason string) *DecodeError {
 	return &DecodeError{SecretID: s.v.name, VersionID: s.v.id, Type: reflect.TypeFor[T]().String(), reason: reason}
 }
 
-// explain says where in the JSON the decoder gave up, without its error, which
-// quotes what it choked on.
+// faulty says what the JSON lacks, or has too much.
+func (k *kind[T]) faulty(s *Secret, fault *jsonshape.Fault) *DecodeError {
+	de := k.undecodable(s, fault.Reason())
+	de.Field, de.Type = fault.Field, fault.Type.String()
+	return de
+}
+
+// explain says where in the JSON the decoder gave up and what kind of value it
+// found there, without its error, which quotes what it choked on.
 func (k *kind[T]) explain(s *Secret, data []byte, err error) *DecodeError {
-	de := k.undecodable(s, "it does not fit")
+	const unfit = "it does not fit"
+	de := k.undecodable(s, unfit)
 	var syntax *json.SyntaxError
 	var fit *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
 		de.reason = "it is not JSON"
 		de.Offset = max(syntax.Offset, 1)
+		return de
 	case errors.As(err, &fit) && fit.Field != "":
 		de.Field = fit.Field
+		de.found = jsonshape.Found(fit.Value)
 		if fit.Type != nil {
 			de.Type = fit.Type.String()
 		}
 	default:
-		path, t := locate(reflect.TypeFor[T](), data)
+		path, t, raw := locate(reflect.TypeFor[T](), data)
 		if path != "" {
 			de.Field = path
 			de.Type = t.String()
 		}
+		de.found = jsonshape.Found(jsonshape.Kind(raw))
 	}
+	de.reason = public.After(unfit, err)
 	return de
 }
 
 // locate finds the field of t at which data does not decode, where the
 // decoder's error did not say it: the error came from a field's own method.
-func locate(t reflect.Type, data []byte) (string, reflect.Type) {
+// It returns the JSON of that field too, and data where it finds none.
+func locate(t reflect.Type, data []byte) (string, reflect.Type, []byte) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	var fields map[string]json.RawMessage
 	if t.Kind() != reflect.Struct || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) ||
 		json.Unmarshal(data, &fields) != nil {
-		return "", nil
+		return "", nil, data
 	}
 	for _, f := range reflect.VisibleFields(t) {
 		if !f.IsExported() || f.Anonymous {
@@ -167,11 +190,11 @@ func locate(t reflect.Type, data []byte) (string, reflect.Type) {
 			if !strings.EqualFold(key, name) || json.Unmarshal(raw, reflect.New(f.Type).Interface()) == nil {
 				continue
 			}
-			if path, ft := locate(f.Type, raw); path != "" {
-				return name + "." + path, ft
+			if path, ft, inner := locate(f.Type, raw); path != "" {
+				return name + "." + path, ft, inner
 			}
-			return name, f.Type
+			return name, f.Type, raw
 		}
 	}
-	return "", nil
+	return "", nil, data
 }

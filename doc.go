@@ -22,6 +22,9 @@
 //	ref := secrets.Bind[Login](client, "prod/db") // keep it: it is the fast way
 //	login, err := ref.Get(ctx)
 //
+// The tags secret:"required" and, on a blank field, secret:"strict" ask more of
+// the JSON, so that a misspelled key is an error: see [Bind].
+//
 // # Rotation
 //
 // While a password is being rotated there are moments in which the database

@@ -32,7 +32,10 @@ var (
 // A DecodeError says that a version of a secret did not decode into a type, or
 // that the type's Validate method refused it. It never holds a value, and it
 // does not wrap the decoder's error, which might. errors.Is sees the error that
-// Validate or a [BindFunc] function returned.
+// Validate or a [BindFunc] function returned; its text is part of the message
+// only where it has a method PublicError, see [Bind]. Where JSON does not fit the
+// message names the kind of value that was found: string, number, bool, null,
+// array or object.
 type DecodeError struct {
 	SecretID  string // the secret's name
 	VersionID string
@@ -41,6 +44,7 @@ type DecodeError struct {
 	Offset    int64  // the byte at which the JSON is malformed, 0 if it is not
 
 	reason string
+	found  string                  // in words, "" if it is not known
 	is     func(target error) bool // never the error itself, so that nothing prints it
 }
 
@@ -54,7 +58,11 @@ func (e *DecodeError) Error() string {
 	if e.Offset > 0 {
 		fmt.Fprintf(&b, " at byte %d", e.Offset)
 	}
-	fmt.Fprintf(&b, " (want %s)", e.Type)
+	if e.found != "" {
+		fmt.Fprintf(&b, " (want %s, found %s)", e.Type, e.found)
+	} else {
+		fmt.Fprintf(&b, " (want %s)", e.Type)
+	}
 	return b.String()
 }
 

@@ -204,6 +204,7 @@ func (c *cache) tooOldLocked(e *entry, was inService) {
 	if was.s != nil {
 		ev.Secret, ev.ARN, ev.Version = was.s.v.name, was.s.v.arn, was.s.v.id
 	}
+	c.outdated.addLocked(c.size, ev.Since, was.id, ev.Secret, ev.ARN)
 	c.tellLocked(e, ev)
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 )
 
 // A Handle is a [*Ref] of whatever type, for [Load] and [Ready].
@@ -14,6 +16,7 @@ type Handle interface {
 	Status() (Status, bool)
 
 	client() *Client
+	isMade() bool // by Bind or BindFunc
 	kindName() string
 	load(context.Context) error // reads and decodes
 	usable() bool               // a read would be served from memory, decoded if need be
@@ -35,9 +38,16 @@ func (r *Ref[T]) load(ctx context.Context) error {
 //
 // The error is nil or a [*LoadError] that lists every handle that has no usable
 // version, and what to do about it; after Close, and for more secrets than
-// Options.Size, it is another. A handle that keeps an older version, since the
+// Options.Size, it is another, and so it is for a handle that is nil or zero, or
+// has an empty id: then it says which, and nothing is fetched. A handle that keeps an older version, since the
 // current one does not decode or the service does not answer, is usable.
 func Load(ctx context.Context, handles ...Handle) error {
+	if err := checkHandles("load", handles); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(handles, func(h Handle) bool { return h.ID() == "" }); i >= 0 {
+		return fmt.Errorf("secrets: load: handle %d of %d: %w", i+1, len(handles), errNoID)
+	}
 	failed := map[*Client]map[string]error{}
 	for _, h := range handles {
 		if c := h.client(); failed[c] == nil {
@@ -101,6 +111,9 @@ func (c *Client) loadAll(ctx context.Context, handles []Handle) (map[string]erro
 // balancer would make an outage of it. Stats.StaleNow, Stats.Refused and
 // [Ref.Status] tell.
 func Ready(handles ...Handle) error {
+	if err := checkHandles("ready", handles); err != nil {
+		return err
+	}
 	e := &LoadError{}
 	for _, h := range handles {
 		if h.usable() {
@@ -130,6 +143,9 @@ func (c *cache) whyNotReady(h Handle) error {
 	}
 	if f, ok := c.negative.failures.Peek(question{id: h.ID()}); ok {
 		return f.err
+	}
+	if since := c.outdated.sinceLocked(h.ID()); !since.IsZero() {
+		return fmt.Errorf("it is too old to be served: the service last confirmed it %s, see Options.MaxStale", since.UTC().Format(time.RFC3339))
 	}
 	return errNotCached
 }

@@ -34,6 +34,7 @@ import (
 // event, which it does not quote, [ErrClosed] after Close, or that of a ctx that
 // has ended.
 func (c *Client) HandleEvent(ctx context.Context, data []byte) (checks bool, err error) {
+	c.made()
 	if err := ctx.Err(); err != nil {
 		return false, fmt.Errorf("secrets: handle event: %w", err)
 	}

@@ -27,6 +27,7 @@ const (
 // permission of its own, beside GetSecretValue on each secret) they are
 // fetched one by one, 16 at a time. After Close it returns [ErrClosed].
 func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
+	c.made()
 	if i := slices.Index(ids, ""); i >= 0 {
 		return fmt.Errorf("secrets: prefetch: id %d of %d: %w", i+1, len(ids), errNoID)
 	}
@@ -252,7 +253,10 @@ func (p *prefetch) batchFailed(ctx context.Context, t *target, open map[string]b
 		if p.c.restoreAfter(ctx, id, err, p.keepLocked) {
 			continue
 		}
-		p.fail(id, opError("prefetch", id, err))
+		p.c.mu.Lock()
+		tooOld := p.c.tooOldErrorLocked(id, err)
+		p.c.mu.Unlock()
+		p.fail(id, opError("prefetch", id, tooOld))
 	}
 }
 

@@ -29,13 +29,33 @@ type Ref[T any] struct {
 	mu sync.Mutex // guards the making of a bound slot
 }
 
-// Bind returns a handle that reads the secret id as a T. It makes no request.
+// Bind returns a handle that reads the secret id as a T. It makes no request. It
+// panics if c is nil or was not made by [New].
 //
 // A string is the text of the secret, as it is; a []byte is a copy of the
 // value, text or binary; a *Secret is the version itself; any other T is what
 // encoding/json makes of the value, of structs, pointers to structs and maps
 // for instance. If T or *T has a method Validate() error it is asked before a
-// version is adopted; it must not call the client.
+// version is adopted; it must not call the client. What it returns is hidden, as
+// it may quote the value, unless it declares itself fit to be shown: an error in
+// its chain with a method PublicError() string has that text shown in the
+// [*DecodeError], and so in logs, in [Status] and by [Load]. The same goes for the
+// errors of UnmarshalJSON and UnmarshalText methods and of [BindFunc].
+//
+// A JSON key that is misspelled leaves its field zero, unless the type asks for
+// more by tags:
+//
+//	type Login struct {
+//		_        struct{} `secret:"strict"`                     // no other keys
+//		Username string   `json:"username" secret:"required"`   // there, and not null
+//		Password string   `json:"password" secret:"required"`
+//	}
+//
+// A version whose JSON lacks a required field, or has a key that a strict struct
+// does not, does not decode. The tags count in nested structs too, and are looked
+// at once for each version. A struct is strict by itself: those in it are not,
+// unless they say so. Types with methods of their own to decode themselves, and
+// BindFunc, are left alone.
 //
 // What a T points to is shared by all its readers and must not be changed.
 // Maps and slices are copied at every read, unless they lie behind a pointer,
@@ -53,12 +73,17 @@ func Bind[T any](c *Client, id string) *Ref[T] {
 // function is called once for each version, and once more for one that [Try] came
 // upon before it was current. It must not call the client, and may
 // return an error or panic to refuse the version. Its error is not shown, since
-// it may quote the value, but errors.Is finds it.
+// it may quote the value, but errors.Is finds it, and what its method PublicError
+// returns is shown, see Bind.
 func BindFunc[T any](c *Client, id string, decode func(*Secret) (T, error)) *Ref[T] {
+	if decode == nil {
+		panic("secrets: BindFunc: decode is nil")
+	}
 	return newRef(c, id, kindFunc(decode), true)
 }
 
 func newRef[T any](c *Client, id string, k *kind[T], bound bool) *Ref[T] {
+	c.made()
 	return &Ref[T]{c: c, id: id, kind: k, clone: k.clone, bound: bound}
 }
 
@@ -72,6 +97,9 @@ func (r *Ref[T]) Get(ctx context.Context) (T, error) {
 // get returns the value to copy, the zero value with an error. That Get is all
 // but this makes the copy into the caller's variable the only one.
 func (r *Ref[T]) get(ctx context.Context) (*T, error) {
+	if r == nil {
+		r.made()
+	}
 	if sl := r.slot.Load(); sl != nil && r.clone == nil {
 		if h := sl.shown.Load(); h != nil {
 			n := &r.c.counts.hits

@@ -247,7 +247,10 @@ func (r *router) ask(account, region string) (api API, err error) {
 			api, err = nil, fmt.Errorf("Options.APIFor panicked (with a %T)", p)
 		}
 	}()
-	return r.apiFor(account, region), nil
+	if api = r.apiFor(account, region); api != nil && isNil(api) {
+		return nil, fmt.Errorf("Options.APIFor returned a nil %T for account %q in region %q: it must be an API, or nil itself", api, account, region)
+	}
+	return api, nil
 }
 
 // targetOf returns the target of secrets of an account, "" for that of names, in

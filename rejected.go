@@ -32,6 +32,9 @@ func Rejected(err error) error {
 // RejectedIf is [Rejected] if is(err) holds, and err otherwise. A nil err stays
 // nil and is not asked about.
 func RejectedIf(err error, is func(error) bool) error {
+	if is == nil {
+		panic("secrets: RejectedIf: is is nil")
+	}
 	if err != nil && is(err) {
 		return Rejected(err)
 	}

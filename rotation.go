@@ -35,6 +35,7 @@ type TryOptions struct {
 // WithTry returns a new handle of the same secret with other options for
 // [Try]. It shares nothing with r that was learnt of a rotation.
 func (r *Ref[T]) WithTry(o *TryOptions) *Ref[T] {
+	r.made()
 	n := newRef(r.c, r.id, r.kind, r.bound)
 	if o != nil {
 		n.try.stages = slices.Clone(o.Stages)
@@ -49,6 +50,7 @@ func (r *Ref[T]) WithTry(o *TryOptions) *Ref[T] {
 // long as DescribeSecret says so, and where the service does not answer, for 15
 // minutes, or twice Options.TTL if that is longer.
 func (r *Ref[T]) Rotating() bool {
+	r.made()
 	return r.try.busy.Load() || r.c.outstanding(r.id)
 }
 
@@ -57,6 +59,7 @@ func (r *Ref[T]) Rotating() bool {
 // or only a value that is too old to be served, and after Close, it returns the
 // zero value and false. A version that was never read as a T is decoded.
 func (r *Ref[T]) Peek() (T, bool) {
+	r.made()
 	h := r.peek()
 	if h == nil {
 		var zero T
@@ -84,6 +87,9 @@ func (r *Ref[T]) peekedHits(h *decoded[T]) *striped {
 
 // Try is [TryOffer] for a use that needs to know no more than the value.
 func Try[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, T) (R, error)) (R, error) {
+	if use == nil {
+		panic("secrets: Try: use is nil")
+	}
 	h, quiet, err := r.first(ctx)
 	if err != nil {
 		var zero R
@@ -136,6 +142,9 @@ func ofOffer[T, R any](use func(context.Context, T) (R, error)) func(context.Con
 // an error is returned in place of waiting; that is found out by the context
 // that use was given, so use must hand that on.
 func TryOffer[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, Offer[T]) (R, error)) (R, error) {
+	if use == nil {
+		panic("secrets: TryOffer: use is nil")
+	}
 	h, quiet, err := r.first(ctx)
 	if err != nil {
 		var zero R
@@ -154,6 +163,7 @@ func TryOffer[T, R any](ctx context.Context, r *Ref[T], use func(context.Context
 // first returns the current version. quiet reports that nothing was rejected
 // and nothing is pinned, so that it may be used without asking further.
 func (r *Ref[T]) first(ctx context.Context) (h *decoded[T], quiet bool, err error) {
+	r.made()
 	quiet = !r.try.busy.Load()
 	h, err = r.decodedCurrent(ctx)
 	return h, quiet && !r.try.busy.Load(), err
@@ -167,6 +177,7 @@ func (r *Ref[T]) decodedCurrent(ctx context.Context) (*decoded[T], error) {
 			return h, nil
 		}
 	}
+	r.made()
 	h, err := r.slow(ctx)
 	if err != nil {
 		return nil, opError("get", r.id, err)

@@ -38,29 +38,29 @@ type version struct {
 }
 
 // Name returns the secret's name.
-func (s *Secret) Name() string { return s.v.name }
+func (s *Secret) Name() string { return s.version().name }
 
 // ARN returns the secret's full ARN.
-func (s *Secret) ARN() string { return s.v.arn }
+func (s *Secret) ARN() string { return s.version().arn }
 
 // VersionID returns the version's id.
-func (s *Secret) VersionID() string { return s.v.id }
+func (s *Secret) VersionID() string { return s.version().id }
 
 // Stages returns the staging labels that were on the version when it was
 // fetched; they may have moved since.
-func (s *Secret) Stages() []string { return slices.Clone(*s.v.stages) }
+func (s *Secret) Stages() []string { return slices.Clone(*s.version().stages) }
 
 // CreatedDate returns when the version was made, the zero time if the service
 // did not say.
 func (s *Secret) CreatedDate() time.Time {
-	if s.v.created == 0 {
+	if s.version().created == 0 {
 		return time.Time{}
 	}
 	return time.Unix(0, s.v.created)
 }
 
 // IsBinary reports whether the value is a SecretBinary.
-func (s *Secret) IsBinary() bool { return s.v.binary }
+func (s *Secret) IsBinary() bool { return s.version().binary }
 
 // Text returns the value of a text secret, the SecretString. For a binary
 // secret it returns an error.
@@ -73,7 +73,7 @@ func (s *Secret) Text() (string, error) {
 
 // Bytes returns a copy of the value, of a text secret as well as of a binary one.
 func (s *Secret) Bytes() []byte {
-	return []byte(*s.v.value)
+	return []byte(*s.version().value)
 }
 
 // String returns the secret's name and version id.

@@ -21,10 +21,14 @@ type Client struct{ cache }
 
 // New returns a Client that asks api, usually a *secretsmanager.Client. Nil
 // options mean the defaults. It makes no request; an error names the field of
-// Options that makes no sense.
+// Options that makes no sense, or says that api is nil, or a nil pointer. A Client
+// that New did not make panics when it is used.
 func New(api API, opts *Options) (*Client, error) {
-	if api == nil {
+	switch {
+	case api == nil:
 		return nil, errors.New("secrets: New: api is nil")
+	case isNil(api):
+		return nil, fmt.Errorf("secrets: New: api is a nil %T", api)
 	}
 	if err := opts.check(); err != nil {
 		return nil, err
@@ -66,6 +70,9 @@ func New(api API, opts *Options) (*Client, error) {
 // The errors of the service can be had by errors.As, as the types that the
 // SDK has for them; a failure is remembered for one to ten seconds.
 func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
+	if c == nil {
+		c.made()
+	}
 	if v, ok := c.index.Load(id); ok {
 		e := v.(*entry)
 		if s := e.fast.Load(); s != nil {
@@ -77,6 +84,7 @@ func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
 			return s, nil
 		}
 	}
+	c.made()
 	_, s, err := c.current(ctx, id)
 	if err != nil {
 		return nil, opError("get", id, err)
@@ -88,6 +96,9 @@ func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
 // may be, and [Client.Get] for what blocks. The version is decoded once, not at
 // every call.
 func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
+	if c == nil {
+		c.made()
+	}
 	if e, s := c.lookup(id); s != nil {
 		if sl := slotFor[T](e); sl != nil {
 			if h := sl.shown.Load(); h != nil {
@@ -116,6 +127,7 @@ func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secr
 	if sel.isCurrent() {
 		return c.Get(ctx, id)
 	}
+	c.made()
 	if err := sel.check(); err != nil {
 		return nil, opError("get", id, err)
 	}
@@ -137,6 +149,7 @@ func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secr
 // DescribeSecret the custom labels are left out. After Close it returns
 // [ErrClosed].
 func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
+	c.made()
 	all, err := c.allVersions(ctx, id)
 	if err != nil {
 		return nil, opError("versions", id, err)
@@ -155,6 +168,7 @@ func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
 // adopted only when a second check agrees: the first may have been answered by
 // a replica that lags.
 func (c *Client) Refresh(ctx context.Context, id string) error {
+	c.made()
 	err := c.run(ctx, func(ctx context.Context) error { return c.refreshNow(ctx, id) })
 	if err != nil {
 		return opError("refresh", id, err)
@@ -186,6 +200,7 @@ func (c *cache) isEmpty(e *entry) bool {
 
 // Stats returns what the client counted so far.
 func (c *Client) Stats() Stats {
+	c.made()
 	s := c.counts.stats()
 	s.EventsDropped = c.events.dropped.Load()
 	c.mu.Lock()
@@ -200,6 +215,7 @@ func (c *Client) Stats() Stats {
 // and so do reads that are waiting; Watch loops yield it and end. Close may be
 // called more than once and always returns nil.
 func (c *Client) Close() error {
+	c.made()
 	c.close()
 	return nil
 }

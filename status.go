@@ -42,7 +42,7 @@ type Status struct {
 
 	Recent   []Event // what happened to it of late, oldest first, at most 16, without Err
 	Pins     []Event // the EventPinned of each handle that uses another version now
-	Refused  []Event // the EventRefused of each type that serves another version now, or none
+	Refused  []Event // the EventRefused of each type that serves another version now, or none, with Err
 	Watchers int     // Watch loops under way
 }
 
@@ -51,6 +51,7 @@ type Status struct {
 // not cached it returns false and, if its last read failed a moment ago, a Status
 // with no more than ID, LastFailure and LastClass.
 func (c *Client) Status(id string) (Status, bool) {
+	c.made()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if v, ok := c.index.Load(id); ok {
@@ -70,6 +71,7 @@ func (c *Client) Status(id string) (Status, bool) {
 // makes no request and does not count as a read. No lock is held while the loop's
 // body runs: what changes in the meantime may show or not.
 func (c *Client) Statuses() iter.Seq[Status] {
+	c.made()
 	return func(yield func(Status) bool) {
 		c.mu.Lock()
 		all := c.lru.Values()
@@ -109,6 +111,7 @@ func (c *cache) statuses(chunk []Status, all []*entry) (n int, left []*entry) {
 // are those of this handle and of its type alone. Serving is empty if the
 // secret was not read as a T yet.
 func (r *Ref[T]) Status() (Status, bool) {
+	r.made()
 	c := &r.c.cache
 	st, ok := r.c.Status(r.id)
 	if !ok {
@@ -189,7 +192,7 @@ func (c *cache) pastStatusLocked(e *entry, st *Status) {
 	for _, sl := range e.slotsLocked() {
 		if r, ok := sl.refusedLocked(e.cur); ok {
 			ev := r.event(e.cur.v.id, 1)
-			ev.Err, ev.Secret, ev.ARN = nil, e.cur.v.name, e.cur.v.arn
+			ev.Secret, ev.ARN = e.cur.v.name, e.cur.v.arn
 			st.Refused = append(st.Refused, ev)
 		}
 	}

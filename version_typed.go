@@ -42,6 +42,7 @@ func (v Version[T]) MarshalText() ([]byte, error) { return []byte(v.String()), n
 // long as it is cached. It blocks and fails as [Client.GetVersion] does; a
 // version that does not decode is a [*DecodeError].
 func (r *Ref[T]) Version(ctx context.Context, sel Selector) (Version[T], error) {
+	r.made()
 	if sel.isCurrent() {
 		h, err := r.decodedCurrent(ctx)
 		if err != nil {
@@ -71,6 +72,7 @@ func (r *Ref[T]) Version(ctx context.Context, sel Selector) (Version[T], error) 
 // element is not the current one: ask [Version.Has]. Versions blocks and fails
 // as [Client.Versions] does.
 func (r *Ref[T]) Versions(ctx context.Context) ([]Version[T], error) {
+	r.made()
 	all, err := r.c.Versions(ctx, r.id)
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ import (
 // [ErrClosed]. Where nothing runs in the background ([RefreshOnRead]) the loop
 // itself asks the service once in each TTL.
 func (r *Ref[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
+	r.made()
 	return func(yield func(T, error) bool) {
 		w := watch[T]{r: r}
 		for ctx.Err() == nil {

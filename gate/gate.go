@@ -85,11 +85,19 @@ func New(o *Options) *Gate {
 	return g
 }
 
+// isMade panics if g was not made by New.
+func (g *Gate) isMade() {
+	if g == nil || g.end == nil {
+		panic("gate: nil or zero Gate; make one with gate.New")
+	}
+}
+
 // Close ends the logins that wait and those that are under way, which return
 // [secrets.ErrClosed], as all do from then on. It does not wait for a Connect
 // that ignores its context: the connection that it returns is closed. Close may be
 // called more than once.
 func (g *Gate) Close() {
+	g.isMade()
 	g.mu.Lock()
 	g.closed = true
 	for _, timer := range []*time.Timer{g.timer, g.sendTimer} {
@@ -178,6 +186,10 @@ var errClosed = fmt.Errorf("gate: %w", secrets.ErrClosed)
 // made. connect says with [Refused] that the server refused the version; any
 // other error ends Try. It calls [Hold] before it sends the password.
 func Try[T any, C Conn](ctx context.Context, g *Gate, r *secrets.Ref[T], connect func(context.Context, secrets.Offer[T]) (C, error)) (C, error) {
+	g.isMade()
+	if connect == nil {
+		panic("gate: Try: connect is nil")
+	}
 	ticket := g.Ticket()
 	conn, err := secrets.TryOffer(ctx, r, func(ctx context.Context, o secrets.Offer[T]) (C, error) {
 		return Run(ctx, g, Login[C]{

@@ -69,6 +69,10 @@ type Login[C Conn] struct {
 // connection it may bring is closed.
 func Run[C Conn](ctx context.Context, g *Gate, l Login[C]) (C, error) {
 	var none C
+	g.isMade()
+	if l.Connect == nil {
+		panic("gate: Run: Login.Connect is nil")
+	}
 	if l.Ticket == 0 {
 		l.Ticket = g.Ticket()
 	}

@@ -29,6 +29,9 @@ type Transport struct {
 // The client that ref belongs to must outlive the transport. After its Close
 // requests fail with [secrets.ErrClosed].
 func New[T any](ref *secrets.Ref[T], set func(*http.Request, T) error, o *Options) *Transport {
+	if set == nil {
+		panic("httpcred: New: set is nil; use Bearer, Basic, Header, or a function of your own")
+	}
 	s := &source[T]{Options: o.withDefaults(), set: set}
 	s.ref.Store(ref.WithTry(s.try()))
 	return &Transport{id: ref.ID(), base: s.Base, round: s.round}
@@ -38,7 +41,12 @@ func New[T any](ref *secrets.Ref[T], set func(*http.Request, T) error, o *Option
 // transport does, and for the time that it takes to read the secret if that is
 // not cached. An error from reading the secret is that of [secrets.Ref.Get];
 // those of the base transport are returned as they are.
-func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.round(r) }
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t == nil || t.round == nil {
+		panic("httpcred: nil or zero Transport; make one with httpcred.New")
+	}
+	return t.round(r)
+}
 
 // CloseIdleConnections closes those of the base transport.
 func (t *Transport) CloseIdleConnections() {

@@ -49,9 +49,17 @@ func (d *Dialer) bind() *secrets.Ref[*version] {
 	return secrets.BindFunc(d.client, d.id, d.decode).WithTry(&secrets.TryOptions{Stages: d.options.Stages, Pause: retryPause})
 }
 
+// isMade panics if d was not made by New.
+func (d *Dialer) isMade() {
+	if d == nil || d.ref == nil {
+		panic("rediscred: nil or zero Dialer; make one with rediscred.New")
+	}
+}
+
 // Addr returns host:port of the secret, for a client's configuration; the port
 // is 6379 where the secret has none. It is an error if the secret names no host.
 func (d *Dialer) Addr(ctx context.Context) (string, error) {
+	d.isMade()
 	v, err := d.ref.Get(ctx)
 	if err != nil {
 		return "", d.explain(err)
@@ -78,6 +86,7 @@ func (d *Dialer) Addr(ctx context.Context) (string, error) {
 // context ends while the verdict is on its way goes on without its caller for
 // at most a second, to learn whether the server takes the password.
 func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	d.isMade()
 	if d.closing.Err() != nil {
 		return nil, d.closedError()
 	}
@@ -120,6 +129,7 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 // [secrets.ErrClosed], as all do from then on. Connections that are open stay
 // so. Close may be called more than once; it returns nil.
 func (d *Dialer) Close() error {
+	d.isMade()
 	d.mu.Lock()
 	for _, n := range d.nodes {
 		n.gate.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -61,8 +62,17 @@ func (h Handler) check() error {
 		return errors.New("rotate: Handler.API is nil")
 	case h.Rotator == nil:
 		return errors.New("rotate: Handler.Rotator is nil")
+	case isNil(h.API):
+		return fmt.Errorf("rotate: Handler.API is a nil %T", h.API)
+	case isNil(h.Rotator):
+		return fmt.Errorf("rotate: Handler.Rotator is a nil %T", h.Rotator)
 	}
 	return nil
+}
+
+func isNil(x any) bool {
+	v := reflect.ValueOf(x)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 func (h Handler) lag() time.Duration {

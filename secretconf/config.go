@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/internal/public"
 )
 
 // Options are the settings of a [Config]. A nil *Options and zero fields mean
@@ -84,10 +85,18 @@ func Bind[T any](client *secrets.Client, o *Options) (*Config[T], error) {
 // to a secret that is not optional. After the client's Close it is
 // [secrets.ErrClosed].
 func (c *Config[T]) Get(ctx context.Context) (*T, error) {
+	c.isMade()
 	if s := c.shown.Load(); s != nil && (c.inMemory(s, s.versions) || s.newer != nil && c.inMemory(s, s.newer)) {
 		return s.value, nil
 	}
 	return c.slow(ctx)
+}
+
+// isMade panics if c was not made by Bind.
+func (c *Config[T]) isMade() {
+	if c == nil || c.turn == nil {
+		panic("secretconf: nil or zero Config; make one with secretconf.Bind")
+	}
 }
 
 // Err returns why the newest versions of the secrets are not in use, nil if they
@@ -216,7 +225,7 @@ func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
 	}
 	if v, ok := any(value).(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
-			return nil, &Error{invalid: func(target error) bool { return errors.Is(err, target) }}
+			return nil, &Error{invalid: func(target error) bool { return errors.Is(err, target) }, reason: public.Text(err)}
 		}
 	}
 	return value, nil
@@ -227,6 +236,7 @@ func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
 // the loop goes on with the next change. It ends when ctx ends, silently, and
 // when the client is closed, with [secrets.ErrClosed].
 func (c *Config[T]) Watch(ctx context.Context) iter.Seq2[*T, error] {
+	c.isMade()
 	return func(yield func(*T, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		var watching sync.WaitGroup

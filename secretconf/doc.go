@@ -24,7 +24,9 @@
 //
 // The secrets are fetched together, 20 a request, and each once however many
 // fields it fills. What is wrong is returned at once: an [*Error] names every
-// field that cannot be filled. Where *T has a method Validate() error it is asked
+// field that cannot be filled. A struct that is read as JSON may ask for its fields
+// by the tags `secret:"required"` and `secret:"strict"`, as [secrets.Bind] has
+// them, and an error's method PublicError shows its text as there. Where *T has a method Validate() error it is asked
 // about the whole.
 //
 // A Config is never a mixture: [Config.Get] returns a pointer to a struct that

@@ -12,7 +12,8 @@ import (
 type Error struct {
 	Fields []FieldError
 
-	invalid func(target error) bool // what Validate returned is never shown
+	invalid func(target error) bool // what Validate returned is not shown
+	reason  string                  // but for what its PublicError method says
 }
 
 // A FieldError says why one field cannot be filled.
@@ -26,7 +27,11 @@ type FieldError struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.invalid != nil {
-		return "secretconf: the struct's Validate method refused it"
+		text := "secretconf: the struct's Validate method refused it"
+		if e.reason != "" {
+			text += ": " + e.reason
+		}
+		return text
 	}
 	for i, f := range e.Fields {
 		if i > 0 {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/internal/jsonshape"
+	"github.com/seed-74dc7b3e/secrets/internal/public"
 )
 
 // A field is one field of a T that a secret fills.
@@ -141,10 +143,7 @@ func (f *field) set(root reflect.Value, s *secrets.Secret) error {
 		if err != nil || raw == nil {
 			return err
 		}
-		if json.Unmarshal(raw, v.Addr().Interface()) != nil {
-			return errNoFit
-		}
-		return nil
+		return fit(raw, v)
 	}
 	text, isText := v.Addr().Interface().(encoding.TextUnmarshaler)
 	switch {
@@ -165,9 +164,29 @@ func (f *field) set(root reflect.Value, s *secrets.Secret) error {
 	case v.Type() == reflect.TypeFor[[]byte]():
 		v.SetBytes(value)
 	default:
-		if string(bytes.TrimSpace(value)) == "null" || json.Unmarshal(value, v.Addr().Interface()) != nil {
+		if string(bytes.TrimSpace(value)) == "null" {
 			return errNoFit
 		}
+		return fit(value, v)
+	}
+	return nil
+}
+
+// fit decodes raw into v. As with secrets.Bind the tags of a struct may ask for
+// fields that are there, and for no others.
+func fit(raw []byte, v reflect.Value) error {
+	if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil {
+		reason := fmt.Sprintf("the value does not fit %v (not shown)", v.Type())
+		if found := jsonshape.Found(jsonshape.Kind(raw)); found != "" {
+			reason = fmt.Sprintf("the value does not fit %v: found %s", v.Type(), found)
+		}
+		return errors.New(public.After(reason, err))
+	}
+	if fault := jsonshape.Of(v.Type()).Check(raw); fault != nil {
+		if fault.Field != "" {
+			return fmt.Errorf("JSON field %q: %s", fault.Field, fault.Reason())
+		}
+		return errors.New(fault.Reason())
 	}
 	return nil
 }

@@ -49,6 +49,13 @@ type Agent struct {
 	tokens *tokens
 }
 
+// isMade panics if a was not made by New.
+func (a *Agent) isMade() {
+	if a == nil || a.client == nil {
+		panic("secretsagent: nil or zero Agent; make one with secretsagent.New")
+	}
+}
+
 // New returns an Agent. It makes no request and reads no token.
 func New(o *Options) (*Agent, error) {
 	at := "http://localhost:" + port()
@@ -115,6 +122,7 @@ func (a *Agent) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecret
 	if in == nil || in.SecretId == nil || *in.SecretId == "" {
 		return nil, errors.New("secretsagent: the secret id is empty")
 	}
+	a.isMade()
 	q := url.Values{"secretId": {*in.SecretId}}
 	if in.VersionId != nil {
 		q.Set("versionId", *in.VersionId)
@@ -166,6 +174,7 @@ func (a *Agent) untilReady(ctx context.Context, q url.Values, token string) (rep
 // Ping returns nil if an agent answers that is healthy. The Lambda extension
 // has no such request.
 func (a *Agent) Ping(ctx context.Context) error {
+	a.isMade()
 	r, err := a.ask(ctx, "/ping", "")
 	switch {
 	case err != nil:

@@ -33,6 +33,7 @@ const pageSize = 200
 // A request takes about as long as Client.Statuses does, and writes a page that
 // is bounded. It may be asked after Close, and shows an empty cache then.
 func Handler(client *secrets.Client, log *Log) http.Handler {
+	client.Statuses() // panics, and says why, where client was not made by secrets.New
 	return &handler{src: client, log: log}
 }
 

@@ -92,6 +92,13 @@ func New(client *secrets.Client, secretID string, o *Options) *Keys {
 	return k
 }
 
+// isMade panics if k was not made by New.
+func (k *Keys) isMade() {
+	if k == nil || k.ref == nil {
+		panic("signing: nil or zero Keys; make them with signing.New")
+	}
+}
+
 // Sign signs a message with the key that [Keys.Signer] returns, and returns the
 // key's id beside the signature.
 func (k *Keys) Sign(ctx context.Context, message []byte) (keyID string, signature []byte, err error) {
@@ -119,6 +126,7 @@ func (k *Keys) Verify(ctx context.Context, keyID string, message, signature []by
 // that is too new for every verifier to know it, the one that signed before. It
 // blocks and fails as [secrets.Ref.Get] does.
 func (k *Keys) Signer(ctx context.Context) (*Key, error) {
+	k.isMade()
 	key, err := k.ref.Get(ctx)
 	if err != nil {
 		return nil, err
@@ -176,6 +184,7 @@ func (k *Keys) hasLead(current *Key) bool {
 // answer is there or ctx ends. Where there is no such key it returns
 // [ErrUnknownKey].
 func (k *Keys) Key(ctx context.Context, id string) (*Key, error) {
+	k.isMade()
 	all, err := k.all(ctx)
 	if key := all[id]; key != nil || err != nil {
 		return key, err
@@ -188,6 +197,7 @@ func (k *Keys) Key(ctx context.Context, id string) (*Key, error) {
 
 // all returns every key that verifies, by its id.
 func (k *Keys) all(ctx context.Context) (map[string]*Key, error) {
+	k.isMade()
 	versions, err := k.ref.Versions(ctx)
 	if err != nil {
 		return nil, err

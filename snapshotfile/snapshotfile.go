@@ -29,6 +29,8 @@ const MaxSize = 1 << 28
 // multiple goroutines. It fits secrets.Snapshot.Store.
 type Store struct{ path string }
 
+var errNoPath = errors.New("snapshotfile: the path is empty; make a Store with snapshotfile.New")
+
 // New returns a store for the file with the given path. The directory must
 // exist when a snapshot is written. New does not touch the disk.
 func New(path string) *Store { return &Store{path} }
@@ -38,6 +40,9 @@ func New(path string) *Store { return &Store{path} }
 func (s *Store) ReadSnapshot(ctx context.Context) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if s.path == "" {
+		return nil, errNoPath
 	}
 	f, err := os.Open(s.path)
 	if err != nil {
@@ -60,6 +65,9 @@ func (s *Store) ReadSnapshot(ctx context.Context) ([]byte, error) {
 func (s *Store) WriteSnapshot(ctx context.Context, data []byte) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if s.path == "" {
+		return errNoPath
 	}
 	s.sweep()
 	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+infix+"*") // with mode 0600

@@ -69,11 +69,21 @@ var _ interface {
 //
 // The client must outlive the connector, and is not closed with it.
 func New(client *secrets.Client, secretID string, open func(Login) (driver.Connector, error), o *Options) *Connector {
+	if open == nil {
+		panic("sqlcred: New: open is nil; give it the function that makes a driver's connector, or use OpenDB")
+	}
 	c := &Connector{client: client, id: secretID, open: open, options: o.orDefault()}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.ref = secrets.BindFunc(client, secretID, c.decode).WithTry(&secrets.TryOptions{Stages: c.options.Stages, Pause: retryPause})
 	c.gate = gate.New(&gate.Options{MaxLogins: c.options.MaxLogins, RetriesPerHour: c.options.RetriesPerHour, Rotating: c.ref.Rotating})
 	return c
+}
+
+// isMade panics if c was not made by New.
+func (c *Connector) isMade() {
+	if c == nil || c.ref == nil {
+		panic("sqlcred: nil or zero Connector; make one with sqlcred.New")
+	}
 }
 
 // Connect logs in and returns the connection. It offers the server the version
@@ -97,6 +107,7 @@ func New(client *secrets.Client, secretID string, open func(Login) (driver.Conne
 // when its context ends goes on without its caller for a second, to learn
 // whether the server takes the password; the connection is closed.
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
+	c.isMade()
 	if c.closing.Err() != nil {
 		return nil, c.closedError()
 	}
@@ -148,6 +159,7 @@ func (c *Connector) Driver() driver.Driver {
 // open stay so. Close may be called more than once; [database/sql.DB.Close]
 // calls it.
 func (c *Connector) Close() error {
+	c.isMade()
 	c.close()
 	c.gate.Close()
 	passwords := c.made.passwords()

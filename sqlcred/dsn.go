@@ -1,6 +1,7 @@
 package sqlcred
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -28,9 +29,21 @@ func (l Login) DSN(driverName string, params map[string]string) (string, error) 
 	}
 	dsn, err := dblogin.DSN(l.plain(), driverName, values)
 	if err != nil {
-		return "", fmt.Errorf("sqlcred: data source name: %w", err)
+		return "", fmt.Errorf("sqlcred: data source name: %w%s", err, remedy(err))
 	}
 	return dsn, nil
+}
+
+// remedy says where what a login lacks may come from.
+func remedy(err error) string {
+	var missing *dblogin.MissingError
+	switch {
+	case !errors.As(err, &missing):
+		return ""
+	case missing.Field == "host":
+		return ": set Options.Host, or give the secret a field for it"
+	}
+	return fmt.Sprintf(": give the secret a field %q, or name the one that it has in Options.Keys", missing.Field)
 }
 
 // plain returns the login in the form that internal/dblogin takes.

@@ -22,6 +22,7 @@ type Status struct {
 // no login, and waits for neither. After Close the gate's counts fall to zero as
 // those who log in leave.
 func (c *Connector) Status() Status {
+	c.isMade()
 	s := Status{Rotating: c.ref.Rotating(), WrongLogins: c.wrong.Load()}
 	s.UnderWay, s.Waiting = c.gate.Counts()
 	s.Secret, _ = c.ref.Status()

@@ -92,6 +92,9 @@ func contextOf(h interface{ Context() context.Context }) context.Context {
 // cached is returned at once; Get blocks and fails as [secrets.Ref.Get] does. A
 // secret of which no version is a certificate is a [*secrets.DecodeError].
 func (c *Certificate) Get(ctx context.Context) (*tls.Certificate, error) {
+	if c == nil || c.ref == nil {
+		panic("tlscred: nil or zero Certificate; make one with tlscred.New")
+	}
 	current, err := c.ref.Get(ctx)
 	if err != nil && !errors.As(err, new(*secrets.DecodeError)) {
 		return nil, err

@@ -41,6 +41,9 @@ func NewPool(client *secrets.Client, secretID string) *Pool {
 // and fails as [secrets.Ref.Versions] does. A version that does not parse is left
 // out, and an error if no other is left.
 func (p *Pool) Get(ctx context.Context) (*x509.CertPool, error) {
+	if p == nil || p.ref == nil {
+		panic("tlscred: nil or zero Pool; make one with tlscred.NewPool")
+	}
 	all, err := p.ref.Versions(ctx)
 	if err != nil {
 		return nil, err
@@ -77,6 +80,9 @@ func (p *Pool) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 // adds to the one that is returned here does not get there, so NextProtos has to
 // be set in base; where it is not, it is that of net/http: h2 and http/1.1.
 func ServerConfig(cert *Certificate, clients *Pool, base *tls.Config) *tls.Config {
+	if cert == nil {
+		panic("tlscred: ServerConfig: cert is nil; make one with tlscred.New")
+	}
 	cfg := &tls.Config{}
 	if base != nil {
 		cfg = base.Clone()

@@ -30,6 +30,11 @@ func DSN(l Login, driverName string, params url.Values) (string, error) {
 	return f.build(l, merge(f.tls[l.TLS], params))
 }
 
+// A MissingError says that a login lacks what a data source name needs.
+type MissingError struct{ Field string }
+
+func (e *MissingError) Error() string { return "the login has no " + e.Field }
+
 // check finds fields that no data source name can hold.
 func (l Login) check() error {
 	fields := []struct{ name, value string }{
@@ -38,7 +43,7 @@ func (l Login) check() error {
 	for _, field := range fields {
 		switch {
 		case field.value == "" && field.name != "dbname":
-			return fmt.Errorf("the login has no %s", field.name)
+			return &MissingError{field.name}
 		case strings.ContainsRune(field.value, 0) || !utf8.ValidString(field.value):
 			return fmt.Errorf("the login's %s has a NUL byte or is not UTF-8", field.name)
 		}

@@ -1,0 +1,57 @@
+package secrets
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// made panics if c was not made by New: a programming error, for which there is
+// no error to return everywhere. Hits do not come here.
+func (c *Client) made() {
+	switch {
+	case c == nil:
+		panic("secrets: the *Client is nil; make one with secrets.New, and check its error")
+	case c.base == nil:
+		panic("secrets: zero Client; make one with secrets.New")
+	}
+}
+
+// made is [Client.made] for handles.
+func (r *Ref[T]) made() {
+	if !r.isMade() {
+		panic("secrets: nil or zero Ref; make one with secrets.Bind or secrets.BindFunc")
+	}
+}
+
+func (r *Ref[T]) isMade() bool { return r != nil && r.c != nil }
+
+// version returns what a Secret holds.
+func (s *Secret) version() *version {
+	if s == nil || s.v == nil {
+		panic("secrets: nil or zero Secret, which holds no version: check the error of the read that returned it")
+	}
+	return s.v
+}
+
+// checkHandles returns an error for the first handle that is nil, or was not
+// made by Bind or BindFunc.
+func checkHandles(op string, handles []Handle) error {
+	for i, h := range handles {
+		if h == nil || !h.isMade() {
+			return fmt.Errorf("secrets: %s: handle %d of %d is nil or a zero Ref; make it with secrets.Bind or secrets.BindFunc", op, i+1, len(handles))
+		}
+	}
+	return nil
+}
+
+// isNil reports whether an API is nil, or a nil of some type.
+func isNil(api API) bool {
+	if api == nil {
+		return true
+	}
+	switch v := reflect.ValueOf(api); v.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
+		return v.IsNil()
+	}
+	return false
+}
