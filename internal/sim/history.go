@@ -189,7 +189,7 @@ func (h *History) intact(from, to time.Duration) bool {
 		}
 	}
 	for _, ck := range h.checks {
-		if ck.end < from || ck.end > to || ck.verdict != Yes || ck.region == Replica {
+		if ck.end < from || ck.end > to || ck.verdict != Yes || ck.region == Replica || ck.late && h.w.plan.Client.Replica {
 			continue
 		}
 		if ck.end-last >= bound {

@@ -17,9 +17,11 @@ import (
 //	12  for each change of a label
 //	60  in all where something was wrong within calm before: retries
 //	30  in all where a rotation is outstanding: polls, whose interval doubles
-//	16 a minute where one of two regions is in trouble: a secret of which a replica
-//	    has an older version is checked each half minute, in both
 //	250 for each caller of Try and Connect, a minute
+//
+// Where one of two regions is in trouble it is twice that, since both are asked,
+// and 16 a minute more: a secret of which a replica has an older version is
+// checked each half minute.
 //
 // And none begin where the secret was not read, watched or asked for since the
 // last answer, nor for twice the TTL, and nothing was wrong.
@@ -78,11 +80,11 @@ func (o *oracle) budget(from, to, window time.Duration) int {
 	if !o.h.quiet(from-calm, to) {
 		n += 60
 	}
-	if o.w.plan.Client.Replica && o.troubled(from, to) {
-		n += 16 * int(math.Ceil(window.Minutes()))
-	}
 	if p := o.h.secret.at(max(0, from)).labels["AWSPENDING"]; p != nil {
 		n += 30
+	}
+	if o.w.plan.Client.Replica && o.troubled(from, to) {
+		n = 2*n + 16*int(math.Ceil(window.Minutes()))
 	}
 	return n
 }

@@ -203,6 +203,38 @@ func TestOracle(t *testing.T) {
 			time.Sleep(time.Second)
 			sc.read(ReadGet, nil, older)
 		}},
+		{Order, Settings{Replica: true}, lag, func(sc *scene, broken bool) { // a replica proves nothing
+			old := sc.first()
+			now := sc.do(put)
+			sc.get(now)
+			sc.read(ReadGet, nil, now)
+			for range 2 {
+				if c := sc.get(old); broken {
+					c.region = Replica
+				}
+			}
+			time.Sleep(time.Second)
+			sc.read(ReadGet, nil, old)
+		}},
+		{Outage, Settings{Replica: true, MaxStale: time.Hour}, nil, func(sc *scene, broken bool) { // its no is none
+			sc.call(Describe, "AWSCURRENT", ok, sc.first())
+			sc.read(ReadGet, nil, sc.first())
+			time.Sleep(time.Minute)
+			c := sc.call(GetValue, "AWSCURRENT", Denied, nil)
+			if broken {
+				c.region = Replica
+			}
+			sc.at(10 * time.Minute)
+			sc.read(ReadGet, errors.New("denied"))
+		}},
+		{Cold, Settings{Replica: true}, []Event{{Kind: Fault, Fault: Connection, Where: Primary, For: 5 * time.Hour, Percent: 100, Secret: -1}}, func(sc *scene, broken bool) {
+			sc.at(time.Hour)
+			if !broken { // the replica did not have it yet
+				sc.do(Event{Kind: Delete, Force: true})
+				sc.do(again)
+			}
+			sc.read(ReadGet, errors.New("no answer"))
+		}},
 		{Fresh, Settings{}, nil, func(sc *scene, broken bool) { // a watch
 			sc.w.plan.Events[0].Kind = Watch
 			sc.at(time.Hour)
