@@ -33,9 +33,10 @@
 // refused, no other login with it begins, those that are under way are
 // cancelled, and their callers go on to the next version.
 //
-// With [HoldDials] all of a login lies between the two, but for the dialing. Where
-// the server answers within 10 ms a second login may then send its password when it
-// has waited for 10 ms, as when a pool fills.
+// With [HoldDials] all of a login lies between the two, but for the dialing. So that
+// a pool fills quickly all the same, a second login may send its password when it has
+// waited for 10 ms and more wait than may be under way, where the server answers
+// within 10 ms and has refused no version in the last minute.
 //
 // Code that does not call Hold is found out by that. Then one login is under way
 // at a time, and one more each time that the first of the queue has waited 10 ms, or
