@@ -40,11 +40,10 @@
 //
 // Code that does not call Hold is found out by that. Then one login is under way
 // at a time, and one more each time that the first of the queue has waited 10 ms, or
-// as long as a login takes in the mean: two with a server that answers within 10 ms,
-// as many as MaxLogins with one that is farther away, where they begin half the time
-// of a login apart, or a quarter where eight or more wait and no version was refused
-// in the last minute. A password that has become wrong is then sent once or twice,
-// and up to MaxLogins times if a pool fills from a server that is far.
+// as long as a login takes in the mean: two, or as many as MaxLogins where the server
+// does not answer within 10 ms, eight or more wait, and no version was refused in the
+// last minute. A password that has become wrong is then sent once or twice, and up to
+// MaxLogins times if a pool fills from a server that is far.
 //
 // A login whose caller leaves is finished in the background, for a second at
 // most: the server may have counted its password already, and without the

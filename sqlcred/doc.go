@@ -53,9 +53,9 @@
 //
 // With other drivers, lib/pq by name among them, one login is under way at a time,
 // and one more each time that the first of the queue has waited for 10 ms, or for the
-// time of a login: two where a login takes less than 10 ms, up to MaxLogins where the
-// server is farther away. A rotation then costs one or two wrong logins, near and far,
-// and at most MaxLogins while a pool fills from a server that is far.
+// time of a login: two, or up to MaxLogins while a pool fills from a server that a
+// login to takes longer than 10 ms. A rotation then costs one or two wrong logins, near
+// and far, and at most MaxLogins in such a moment.
 //
 // When a login is refused no other with that version begins, and those that have not
 // sent their password yet are cancelled. A login whose caller leaves, at a deadline
