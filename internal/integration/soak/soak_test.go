@@ -165,6 +165,7 @@ func TestNoFailure(t *testing.T) {
 		{"too many of it, far apart", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins = true, &scenes[1], 31 }, true},
 		{"many of it, far away", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins, r.mostWrong = true, &scenes[2], 40, 4 }, false},
 		{"too many of it, far away", single, 0, func(r *report) { r.plain, r.scene, r.wrongLogins = true, &scenes[2], 43 }, true},
+		{"rotations given up", single, 0, func(r *report) { r.givenUp, r.wrongLogins, r.mostWrong = true, 40, 3 }, false},
 		{"held when it dials", single, 0, func(r *report) { r.dials, r.scene, r.wrongLogins, r.mostWrong = true, &scenes[1], 30, 2 }, false},
 		{"too many when it dials, far away", single, 0, func(r *report) { r.dials, r.scene, r.wrongLogins = true, &scenes[2], 22 }, true},
 		{"no bound", single, -1, func(r *report) { r.wrongLogins, r.mostWrong = 500, 50 }, false},
