@@ -33,17 +33,17 @@
 // refused, no other login with it begins, those that are under way are
 // cancelled, and their callers go on to the next version.
 //
-// With [HoldDials] all of a login lies between the two, but for the dialing. Where
-// the server answers within 10 ms a second login may then send its password when it
-// has waited for 10 ms, as when a pool fills.
+// With [HoldDials] all of a login lies between the two, but for the dialing. So that
+// a pool fills quickly all the same, a second login may send its password when it has
+// waited for 10 ms and more wait than may be under way, where the server answers
+// within 10 ms and has refused no version in the last minute.
 //
 // Code that does not call Hold is found out by that. Then one login is under way
 // at a time, and one more each time that the first of the queue has waited 10 ms, or
-// as long as a login takes in the mean: two with a server that answers within 10 ms,
-// as many as MaxLogins with one that is farther away, where they begin half the time
-// of a login apart, or a quarter where eight or more wait and no version was refused
-// in the last minute. A password that has become wrong is then sent once or twice,
-// and up to MaxLogins times if a pool fills from a server that is far.
+// as long as a login takes in the mean: two, or as many as MaxLogins where the server
+// does not answer within 10 ms, eight or more wait, and no version was refused in the
+// last minute. A password that has become wrong is then sent once or twice, and up to
+// MaxLogins times if a pool fills from a server that is far.
 //
 // A login whose caller leaves is finished in the background, for a second at
 // most: the server may have counted its password already, and without the

@@ -214,10 +214,14 @@ func (g *Gate) sendLocked() {
 // joinsLocked says after which time a login may send its password although there is no
 // verdict on the one before; ok is false if it may not. A driver that is held when
 // it dials has its whole login between the two, and a pool of its connections
-// would fill one by one: where the server is near, two send at a time if one has
+// would fill one by one. So where the server is near, more logins wait than may be
+// under way, and that is not because of a rotation, two send at a time if one has
 // waited for the patience.
 func (g *Gate) joinsLocked(p *pass) (wait time.Duration, ok bool) {
 	if !p.dials || g.max == 1 || g.pace.fastest == 0 || g.pace.fastest >= near {
+		return 0, false
+	}
+	if len(g.waiting) == 0 || time.Since(g.pace.refused) < afterwards {
 		return 0, false
 	}
 	return patience - time.Since(p.since), true

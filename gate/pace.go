@@ -10,20 +10,20 @@ const (
 	// near is the time of a login up to which a server counts as near.
 	near = 10 * time.Millisecond
 
-	// nearLimit is how many logins may be under way with a near server.
-	nearLimit = 2
+	// fewLogins is how many logins may be under way with a near server, and with
+	// one that is far unless the queue is long.
+	fewLogins = 2
 
-	// spacing is the part of a login's mean time that lies between two that
-	// begin, in thousandths: with it two are under way at a time. With a
-	// long queue, as when a pool fills, it is spacingLong, but not in the minute
-	// after a refusal: the queue is long then because of the rotation, and another
-	// one may follow.
-	spacing     = 500
-	spacingLong = 250
-	afterwards  = time.Minute
+	// spacing is which part of a login's mean time lies between two that begin,
+	// spacingLong which with a long queue.
+	spacing     = 2
+	spacingLong = 4
 
-	// longQueue is how many logins wait in a long one.
-	longQueue = 8
+	// longQueue is how many logins wait in a long queue, as when a pool fills. For
+	// as long as afterwards no queue counts as long that follows a refusal: it is
+	// long because of the rotation, and another one may follow.
+	longQueue  = 8
+	afterwards = time.Minute
 )
 
 // A pace decides how many logins may be under way. It is told when logins
@@ -32,9 +32,8 @@ const (
 // As long as nothing is known of the driver, or the driver sends its password
 // without asking first, a password that has become wrong is sent by as many
 // logins as are under way. So there is one, and one more each time that the
-// first of the queue has waited for the patience: two with a near server, whose
-// verdict comes soon, and as many as allowed with one that is far, where they begin
-// at intervals. With a driver that asks, one login at a time sends its password in any case.
+// first of the queue has waited for the patience: two, and as many as allowed where
+// the server is far and the queue long, and they begin at intervals. With a driver that asks, one login at a time sends its password in any case.
 type pace struct {
 	asks bool // the driver asks before it sends its password, as far as is known
 
@@ -47,29 +46,32 @@ type pace struct {
 }
 
 // most returns how many logins may be under way at the most.
-func (p *pace) most(limit int) int {
-	if limit == 1 || p.asks {
+func (p *pace) most(limit int, long bool) int {
+	if limit == 1 || p.asks || long && p.fastest >= near {
 		return limit
 	}
-	if p.fastest < near {
-		return min(limit, nearLimit)
-	}
-	return limit
+	return min(limit, fewLogins)
+}
+
+// long reports whether so many logins that wait are a long queue.
+func (p *pace) long(now time.Time, waiting int) bool {
+	return waiting >= longQueue && now.Sub(p.refused) >= afterwards
 }
 
 // next says when a login may begin that has waited since the given moment: now
 // or before if the result is not later than now, and not before another one
 // ends if ok is false.
 func (p *pace) next(now, since time.Time, underWay, waiting, limit int) (at time.Time, ok bool) {
+	long := p.long(now, waiting)
 	switch {
 	case limit == 0 || underWay == 0:
 		return now, true
-	case underWay >= p.most(limit):
+	case underWay >= p.most(limit, long):
 		return time.Time{}, false
 	case p.asks:
 		return now, true
 	}
-	at = p.last.Add(p.interval(now, waiting))
+	at = p.last.Add(p.interval(long))
 	if underWay <= p.limit {
 		return at, true
 	}
@@ -82,12 +84,12 @@ func (p *pace) next(now, since time.Time, underWay, waiting, limit int) (at time
 	return at, true
 }
 
-// interval is the time between two logins that begin, with so many in the queue.
-func (p *pace) interval(now time.Time, waiting int) time.Duration {
-	if waiting >= longQueue && now.Sub(p.refused) >= afterwards {
-		return p.mean * spacingLong / 1000
+// interval is the time between two logins that begin.
+func (p *pace) interval(long bool) time.Duration {
+	if long {
+		return p.mean / spacingLong
 	}
-	return p.mean * spacing / 1000
+	return p.mean / spacing
 }
 
 // begin notes that a login begins, with so many under way before it.

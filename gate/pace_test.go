@@ -58,6 +58,14 @@ func TestPaceOfAFarServer(t *testing.T) {
 	p.mustBegin(t, now, long, 3, 4, login)
 	now = now.Add(login)
 	p.mustBegin(t, now, long, 3, 4, login/4)
+	if _, ok := p.next(now.Add(time.Second), long, 2, 1, 4); ok {
+		t.Error("a third login may begin with a short queue, want two")
+	}
+	p.refused = now
+	if _, ok := p.next(now.Add(time.Second), long, 2, 100, 4); ok {
+		t.Error("a third login may begin after a refusal, want two")
+	}
+	p.refused = long
 	if _, ok := p.next(now.Add(time.Second), start, 4, 10, 4); ok {
 		t.Error("a fifth login may begin, want four")
 	}
@@ -82,18 +90,18 @@ func TestPaceOfDriversThatAsk(t *testing.T) {
 func TestPaceFollowsTheServer(t *testing.T) {
 	var p pace
 	p.verdict(2*time.Millisecond, false)
-	if got := p.most(4); got != nearLimit {
-		t.Errorf("near: got %d logins, want %d", got, nearLimit)
+	if got := p.most(4, true); got != fewLogins {
+		t.Errorf("near: got %d logins, want %d", got, fewLogins)
 	}
 	for range 200 {
 		p.verdict(80*time.Millisecond, false)
 	}
-	if got := p.most(4); got != 4 {
+	if got := p.most(4, true); got != 4 {
 		t.Errorf("after 200 slow logins: got %d logins, want 4", got)
 	}
 	p.verdict(2*time.Millisecond, false)
-	if got := p.most(4); got != nearLimit {
-		t.Errorf("after a quick one: got %d logins, want %d", got, nearLimit)
+	if got := p.most(4, true); got != fewLogins {
+		t.Errorf("after a quick one: got %d logins, want %d", got, fewLogins)
 	}
 }
 

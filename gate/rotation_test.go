@@ -90,19 +90,22 @@ func (s *pool) fill(t *testing.T, n int) time.Duration {
 	return time.Since(begin)
 }
 
-// rotate changes the password n times under an even load of so many logins a
-// second, and returns how many were refused each time, in the mean.
-func (s *pool) rotate(t *testing.T, n int, rate time.Duration) float64 {
+// rotate changes the password n times under a load of so many logins a second, of
+// which as many as a burst begin at once, and returns how many were refused each
+// time, in the mean.
+func (s *pool) rotate(t *testing.T, n int, rate, burst time.Duration) float64 {
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			wg.Go(func() { _ = s.login(ctx) })
-			time.Sleep(rand.N(2 * time.Second / rate))
+			for range burst {
+				wg.Go(func() { _ = s.login(ctx) })
+			}
+			time.Sleep(rand.N(2 * burst * time.Second / rate))
 		}
 	})
 	for range n {
-		time.Sleep(2*time.Second + rand.N(time.Second))
+		time.Sleep(max(time.Second, s.outstanding) + rand.N(time.Second))
 		s.good.Add(1)
 	}
 	time.Sleep(time.Second)
@@ -126,17 +129,18 @@ func TestLoginsOfUnheldDrivers(t *testing.T) {
 		fill  float64       // at most, times that of as many logins at a time as the server is good for
 		good  int           // that is as many
 
+		burst       time.Duration // logins that begin at once
 		outstanding time.Duration
 	}{
-		{"near", false, 4 * time.Millisecond, 120, 1.5, 1.2, 2, 0},
-		{"near and slow", false, 9 * time.Millisecond, 120, 1.5, 1.2, 2, 0},
-		{"far, a few logins", false, 80 * time.Millisecond, 10, 1.2, 1.3, 4, 0},
-		{"far", false, 80 * time.Millisecond, 20, 2, 1.3, 4, 0},
-		{"farther", false, 100 * time.Millisecond, 20, 2, 1.3, 4, 0},
-		{"far, with a queue from the rotation before", false, 75 * time.Millisecond, 20, 2, 1.3, 4, 2 * time.Second},
-		{"near, held when it dials", true, 4 * time.Millisecond, 120, 1.05, 1.2, 2, 0},
-		{"near and slow, held when it dials", true, 9 * time.Millisecond, 80, 1.5, 1.2, 2, 0},
-		{"far, held when it dials", true, 45 * time.Millisecond, 15, 1, 4.1, 4, 0},
+		{"near", false, 4 * time.Millisecond, 120, 1.5, 1.2, 2, 1, 0},
+		{"near and slow", false, 9 * time.Millisecond, 120, 1.5, 1.2, 2, 1, 0},
+		{"far, a few logins", false, 80 * time.Millisecond, 10, 1.2, 1.3, 4, 1, 0},
+		{"far", false, 80 * time.Millisecond, 20, 2, 1.3, 4, 1, 0},
+		{"farther", false, 100 * time.Millisecond, 20, 2, 1.3, 4, 1, 0},
+		{"far, with a queue from the rotation before", false, 75 * time.Millisecond, 20, 2, 1.3, 4, 1, 2 * time.Second},
+		{"near, held when it dials", true, 4 * time.Millisecond, 120, 1.05, 1.2, 2, 1, 0},
+		{"bursts, held when it dials", true, 4 * time.Millisecond, 200, 1.05, 1.2, 2, 20, 0},
+		{"far, held when it dials", true, 45 * time.Millisecond, 15, 1, 4.1, 4, 1, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newPool(test.dials, test.took, test.outstanding)
@@ -144,7 +148,10 @@ func TestLoginsOfUnheldDrivers(t *testing.T) {
 			if got := float64(fill) / float64(test.took) / pools * float64(test.good); got > test.fill {
 				t.Errorf("%s: %d logins took %v, %.2f times as long as %d at a time, want %.2f at most", test.name, pools, fill, got, test.good, test.fill)
 			}
-			if got := s.rotate(t, 100, test.rate); got > test.wrong || got < 1 {
+			if test.dials && test.took > near && fill < pools*test.took {
+				t.Errorf("%s: %d logins took %v, want one at a time", test.name, pools, fill)
+			}
+			if got := s.rotate(t, 60, test.rate, test.burst); got > test.wrong || got < 1 {
 				t.Errorf("%s: wrong logins a rotation: got %.2f, want 1 to %.2f", test.name, got, test.wrong)
 			} else {
 				t.Logf("%s: filled in %v, wrong logins a rotation %.2f", test.name, fill, got)

@@ -47,15 +47,15 @@
 //
 // Drivers that wait when they dial, pgx by name and go-sql-driver/mysql among them, do
 // all the rest one login at a time. So that a pool fills quickly all the same, two of
-// them may send their passwords at a time where a login takes less than 10 ms and the
-// second has waited that long: under a load that keeps connects waiting a rotation
-// then costs two. stdlib.GetConnector does better.
+// them may send their passwords at a time where a login takes less than 10 ms, the
+// second has waited that long, and more wait than MaxLogins: a rotation that falls into
+// such a moment costs two. stdlib.GetConnector does better.
 //
 // With other drivers, lib/pq by name among them, one login is under way at a time,
 // and one more each time that the first of the queue has waited for 10 ms, or for the
-// time of a login: two where a login takes less than 10 ms, up to MaxLogins where the
-// server is farther away. A rotation then costs one or two wrong logins, near and far,
-// and at most MaxLogins while a pool fills from a server that is far.
+// time of a login: two, or up to MaxLogins while a pool fills from a server that a
+// login to takes longer than 10 ms. A rotation then costs one or two wrong logins, near
+// and far, and at most MaxLogins in such a moment.
 //
 // When a login is refused no other with that version begins, and those that have not
 // sent their password yet are cancelled. A login whose caller leaves, at a deadline

@@ -40,7 +40,7 @@ EOT
 first=$!
 lane <<EOT || status=1
 -servers redis,redis-rueidis,redis-redigo,http,tls
--servers postgres,mariadb -ways rotate
+-policies sqlcred -servers postgres,mariadb -ways rotate
 -strategies single-user -servers pgbouncer -ways hand
 $single -servers pgbouncer-pq-file-md5,pgbouncer-pgxpool,pgxpool-tls
 -policies sqlcred -strategies single-user -servers pgxpool,pgbouncer-pgxpool -ways overlapping -rotations 100

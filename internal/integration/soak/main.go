@@ -164,6 +164,7 @@ func pick[T any](all []T, name func(*T) string, list string) ([]*T, error) {
 type report struct {
 	scene          *scene
 	plain, dials   bool // see backend
+	givenUp        bool // every other rotation is given up
 	title          string
 	rotations      int
 	queries        int64

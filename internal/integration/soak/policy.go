@@ -93,8 +93,10 @@ func wrongLoginLimits(o *settings, s *strategy, r *report) wrongLimits {
 		return wrongLimits{}
 	case o.maxLogins < 0:
 		return wrongLimits{math.Inf(1), math.Inf(1)}
+	case r.givenUp:
+		return wrongLimits{mean: 2, most: 3} // the version that was given up, and the current one once more
 	case r.plain && r.scene.delay > 0:
-		return wrongLimits{mean: 2, most: 4}
+		return wrongLimits{mean: 2.1, most: 4}
 	case (r.plain || r.dials && r.scene.delay == 0) && r.scene.isolated:
 		return wrongLimits{mean: 1.5, most: 2}
 	case r.plain || r.dials && !r.scene.isolated:

@@ -67,6 +67,7 @@ func newRun(o *settings, w *way, b *backend, s *strategy, p *policy, sc *scene) 
 	r := &run{settings: o, way: w, backend: b, strategy: s, policy: p, scene: sc, user: "app"}
 	r.report.title, r.report.scene, r.report.plain, r.report.dials = title, sc, b.plain, b.dials
 	r.report.rotations = o.rotations
+	r.report.givenUp = w.name == "overlapping"
 	if p.promises == nil {
 		r.report.rotations = min(r.report.rotations, o.naiveRotations)
 	}
