@@ -33,7 +33,7 @@ func TestDecodeErrorNamesKind(t *testing.T) {
 		if err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: %v, want it to end in %q", value, err, want)
 		}
-		for _, part := range []string{"hunter2", "777"} {
+		for _, part := range []string{"hunter2", "90817263"} {
 			if err != nil && strings.Contains(err.Error(), part) {
 				t.Errorf("%s: %v holds a part of the value", value, err)
 			}
@@ -42,14 +42,14 @@ func TestDecodeErrorNamesKind(t *testing.T) {
 	as := func(c *secrets.Client) error { _, err := secrets.Get[small](t.Context(), c, "s"); return err }
 	for value, found := range map[string]string{
 		`{"n":"hunter2"}`: "string", `{"n":true}`: "bool", `{"n":[1]}`: "array", `{"n":{}}`: "object",
-		`{"n":777}`: "number that does not fit", `{"n":-1}`: "number that does not fit",
+		`{"n":90817263}`: "number that does not fit", `{"n":-1}`: "number that does not fit",
 	} {
 		check(t, value, fmt.Sprintf(`field "n": it does not fit (want uint8, found a JSON %s)`, found), as)
 	}
 	for value, found := range map[string]string{`[1]`: "array", `"hunter2"`: "string", `1`: "number", ` true`: "bool"} {
 		check(t, value, fmt.Sprintf(`it does not fit (want secrets_test.small, found a JSON %s)`, found), as)
 	}
-	check(t, `{"when":[777]}`, `it does not fit (want time.Time, found a JSON array)`, func(c *secrets.Client) error {
+	check(t, `{"when":[90817263]}`, `it does not fit (want time.Time, found a JSON array)`, func(c *secrets.Client) error {
 		_, err := secrets.Get[fields](t.Context(), c, "s")
 		return err
 	})
