@@ -390,10 +390,14 @@ func (l *Lease) No(ck *Check) Report {
 // End ends a check. One that had no result, since its goroutine ended or its
 // caller left, is repeated if nobody else is going to.
 func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
-	if !l.gone && l.missed(ck) {
-		l.doubt(r, m.Now.Add(r.SecondCheck))
-	}
 	died := !ck.settled
+	if !l.gone && l.missed(ck) {
+		at := m.Now.Add(r.SecondCheck)
+		if !died && ck.N > l.settled && l.planned {
+			at = max(at, l.next) // it failed: that is repeated when the backoff says
+		}
+		l.doubt(r, at)
+	}
 	ck.settled, ck.preparing = true, false
 	if !ck.own {
 		return Report{}

@@ -117,3 +117,31 @@ func TestRecoverySpan(t *testing.T) {
 		}
 	}
 }
+
+// TestSeenVersionIsAskedForWithBackoff has DescribeSecret show a new version whose
+// value cannot be fetched, as where KMS throttles: that is asked for no more often
+// than anything else that fails.
+func TestSeenVersionIsAskedForWithBackoff(t *testing.T) {
+	r := toldRules
+	c := newClocked()
+	var intervals []time.Duration
+	for range 12 {
+		c.n++
+		ck := c.BeginRefresh(&r, c.now, c.n)
+		c.Described(&r, c.moment(), &ck, lease.Description{Current: "2"})
+		c.Failed(&r, c.moment(), &ck, false, 0)
+		c.End(&r, c.moment(), &ck)
+		next, planned := c.Next()
+		if !planned {
+			t.Fatal("no check is planned")
+		}
+		intervals = append(intervals, next.Sub(c.now))
+		c.now = next
+		if c.Wake(&r, c.moment(), c.now, false); !c.Refreshing() {
+			t.Fatalf("unread, the version that was seen is not asked for after %v", intervals)
+		}
+	}
+	if first, last := intervals[0], intervals[11]; first > 2*time.Second || last < r.MaxBackoff/4 {
+		t.Errorf("checks that fail follow one another after %v", intervals)
+	}
+}
