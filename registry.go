@@ -207,6 +207,16 @@ func (c *cache) putOffLocked(e *entry, key string) {
 	c.checkSoonLocked(e)
 }
 
+// replaced reports whether another secret has taken the place of the one that s,
+// asked for by the given id, is a version of.
+func (c *cache) replaced(id string, s *Secret) bool {
+	who := s.identity(id)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.lru.Peek(who.Space())
+	return ok && e.secret().Key != who.Key
+}
+
 // checkSoonLocked asks for a check of e within moments.
 func (c *cache) checkSoonLocked(e *entry) {
 	c.applyLocked(e, func(l *lease.Lease) lease.Report {

@@ -201,6 +201,10 @@ func (a *attempt[T, R]) probe(ctx context.Context) (res R, err error) {
 			return res, ErrClosed
 		case waiting.Err() != nil:
 			return res, a.rejected(waiting.Err())
+		case a.current != nil && a.r.c.replaced(a.r.id, a.current.secret):
+			if a.current, err = a.read(ctx); err != nil {
+				return res, err
+			}
 		}
 		step, changed, wait := a.next()
 		switch step.Do {

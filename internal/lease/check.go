@@ -393,8 +393,8 @@ func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 	died := !ck.settled
 	if !l.gone && l.missed(ck) {
 		at := m.Now.Add(r.SecondCheck)
-		if !died && ck.N > l.settled && l.planned {
-			at = max(at, l.next) // it failed: that is repeated when the backoff says
+		if failed := !died && ck.N > l.settled; failed && l.Failures() > 0 && l.planned {
+			at = max(at, l.next) // when the backoff says
 		}
 		l.doubt(r, at)
 	}
