@@ -129,8 +129,8 @@ func (k *kind[T]) explain(s *Secret, data []byte, err error) *DecodeError {
 	case errors.As(err, &syntax):
 		de.reason = "it is not JSON"
 		de.Offset = max(syntax.Offset, 1)
-	case errors.As(err, &fit) && fit.Field != "":
-		de.Field = fit.Field
+	case errors.As(err, &fit) && declaredField[T](fit.Field) != "":
+		de.Field = declaredField[T](fit.Field)
 		if fit.Type != nil {
 			de.Type = fit.Type.String()
 		}
