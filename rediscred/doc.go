@@ -1,6 +1,6 @@
-// Package rediscred logs in to Redis and Valkey with a password that is in AWS
-// Secrets Manager, so that a rotation of the password costs no failed command
-// and one wrong login, or none where the server keeps two passwords.
+// Package rediscred logs in to Redis and Valkey with a password that rotates. The
+// password is in AWS Secrets Manager, and a rotation of it costs no failed
+// command and one wrong login, or none where the server keeps two passwords.
 //
 // A [Dialer] makes connections that are logged in already. Any client that
 // takes a dialer works through it, and is configured without a user and a

@@ -1,6 +1,6 @@
-// Package rotate makes rotation functions of AWS Secrets Manager: programs
-// that change a password, or any other credential, where it is used and in
-// the secret that holds it.
+// Package rotate makes rotation functions of AWS Secrets Manager. Those are
+// programs that change a password, or any other credential, where it is used and
+// in the secret that holds it.
 //
 // A rotation makes a new version of a secret in four steps. Secrets Manager
 // asks for each of them with an [Event], perhaps more than once:

@@ -1,6 +1,6 @@
-// Package sqlcred connects database/sql to a database whose password is in AWS
-// Secrets Manager, so that a rotation of the password costs no failed query and
-// as few wrong logins as possible.
+// Package sqlcred connects database/sql with a password that rotates. The
+// password is in AWS Secrets Manager, and a rotation of it costs no failed query
+// and as few wrong logins as possible.
 //
 //	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
 //	db, err := sqlcred.OpenDB("pgx", client, "prod/db", nil)

@@ -1,8 +1,8 @@
-// Command migration shows what changes for a program that comes from AWS's caching
-// client for Go. It plays a number of scenarios with a stand-in that behaves as
-// that client's published source does, and with package secrets, each on a fake
-// service of its own, and prints the outcomes as a table. The days that this takes
-// are those of testing/synctest: it is done in some seconds.
+// Command migration compares this library with AWS's caching client for Go. It
+// plays a number of scenarios with a stand-in that behaves as that client's
+// published source does, and with package secrets, each on a fake service of its
+// own, and prints the outcomes as a table. The days that this takes are those of
+// testing/synctest: it is done in some seconds.
 //
 //	go run ./examples/migration
 package main

@@ -1,6 +1,5 @@
-// Package testing shows how a service that reads secrets is tested, with package
-// testing alone, with testify, and with gomega, and how it is benchmarked: see its
-// test files.
+// Package testing shows how a service that reads secrets is tested. Its test
+// files do so with testify and with gomega, and benchmark the service.
 package testing
 
 import (

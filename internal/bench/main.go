@@ -1,6 +1,6 @@
-// Command bench prints what the cache costs, each figure beside what it is
-// compared with and its limit, in one run of about a minute. It exits with 1 if
-// a limit is passed.
+// Command bench prints what the cache costs. Each figure stands beside what it is
+// compared with and its limit, in one run of about a minute. It exits with 1 if a
+// limit is passed.
 //
 // Times are judged as ratios, by the median of rounds in which both sides were
 // measured in turns; a ratio that is over its limit is measured again, twice at

@@ -1,9 +1,9 @@
 //go:build linux
 
-// Command memory counts how many copies of a secret's value there are in the memory
-// of a process that reads it: in service, after many refreshes, and after Close. It
-// starts that process, serves it a secret that it has never seen, and searches its
-// memory by /proc.
+// Command memory counts the copies of a secret in the memory of a process. It
+// does so in service, after many refreshes, and after Close. It starts that
+// process, serves it a secret that it has never seen, and searches its memory by
+// /proc.
 //
 //	go run ./internal/memory
 //	GOEXPERIMENT=runtimesecret go run ./internal/memory -do
