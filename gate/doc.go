@@ -1,6 +1,6 @@
 // Package gate bounds the logins of a process while a password rotates. It sees
 // to it that a rotation costs as few logins with a wrong password as possible,
-// and so that a server that refuses every version is asked again at a measured
+// and that a server that refuses every version is asked again at a measured
 // pace. It is what package sqlcred logs in through; it is for other pools of
 // connections with a password: of Redis, AMQP, LDAP.
 //
