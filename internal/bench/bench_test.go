@@ -14,8 +14,8 @@ import (
 func TestRatiosAreOfOneRound(t *testing.T) {
 	a := &bench{took: []float64{12, 130, 11, 125, 12}}
 	b := &bench{took: []float64{10, 100, 10, 100, 10}}
-	if got := a.beside(b); got < 1.19 || got > 1.26 {
-		t.Errorf("ratio = %.2f, want that of most rounds, 1.2 to 1.25", got)
+	if got := a.beside(b); got != 1.2 {
+		t.Errorf("ratio = %.2f, want 1.2, that of the quieter rounds", got)
 	}
 	if got := a.ns(); got != 12 {
 		t.Errorf("ns = %v, want the median, 12", got)

@@ -2,8 +2,8 @@
 // compared with and its limit, in one run of about a minute. It exits with 1 if a
 // limit is passed.
 //
-// Times are judged as ratios, by the median of rounds in which both sides were
-// measured in turns; a ratio that is over its limit is measured again, twice at
+// Times are judged as ratios, by the median of those of the quieter half of rounds
+// in which both sides were measured in turns; a ratio that is over its limit is measured again, twice at
 // most, before it counts. Limits in nanoseconds are those of a processor on which
 // golang-lru's Get takes 18 ns; on another they are scaled by what it takes there.
 //
