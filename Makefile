@@ -10,13 +10,17 @@ SEEDS ?= 1000
 # MUTANTS chooses mutants whose names contain it.
 MUTANTS ?=
 
-.PHONY: help test awscli bench soak fuzz lint explore sim mutants
+# RELEASE names the file that make bench-record writes.
+RELEASE ?= next
+
+.PHONY: help test awscli bench bench-record soak fuzz lint explore sim mutants
 
 help:
 	@echo 'make test     every test of every module, on real databases too'
 	@echo 'make awscli   the fake, walked through by the AWS CLI: a minute'
 	@echo 'make lint     gofmt, vet, staticcheck, tidiness, dependencies, builds, API'
-	@echo 'make bench    what a read costs'
+	@echo 'make bench    what a read costs, and how that differs from the last release'
+	@echo 'make bench-record RELEASE=v0.2.0   keeps what a release costs'
 	@echo 'make explore  every state of larger models of the pure types: some minutes'
 	@echo 'make sim      SEEDS=$(SEEDS) simulated histories, each read checked'
 	@echo 'make mutants  break each rule on purpose; MUTANTS=rotation for some'
@@ -32,9 +36,13 @@ test:
 awscli:
 	@SECRETSTEST_AWSCLI=1 go test -count=1 -run AWSCLI ./secretstest/fakeserver
 
-# What a read costs, beside what others cost.
+# What a read costs, beside what others cost, and beside the last release.
 bench:
-	@go run ./internal/bench
+	@internal/tools/bench.sh
+
+# The samples of a release, for later ones to be compared with: on an idle machine.
+bench-record:
+	@go run ./internal/bench -record internal/bench/releases/$(RELEASE).txt
 
 # Queries by the thousand while passwords rotate, on real servers.
 soak:

@@ -148,8 +148,8 @@ func (k *kind[T]) explain(s *Secret, data []byte, err error) *DecodeError {
 		de.reason = "it is not JSON"
 		de.Offset = max(syntax.Offset, 1)
 		return de
-	case errors.As(err, &fit) && fit.Field != "":
-		de.Field = fit.Field
+	case errors.As(err, &fit) && declaredField[T](fit.Field) != "":
+		de.Field = declaredField[T](fit.Field)
 		de.found = jsonshape.Found(fit.Value)
 		if fit.Type != nil {
 			de.Type = fit.Type.String()

@@ -61,7 +61,7 @@
 // the service is seen to answer again everything that failed is tried within a
 // minute. It is Secrets Manager's own answer that counts: a refusal by STS or
 // another source of credentials says nothing about the secret. The table in
-// docs/credentials.md has each kind of such failure.
+// [docs/credentials.md] has each kind of such failure.
 //
 // # Regions and accounts
 //
@@ -123,4 +123,6 @@
 // decrypt, rotation schedules are known, and custom labels are seen by
 // [Client.Versions]. With secretsmanager:BatchGetSecretValue [Client.Prefetch]
 // reads 20 secrets a request.
+//
+// [docs/credentials.md]: https://github.com/seed-74dc7b3e/secrets/blob/main/docs/credentials.md
 package secrets

@@ -1,8 +1,8 @@
-// Package gate bounds the logins that a process makes with the versions of a
-// secret, so that a rotation costs as few logins with a wrong password as
-// possible, and so that a server that refuses every version is asked again at a
-// measured pace. It is what package sqlcred logs in through; it is for other pools
-// of connections with a password: of Redis, AMQP, LDAP.
+// Package gate bounds the logins of a process while a password rotates. It sees
+// to it that a rotation costs as few logins with a wrong password as possible,
+// and that a server that refuses every version is asked again at a measured
+// pace. It is what package sqlcred logs in through; it is for other pools of
+// connections with a password: of Redis, AMQP, LDAP.
 //
 //	g := gate.New(&gate.Options{Rotating: ref.Rotating})
 //	conn, err := gate.Try(ctx, g, ref, func(ctx context.Context, o secrets.Offer[Login]) (net.Conn, error) {

@@ -1,5 +1,6 @@
-// Package httpcred puts a credential from AWS Secrets Manager into HTTP requests,
-// so that a rotation of the credential costs no failed request.
+// Package httpcred puts a credential that rotates into HTTP requests. The
+// credential is in AWS Secrets Manager, and a rotation of it costs no failed
+// request.
 //
 //	key := secrets.Bind[string](client, "prod/api-key")
 //	api := &http.Client{Transport: httpcred.New(key, httpcred.Bearer, nil)}

@@ -1,4 +1,4 @@
-// Package otelsecrets tells OpenTelemetry what a client of package secrets does:
+// Package otelsecrets tells OpenTelemetry what a secrets.Client does. It has
 // metrics of its cache, and spans of its calls to AWS Secrets Manager.
 //
 //	telemetry, err := otelsecrets.New(nil)

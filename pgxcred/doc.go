@@ -1,5 +1,5 @@
-// Package pgxcred logs pgx and pgxpool in to a PostgreSQL whose password is in
-// AWS Secrets Manager, so that a rotation of the password costs no failed
+// Package pgxcred logs pgx and pgxpool in with a password that rotates. The
+// password is in AWS Secrets Manager, and a rotation of it costs no failed
 // Acquire, no failed query, and as few wrong logins as possible. It is for
 // programs that use pgx directly what package sqlcred is for those that use
 // database/sql, and it logs in by that package's rules.

@@ -1,6 +1,6 @@
-// Package rediscred logs in to Redis and Valkey with a password that is in AWS
-// Secrets Manager, so that a rotation of the password costs no failed command
-// and one wrong login, or none where the server keeps two passwords.
+// Package rediscred logs in to Redis and Valkey with a password that rotates. The
+// password is in AWS Secrets Manager, and a rotation of it costs no failed
+// command and one wrong login, or none where the server keeps two passwords.
 //
 // A [Dialer] makes connections that are logged in already. Any client that
 // takes a dialer works through it, and is configured without a user and a
@@ -45,7 +45,7 @@
 // # What happens in a rotation
 //
 // Where the server keeps the old password beside the new one until the next
-// rotation, as [github.com/seed-74dc7b3e/secrets/rotate.Redis] has it and as
+// rotation, as [rotate.Redis] has it and as
 // Amazon ElastiCache does for its users, nothing is ever refused. Prefer that.
 //
 // Where a user has a single password there is a window, between the moment the
@@ -60,7 +60,7 @@
 // one wrong login for each process and server address, near and far, and a second
 // one at most where Secrets Manager is slow to show the pending version: 601 in
 // 600 rotations, measured with 50 goroutines on a busy machine.
-// Package [github.com/seed-74dc7b3e/secrets/gate] does that, and finds out when
+// Package [gate] does that, and finds out when
 // a server that refused every version accepts one again: one login every five
 // seconds asks.
 //
@@ -94,4 +94,7 @@
 // last answer. What a server answers to a login is a [*LoginError]. No error
 // contains a password: Redis quotes the arguments of a command that it does not
 // know, and an answer that does is withheld.
+//
+// [gate]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/gate
+// [rotate.Redis]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/rotate#Redis
 package rediscred

@@ -1,6 +1,6 @@
-// Package rotate makes rotation functions of AWS Secrets Manager: programs
-// that change a password, or any other credential, where it is used and in
-// the secret that holds it.
+// Package rotate makes rotation functions of AWS Secrets Manager. Those are
+// programs that change a password, or any other credential, where it is used and
+// in the secret that holds it.
 //
 // A rotation makes a new version of a secret in four steps. Secrets Manager
 // asks for each of them with an [Event], perhaps more than once:
@@ -23,18 +23,18 @@
 //
 // # What has been proven, and how
 //
-//	PostgreSQL 15                a real server: every call of a rotation interrupted,
-//	                             killed or cut off, single user and alternating users
-//	MariaDB 10.11                the same, and two passwords
-//	Redis 7.0                    a real server, a cluster, TLS; two passwords
-//	MySQL 5.7 and 8              scripted connections; RETAIN CURRENT PASSWORD among them,
-//	                             which no server confirmed
-//	SQL Server, Oracle, Redshift scripted connections; the form of the connection strings
-//	                             by the drivers go-mssqldb, go-ora and pgx
-//	Valkey                       by reading: it has Redis's commands for users
-//	MongoDB, DocumentDB          by reading: the example of APIKey that runs updateUser
-//	Aurora, RDS Proxy            by reading
-//	ElastiCache, MemoryDB        not here: their API changes users, see Redis
+//   - PostgreSQL 15: a real server, every call of a rotation interrupted,
+//     killed or cut off, single user and alternating users.
+//   - MariaDB 10.11: the same, and two passwords.
+//   - Redis 7.0: a real server, a cluster, TLS, two passwords.
+//   - MySQL 5.7 and 8: scripted connections; RETAIN CURRENT PASSWORD among them,
+//     which no server confirmed.
+//   - SQL Server, Oracle, Redshift: scripted connections; the form of the
+//     connection strings by the drivers go-mssqldb, go-ora and pgx.
+//   - Valkey: by reading. It has Redis's commands for users.
+//   - MongoDB, DocumentDB: by reading, the example of APIKey that runs updateUser.
+//   - Aurora, RDS Proxy: by reading.
+//   - ElastiCache, MemoryDB: not here. Their API changes users, see [Redis].
 //
 // # Delivered twice, or not at all
 //

@@ -1,5 +1,5 @@
-// Package secretconf fills one struct from many secrets of AWS Secrets Manager,
-// and fills it anew, as one, when any of them changes.
+// Package secretconf fills one struct from many secrets of AWS Secrets Manager.
+// It fills it anew, as one, when any of them changes.
 //
 //	type Config struct {
 //		DB struct {

@@ -1,6 +1,7 @@
-// Package secretsagent reads secrets through a local agent: AWS's Secrets
-// Manager Agent (the workload credentials provider) or the AWS Lambda extension
-// for parameters and secrets. An [Agent] is an API for secrets.New.
+// Package secretsagent reads secrets through an agent on the same machine. That
+// is AWS's Secrets Manager Agent (the workload credentials provider) or the AWS
+// Lambda extension for parameters and secrets. An [Agent] is an API for
+// secrets.New.
 //
 // The agent holds the credentials and keeps a cache of its own, which processes
 // of one host share. What that costs a secrets.Client:

@@ -1,5 +1,5 @@
-// Package secretsdebug is a page for people who want to know what a client of
-// package secrets knows: which version of each secret is in use, since when it
+// Package secretsdebug is a page that shows what a secrets.Client knows. It is
+// for operators, and says which version of each secret is in use, since when it
 // is stale, why its refresh fails, whether a rotation is stuck, and what the
 // requests to Secrets Manager cost.
 //

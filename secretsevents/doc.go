@@ -1,5 +1,5 @@
-// Package secretsevents reads what Amazon EventBridge says of changes of
-// secrets: the native event "Secret Label Updated", which AWS Secrets Manager
+// Package secretsevents reads EventBridge's events about changes of secrets.
+// Those are the native event "Secret Label Updated", which AWS Secrets Manager
 // publishes by itself, and the events that AWS CloudTrail makes of calls and
 // rotations. [Parse] takes an event as it comes: bare, as an SQS message's body,
 // inside an SNS notification, or both.

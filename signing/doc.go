@@ -1,5 +1,5 @@
-// Package signing signs and verifies with keys from AWS Secrets Manager, so that
-// a rotation of the key invalidates nothing that was signed before it.
+// Package signing signs and verifies with keys from AWS Secrets Manager. A
+// rotation of the key invalidates nothing that was signed before it.
 //
 //	keys := signing.New(client, "prod/token-key", nil)
 //	id, sig, err := keys.Sign(ctx, message)   // sends id along

@@ -1,13 +1,13 @@
-// Package sqlcred connects database/sql to a database whose password is in AWS
-// Secrets Manager, so that a rotation of the password costs no failed query and
-// as few wrong logins as possible.
+// Package sqlcred connects database/sql with a password that rotates. The
+// password is in AWS Secrets Manager, and a rotation of it costs no failed query
+// and as few wrong logins as possible.
 //
 //	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
 //	db, err := sqlcred.OpenDB("pgx", client, "prod/db", nil)
 //
-// is enough with a secret in the form that Amazon RDS uses and a driver
+// That is enough with a secret in the form that Amazon RDS uses and a driver
 // that is registered with database/sql. The package imports none. With a
-// driver's connector it is
+// driver's connector:
 //
 //	open := func(l sqlcred.Login) (driver.Connector, error) {
 //		cfg := mysql.NewConfig()
@@ -32,7 +32,7 @@
 //
 // Every login with the wrong password counts against the account, and some
 // servers block accounts after a few. So logins go through a gate, see package
-// [github.com/seed-74dc7b3e/secrets/gate]: at most Options.MaxLogins at a time, first
+// [gate]: at most Options.MaxLogins at a time, first
 // come, first served, and one at a time while a rotation is known to be outstanding.
 // Of those under way one at a time may have sent its password without a verdict.
 // So a rotation costs one wrong login in a process, near and far, with
@@ -211,4 +211,6 @@
 // moved and the client has noticed, and nothing bounds their number. A caller
 // whose error [IsRefused] recognizes can at least call
 // [secrets.Client.Refresh]. That is enough where users alternate.
+//
+// [gate]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/gate
 package sqlcred

@@ -1,5 +1,6 @@
-// Package tlscred serves and verifies TLS with certificates from AWS Secrets
-// Manager, so that replacing one costs no failed handshake and no restart.
+// Package tlscred serves and verifies TLS with certificates that are secrets.
+// They are in AWS Secrets Manager, and replacing one costs no failed handshake
+// and no restart.
 //
 //	cert := tlscred.New(client, "prod/tls", nil)
 //	server := &http.Server{TLSConfig: &tls.Config{GetCertificate: cert.GetCertificate}}

@@ -1,6 +1,7 @@
-// Command secretsdoctor says what its caller may do with secrets, and what
-// package secrets would do with them. It asks whatever the environment points
-// to: AWS, or an emulator where AWS_ENDPOINT_URL_SECRETS_MANAGER names one.
+// Command secretsdoctor says what its caller may do with secrets. It also says
+// what package secrets would do with them. It asks whatever the environment
+// points to: AWS, or an emulator where AWS_ENDPOINT_URL_SECRETS_MANAGER names
+// one.
 //
 //	secretsdoctor [-ttl 5m] [-minimal] prod/db prod/api-key …
 //

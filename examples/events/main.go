@@ -1,7 +1,7 @@
-// Command events reads a secret and prints each new version within seconds of
-// its rotation, because EventBridge tells it. It makes an SQS queue for itself,
-// subscribes it to the SNS topic that the rule of README.md feeds, and removes
-// both when it ends.
+// Command events reads a secret and prints each new version within seconds.
+// EventBridge tells it of rotations. It makes an SQS queue for itself, subscribes
+// it to the SNS topic that the rule of README.md feeds, and removes both when it
+// ends.
 //
 //	go run . -topic arn:aws:sns:eu-west-1:123456789012:secret-changes -secret prod/db
 package main

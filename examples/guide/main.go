@@ -1,5 +1,5 @@
-// Command guide is the program of docs/getting-started.md: it reads one secret
-// at start, or says why it cannot, and keeps serving it.
+// Command guide is the program of docs/getting-started.md. It reads one secret at
+// start, or says why it cannot, and keeps serving it.
 //
 //	go run . -secret prod/db
 package main

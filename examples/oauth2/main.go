@@ -1,7 +1,7 @@
-// Command oauth2 asks an API with access tokens that it gets by OAuth 2.0 client
-// credentials, while the client's secret, which is in Secrets Manager, rotates:
-// from one moment on the authorization server takes the pending secret only,
-// and the tokens that it gave out for the old one are revoked. No request fails.
+// Command oauth2 uses OAuth 2.0 client credentials while their secret rotates. It
+// asks an API with access tokens. The client's secret is in Secrets Manager: from
+// one moment on the authorization server takes the pending secret only, and the
+// tokens that it gave out for the old one are revoked. No request fails.
 //
 // Both servers and Secrets Manager run in the process, on loopback. Every number
 // printed was measured in that run; the exit status is 1 if a request failed.

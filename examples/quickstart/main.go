@@ -1,7 +1,7 @@
-// Command quickstart shows what package secrets does, on the fake Secrets
-// Manager of package secretstest: a typed read, what a read costs when the
-// secret is cached, and a new version that arrives while goroutines read
-// without a pause. It needs no credentials and no network.
+// Command quickstart shows what package secrets does. On the fake Secrets Manager
+// of package secretstest it shows a typed read, what a read costs when the secret
+// is cached, and a new version that arrives while goroutines read without a
+// pause. It needs no credentials and no network.
 //
 // Every number it prints was measured in that run. It exits with status 1 if
 // something was not as it should be.

@@ -1,7 +1,7 @@
-// Command read reads one secret from whatever the environment points to: AWS,
-// or an emulator where AWS_ENDPOINT_URL_SECRETS_MANAGER names one. It prints
-// which version it is, its labels and the keys of its JSON, and the value only
-// if it is asked to:
+// Command read reads one secret and prints what it is, not its value. It asks
+// whatever the environment points to: AWS, or an emulator where
+// AWS_ENDPOINT_URL_SECRETS_MANAGER names one. It prints which version it is, its
+// labels and the keys of its JSON, and the value only if it is asked to:
 //
 //	read -secret prod/db [-stage AWSPREVIOUS] [-show]
 package main

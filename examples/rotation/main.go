@@ -1,4 +1,4 @@
-// Rotation rotates the password of a database under a service that uses it,
+// Rotation rotates a database's password under a service that uses it. It does so
 // again and again, and prints a line for each rotation: zeros in the column
 // "failed queries".
 //

@@ -1,8 +1,7 @@
-// Command signing issues JSON Web Tokens with a key from Secrets Manager and
-// verifies them in two other places, while the key rotates: a service with the
-// secret and a cache of its own, and one that knows nothing but the JWKS
-// document, which it reads again when it may no longer keep it. No token is
-// refused.
+// Command signing issues and verifies JSON Web Tokens while their key rotates.
+// The key is in Secrets Manager, and two others verify: a service with the secret
+// and a cache of its own, and one that knows nothing but the JWKS document, which
+// it reads again when it may no longer keep it. No token is refused.
 //
 // Everything runs in the process, on loopback, and with short intervals: what
 // takes the defaults a quarter of an hour takes a second here. Every number

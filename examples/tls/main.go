@@ -1,7 +1,8 @@
-// Command tls serves HTTPS with a certificate from Secrets Manager that is
-// replaced while a client asks without a pause, on a new connection each time:
-// by a good one, by a broken one, which is not used, and by one that is not valid
-// yet. The client trusts what a secret says, too. No handshake fails.
+// Command tls serves HTTPS while its certificate is replaced. The certificate is
+// in Secrets Manager, and a client asks without a pause, on a new connection each
+// time. It is replaced by a good one, by a broken one, which is not used, and by
+// one that is not valid yet. The client trusts what a secret says, too. No
+// handshake fails.
 //
 // Secrets Manager runs in the process, the server on loopback. Every number
 // printed was measured in that run; the exit status is 1 if a handshake failed.

@@ -1,9 +1,16 @@
-// Command bench prints what the cache costs, each figure beside what it is
-// compared with and its limit, in one run of about a minute. It exits with 1 if
-// a limit is passed.
+// Command bench prints what the cache costs. Each figure stands beside what it is
+// compared with and its limit, in one run of about a minute. It exits with 1 if a
+// limit is passed.
 //
-// Limits in nanoseconds are those of a processor on which golang-lru's Get
-// takes 18 ns; on another they are scaled by what it takes there.
+// Times are judged as ratios, by the median of those of the quieter half of rounds
+// in which both sides were measured in turns; a ratio that is over its limit is measured again, twice at
+// most, before it counts. Limits in nanoseconds are those of a processor on which
+// golang-lru's Get takes 18 ns; on another they are scaled by what it takes there.
+//
+// With -record the samples go to a file in the format of Go's benchmarks as well.
+// Folder releases has such a file for each release, made by make bench-record; make
+// bench prints, by benchstat, how today's samples differ from the newest, and
+// judges nothing by that, since another machine differs too.
 package main
 
 import (
@@ -17,16 +24,20 @@ import (
 func main() {
 	testing.Init()
 	quick := flag.Bool("quick", false, "measure for a tenth of the time, roughly")
+	samples := flag.String("record", "", "`file` that samples are written to, in the format of Go's benchmarks")
 	flag.Parse()
-	flag.Set("test.benchtime", "100ms")
-	rounds, second := 9, 1.0
+	flag.Set("test.benchtime", "60ms")
+	rounds, second := 15, 0.7
 	if *quick {
 		flag.Set("test.benchtime", "20ms")
 		rounds, second = 5, 0.1
 	}
 	t := &table{}
 	fmt.Printf("%s %s/%s, %d cores\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	hits(t, rounds)
+	read := hits(t, rounds)
+	if *samples != "" {
+		record(*samples, rounds, read)
+	}
 	cores(t, second)
 	calls(t)
 	waiting(t, second)

@@ -1,7 +1,7 @@
-// Command fleet simulates what a fleet of processes asks of AWS Secrets Manager:
-// 10,000 processes that read 200 secrets each, through a rolling deploy, a
-// rotation of every secret within an hour, an outage of an hour and its end. It
-// writes the table of docs/fleet.md.
+// Command fleet simulates what a fleet asks of AWS Secrets Manager. It has 10,000
+// processes that read 200 secrets each, through a rolling deploy, a rotation of
+// every secret within an hour, an outage of an hour and its end. It writes the
+// table of docs/fleet.md.
 //
 // Every secret of every process is a lease of internal/lease under the rules of
 // the client; time is virtual. What is left out: the SDK's own retries, the time

@@ -1,7 +1,7 @@
-// Package sqlcredtest is a database for the tests of programs that use package
-// sqlcred: in memory, with users and passwords, and no SQL. Together with
-// package secretstest it lets a test rotate a password, take the database down,
-// or lock everybody out, without a server, a socket or a driver, also inside
+// Package sqlcredtest is a database for tests of programs that use sqlcred. It is
+// in memory, with users and passwords, and no SQL. Together with package
+// secretstest it lets a test rotate a password, take the database down, or lock
+// everybody out, without a server, a socket or a driver, also inside
 // testing/synctest.
 //
 //	server := sqlcredtest.NewServer(map[string]string{"app": "one"})

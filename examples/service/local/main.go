@@ -1,4 +1,4 @@
-// Command local is the world of the service on a laptop: it serves a fake Secrets
+// Command local runs what the service needs on a laptop. It serves a fake Secrets
 // Manager and a rates API, starts a throwaway PostgreSQL, and writes what the
 // service needs to know of them into a file. Then it has the database's password
 // and the API's key rotate in turn, with an outage of Secrets Manager now and

@@ -1,5 +1,5 @@
-// Package world is what the service needs round it, on one machine and without an
-// account: a Secrets Manager (the fake of package secretstest), a PostgreSQL, and
+// Package world runs what the service needs, on one machine and without an account.
+// That is a Secrets Manager (the fake of package secretstest), a PostgreSQL, and
 // the rates API. It is for the command local and for the service's test; a copy of
 // the service leaves it behind.
 package world
