@@ -282,7 +282,7 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 	if r.OnRead && next < ahead(life) {
 		life = next // no other check comes sooner
 	}
-	l.replan(r, ck, at.Add(life), at.Add(next), wanted)
+	l.replan(r, m.Now, ck, at.Add(life), at.Add(next), wanted)
 	l.confirmed = at
 	l.show(r, m.Now)
 	rep.Confirmed = true
@@ -291,9 +291,9 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 
 // replan sets the end of the TTL and the moment of the next check after an
 // answer to ck. It does not settle a doubt that arose since ck began: neither
-// comes later than it was going to. Where no check is planned because one runs
-// that began after the doubt, its end plans the next.
-func (l *Lease) replan(r *Rules, ck *Check, expires, next Time, wanted bool) {
+// comes later than it was going to, and the check within SecondCheck: a backoff
+// ends with the failures.
+func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted bool) {
 	if l.more != nil {
 		l.more.resolved = ck.doubts
 	}
@@ -304,7 +304,7 @@ func (l *Lease) replan(r *Rules, ck *Check, expires, next Time, wanted bool) {
 		if l.planned {
 			next = min(next, l.next)
 		}
-		wanted = true
+		next, wanted = min(next, now.Add(r.SecondCheck)), true
 	}
 	l.expires = expires
 	l.plan(next, wanted)
@@ -326,7 +326,7 @@ func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
 	if r.OnRead {
 		expires = min(expires, at)
 	}
-	l.replan(r, ck, expires, at, true)
+	l.replan(r, m.Now, ck, expires, at, true)
 	l.show(r, m.Now)
 	rep.PutOff = true
 	return rep
