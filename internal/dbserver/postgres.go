@@ -116,8 +116,9 @@ func (pg *postgres) ready(s *Server, pid int, _ []byte) bool {
 		strings.TrimSpace(lines[0]) == strconv.Itoa(pid) && strings.TrimSpace(lines[7]) == "ready"
 }
 
-// halt asks for the fast shutdown: open connections are closed.
-func (pg *postgres) halt(p *process) error { return p.end(syscall.SIGINT) }
+// halt asks for the fast shutdown, which closes open connections, and for the
+// immediate one if that takes too long: PostgreSQL has been seen to wait for ever.
+func (pg *postgres) halt(p *process) error { return p.end(syscall.SIGINT, syscall.SIGQUIT) }
 
 // kill asks for the immediate shutdown, which ends the server's children too.
 func (pg *postgres) kill(p *process) error { return p.end(syscall.SIGQUIT) }

@@ -100,25 +100,35 @@ func (p *process) ended() bool {
 	}
 }
 
-// end sends the process a signal and waits until it is gone, 30 seconds at
-// most: then it is killed.
-func (p *process) end(sig syscall.Signal) error {
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	timeout := time.NewTimer(30 * time.Second)
-	defer timeout.Stop()
-	select {
-	case <-p.done:
-		return nil
-	case <-timeout.C:
+// end sends the process signals, one after the other, until it is gone. It waits
+// half a minute in all: then the process is killed.
+func (p *process) end(signals ...syscall.Signal) error {
+	const patience = 30 * time.Second
+	for _, sig := range signals {
+		if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return err
+		}
+		if p.endsWithin(patience / time.Duration(len(signals))) {
+			return nil
+		}
 	}
 	err := p.cmd.Process.Kill()
 	<-p.done
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil
 	}
-	return errors.Join(fmt.Errorf("process %d did not end after %v", p.pid, sig), err)
+	return errors.Join(fmt.Errorf("process %d did not end after %v", p.pid, signals), err)
+}
+
+func (p *process) endsWithin(d time.Duration) bool {
+	timeout := time.NewTimer(d)
+	defer timeout.Stop()
+	select {
+	case <-p.done:
+		return true
+	case <-timeout.C:
+		return false
+	}
 }
 
 // find returns the path of a program: the first of names that is in PATH, or

@@ -29,7 +29,7 @@ func (g *generator) replica() {
 		e := Event{Kind: Fault, Fault: pick(g, outages...), Where: Primary, At: g.near(), For: g.between(time.Second, pick(g, time.Minute, 3*time.Hour))}
 		add(e)
 		if g.maybe(50) { // the other follows, or refuses
-			e.Where, e.At, e.Fault = Replica, e.At+g.between(0, e.For), pick(g, Connection, Internal, Hang, Denied, Denied, KMS)
+			e.Where, e.At, e.Fault = Replica, min(e.At+g.between(0, e.For), g.plan.End-time.Second), pick(g, Connection, Internal, Hang, Denied, Denied, KMS)
 			add(e)
 		}
 	}
