@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
@@ -66,7 +68,14 @@ func TestStrip(t *testing.T) {
 	}
 	config.AfterNetConnect = func(context.Context, *pgconn.Config, net.Conn) (net.Conn, error) { return nil, nil }
 	full := *config.Config.Copy()
-	p, err := New(nil, "prod/db", nil).plan(&config.Config)
+	aws := secretstest.NewServer(nil)
+	defer aws.Close()
+	client, err := secrets.New(aws.Client(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	p, err := New(client, "prod/db", nil).plan(&config.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -144,7 +144,7 @@ func runShort(t *testing.T, run *run) *report {
 
 func TestNoFailure(t *testing.T) {
 	single, alternating := &strategies[0], &strategies[1]
-	good := report{scene: &scenes[0], rotations: 20, queries: 1000, wrongLogins: 20, mostWrong: 1, slowestConnect: time.Second}
+	good := report{scene: &scenes[0], rotations: 20, queries: 1000, wrongLogins: 20, mostWrong: 1, slowestConnect: time.Second, elapsed: time.Minute}
 	for _, test := range []struct {
 		name     string
 		strategy *strategy
@@ -159,6 +159,8 @@ func TestNoFailure(t *testing.T) {
 		{"a failed connect", single, 0, func(r *report) { r.failedConnects = 1 }, true},
 		{"two wrong logins once", single, 0, func(r *report) { r.mostWrong = 2 }, false},
 		{"three wrong logins once", single, 0, func(r *report) { r.mostWrong = 3 }, true},
+		{"three counted late", single, 0, func(r *report) { r.mostWrong, r.slowestConnect = 3, 3*time.Second }, false},
+		{"too many counted late", single, 0, func(r *report) { r.rotations, r.wrongLogins, r.slowestConnect = 5, 11, 15*time.Second }, true},
 		{"too many in the mean", single, 0, func(r *report) { r.wrongLogins = 22 }, true},
 		{"many in the mean of few", single, 0, func(r *report) { r.rotations, r.wrongLogins = 19, 25 }, false},
 		{"a driver that is not held", single, 0, func(r *report) { r.plain, r.wrongLogins, r.mostWrong = true, 40, 2 }, false},
