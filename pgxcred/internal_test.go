@@ -57,6 +57,15 @@ func TestStartupTooShort(t *testing.T) {
 	}
 }
 
+func newClient(t *testing.T) *secrets.Client {
+	client, err := secrets.New(secretstest.New(t, nil).Client(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
 // What strip takes away restore puts back, and what is left needs no password
 // and no server. A field of pgconn.Config that is not known here may be another
 // that has to be stripped: read what it does, and test.
@@ -68,14 +77,7 @@ func TestStrip(t *testing.T) {
 	}
 	config.AfterNetConnect = func(context.Context, *pgconn.Config, net.Conn) (net.Conn, error) { return nil, nil }
 	full := *config.Config.Copy()
-	aws := secretstest.NewServer(nil)
-	defer aws.Close()
-	client, err := secrets.New(aws.Client(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	p, err := New(client, "prod/db", nil).plan(&config.Config)
+	p, err := New(newClient(t), "prod/db", nil).plan(&config.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +158,7 @@ func TestMoveTo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := New(nil, "prod/db", &Options{ServerFromSecret: true})
+		c := New(newClient(t), "prod/db", &Options{ServerFromSecret: true})
 		before := describe(config)
 		changed := config.Copy()
 		(&target{c, sqlcred.Login{Host: test.host}}).fill(changed)

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 	"strings"
+	"time"
 )
 
 // policy is a client under test: how it learns the password and what it does
