@@ -20,14 +20,15 @@ type Transport struct {
 	round func(*http.Request) (*http.Response, error)
 }
 
-// New returns a transport that puts the secret which ref reads into requests.
-// set does so: [Bearer], [Basic], what [Header] returns, or a function of the
-// program's own that signs the request. It gets a copy of the request, which it
-// may change but for the body, once for each time that one is sent; its error is
-// returned to the caller and nothing is sent. o may be nil.
+// New returns a Transport that puts the secret of ref into requests. The
+// function set does this: [Bearer], [Basic], the result of [Header], or the
+// program's own function, for instance one that signs the request. It is called
+// once for each time that a request is sent, with a copy of the request. It may
+// change the copy, except for the body. If it returns an error, nothing is sent
+// and the caller gets that error. o may be nil.
 //
-// The client that ref belongs to must outlive the transport. After its Close
-// requests fail with [secrets.ErrClosed].
+// The client that ref belongs to must outlive the Transport. After the client's
+// Close, requests fail with [secrets.ErrClosed].
 func New[T any](ref *secrets.Ref[T], set func(*http.Request, T) error, o *Options) *Transport {
 	s := &source[T]{Options: o.withDefaults(), set: set}
 	s.ref.Store(ref.WithTry(s.try()))
@@ -35,12 +36,12 @@ func New[T any](ref *secrets.Ref[T], set func(*http.Request, T) error, o *Option
 }
 
 // RoundTrip sends a request with the credential. It blocks as the base
-// transport does, and for the time that it takes to read the secret if that is
-// not cached. An error from reading the secret is that of [secrets.Ref.Get];
-// those of the base transport are returned as they are.
+// transport does, and while it reads the secret if that is not cached. If
+// reading the secret fails, it returns the error of [secrets.Ref.Get]. Errors
+// of the base transport are returned unchanged.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.round(r) }
 
-// CloseIdleConnections closes those of the base transport.
+// CloseIdleConnections closes the idle connections of the base transport.
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
