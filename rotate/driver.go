@@ -12,18 +12,18 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// An OpenFunc returns a connector that logs in as l says; it does not connect
-// yet. The connectors of pgx (stdlib.GetConnector), lib/pq (pq.NewConnector)
-// and go-sql-driver/mysql (mysql.NewConnector) will do. It must honour
-// l.NoTLS, and use TLS where that is false, without falling back.
+// An OpenFunc returns a connector that logs in as l. It does not connect yet.
+// The connectors of pgx (stdlib.GetConnector), lib/pq (pq.NewConnector) and
+// go-sql-driver/mysql (mysql.NewConnector) are suitable. If l.NoTLS is false,
+// the connector must use TLS and must not fall back to plain text.
 type OpenFunc func(l Login) (driver.Connector, error)
 
-// Driver returns an OpenFunc for the database/sql driver registered under a
-// name: "pgx" or "postgres" (lib/pq) for PostgreSQL and Redshift, "mysql" for
-// MySQL and MariaDB, "sqlserver", "oracle". params are added to each connection string; with them a
-// certificate authority is named, as in url.Values{"sslrootcert":
-// {"rds.pem"}} for PostgreSQL and url.Values{"tls": {"the registered name"}}
-// for MySQL.
+// Driver returns an OpenFunc for a registered database/sql driver. The name is
+// "pgx" or "postgres" (lib/pq) for PostgreSQL and Redshift, "mysql" for MySQL
+// and MariaDB, "sqlserver", or "oracle". params are added to each connection
+// string. Use them to name a certificate authority, as in
+// url.Values{"sslrootcert": {"rds.pem"}} for PostgreSQL and url.Values{"tls":
+// {"the registered name"}} for MySQL.
 func Driver(name string, params url.Values) OpenFunc {
 	return func(l Login) (driver.Connector, error) {
 		d, ok := dialectFor(l.Engine)

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// A Login is what a database secret says about one user of one database. It
+// A Login is the content of a database secret: one user of one database. It
 // prints without the password, which Password returns.
 type Login struct {
 	Engine    string // "postgres", "mysql", "mariadb", "aurora-postgresql", ...
@@ -17,11 +17,11 @@ type Login struct {
 	Database  string // the field dbname
 	MasterARN string // the secret of the master user
 
-	// NoTLS is true only where the secret says "ssl": false. A secret without
-	// the field gets TLS with the certificate and the host name checked: a
-	// rotation sends the new password, for MySQL in plain text, and logs in as
-	// a master user. (Package sqlcred leaves TLS to the driver there, because
-	// a service has its driver configured already.)
+	// NoTLS is true only if the secret has "ssl": false. A secret without the
+	// field gets TLS, with the certificate and the host name verified, because a
+	// rotation sends the new password, for MySQL in plain text, and logs in as a
+	// master user. (Package sqlcred then leaves TLS to the driver, because a
+	// service has already configured its driver.)
 	NoTLS bool
 
 	password Value
@@ -47,23 +47,22 @@ func (l Login) Format(f fmt.State, _ rune) {
 	}
 }
 
-// PostgresURL returns a connection URL for PostgreSQL, with the password. The
-// drivers pgx and lib/pq understand it. TLS is sslmode=verify-full, or
-// disable if l.NoTLS is set. params are added, and may replace that.
+// PostgresURL returns a connection URL for PostgreSQL, with the password. It is
+// for the drivers pgx and lib/pq. It has sslmode=verify-full, or
+// sslmode=disable if l.NoTLS is set. params are added, and may replace that.
 func (l Login) PostgresURL(params url.Values) string {
 	return dblogin.PostgresURL(l.plain(), params)
 }
 
-// MySQLDSN returns a data source name for MySQL and MariaDB, with the
-// password. The driver github.com/go-sql-driver/mysql understands it. TLS is
-// tls=true, or false if l.NoTLS is set. params are added, and may replace
-// that.
+// MySQLDSN returns a data source name for MySQL and MariaDB, with the password.
+// It is for the driver github.com/go-sql-driver/mysql. It has tls=true, or
+// tls=false if l.NoTLS is set. params are added, and may replace that.
 //
-// No data source name can hold a user name with a colon, or a host name with a
-// slash, a parenthesis or an at sign: the driver would log in as somebody else,
-// or elsewhere. For such a login the result names no user, password or host,
-// and the driver refuses it with an error that names the field. [Driver]
-// returns that error itself.
+// A data source name cannot represent a user name with a colon, or a host name
+// with a slash, a parenthesis or an at sign: the driver would log in as another
+// user, or at another host. For such a login the result has no user, password
+// or host, and the driver refuses it with an error that names the field.
+// [Driver] returns that error itself.
 func (l Login) MySQLDSN(params url.Values) string {
 	dsn, err := dblogin.MySQL(l.plain(), params)
 	if err != nil {

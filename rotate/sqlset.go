@@ -54,7 +54,8 @@ func dialectFor(engine string) (dialect, bool) {
 	return nil, false
 }
 
-// Set has the database accept the AWSPENDING password, if it does not yet.
+// Set makes the database accept the AWSPENDING password, unless it already
+// does.
 func (s *SQL) Set(ctx context.Context, r *Rotation) error {
 	if err := s.check(); err != nil {
 		return err

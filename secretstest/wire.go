@@ -46,12 +46,12 @@ func newWireRequest(r *http.Request, body []byte) *wireRequest {
 	return w
 }
 
-// ServeHTTP speaks the protocol of AWS Secrets Manager. Beside that, POST
-// /_fake/reset empties the server. The region and the caller are those of the
-// request's signature, in its header or its query, which is verified only if
-// Options.VerifySignatures says so; a request without one is made in the
-// default region by a caller who may do everything. A body that takes longer
-// than Options.BodyTimeout to arrive ends the connection.
+// ServeHTTP implements the protocol of AWS Secrets Manager. Additionally, POST
+// /_fake/reset empties the server. The signature of a request, in its header or
+// its query, names its region and its caller. It is verified only if
+// Options.VerifySignatures is set. A request without a signature goes to the
+// default region, from a caller who may do everything. If the body takes longer
+// than Options.BodyTimeout to arrive, the connection is closed.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/_fake/") {
 		s.serveAdmin(w, r)
