@@ -101,9 +101,10 @@ type instruments struct {
 	all                             []metric.Observable
 }
 
-// Observe lets every collection of metrics read the client's Stats and Statuses,
-// which takes milliseconds for thousands of secrets. stop ends that. Observe fails
-// where the meter refuses an instrument.
+// Observe adds the client's state to every collection of metrics. A collection
+// then reads the client's Stats and Statuses, which takes milliseconds for
+// thousands of secrets. stop ends that. Observe fails if the meter refuses an
+// instrument.
 func (t *Telemetry) Observe(client *secrets.Client) (stop func() error, err error) {
 	in, err := t.instruments()
 	if err != nil {

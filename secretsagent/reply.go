@@ -21,10 +21,10 @@ var (
 	errUnreadable = errors.New("secretsagent: the agent's answer could not be read (not shown: it may hold the value)")
 )
 
-// An Error is a refusal of the agent itself, which says nothing of the secret.
+// An Error is a refusal by the agent itself. It says nothing about the secret.
 type Error struct {
-	Status int    // of HTTP
-	Reason string // what that means, in the package's words
+	Status int    // HTTP status
+	Reason string // explanation by this package
 }
 
 func (e *Error) Error() string {

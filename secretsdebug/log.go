@@ -10,7 +10,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// DefaultLogSize is how many events a [Log] keeps.
+// DefaultLogSize is how many events a [Log] keeps by default.
 const DefaultLogSize = 10_000
 
 // perSecret is how many events are kept of one secret at most.
@@ -19,17 +19,17 @@ const perSecret = 50
 // maxErrorText is how long an error's text may be, in bytes.
 const maxErrorText = 400
 
-// A Log remembers events for the page of a [Handler]. Its OnEvent is the hook of
-// the client's options. The zero value is ready for use. Its memory is bounded: it
-// keeps the last 50 events of each secret, and when it is full those of the
-// secrets of which it has not heard for longest go. Failures in a row are one
-// event to it.
+// A Log keeps events for the page of a [Handler]. Set its OnEvent as the hook
+// in the client's options. The zero value is ready for use. Its memory is
+// bounded: it keeps the last 50 events of each secret. When it is full, it
+// drops the events of the secrets that have had no event for the longest time.
+// It stores consecutive failures as one event.
 //
 // A Log is safe for concurrent use by multiple goroutines, and for use by
 // several clients.
 type Log struct {
-	// Size is how many events are kept. The default is DefaultLogSize. It must
-	// not be changed once the Log is in use.
+	// Size is how many events the Log keeps. The default is DefaultLogSize. It
+	// must not be changed once the Log is in use.
 	Size int
 
 	mu    sync.Mutex // guards what follows
@@ -63,7 +63,7 @@ type callTotals struct {
 	Max    time.Duration `json:"maxNanoseconds"`
 }
 
-// OnEvent remembers an event. It is what secrets.Options.OnEvent takes.
+// OnEvent adds an event to the log. Use it as secrets.Options.OnEvent.
 func (l *Log) OnEvent(e secrets.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Parse reads a message: an event of EventBridge, as it is or in the envelopes
-// of SNS and SQS. What is well formed and says nothing about a change of a
-// secret is an event of kind [Unrelated]: other services' events, calls that
-// only read or that failed, changes of tags and policies, SNS's requests to
-// confirm a subscription. An error is [ErrMalformed] or [ErrTooLarge].
+// Parse parses an EventBridge event, bare or in envelopes of SNS and SQS. For a
+// well-formed message that is not about a change of a secret it returns an
+// event of kind [Unrelated]: other services' events, calls that only read or
+// that failed, changes of tags and policies, and SNS's requests to confirm a
+// subscription. Its error is [ErrMalformed] or [ErrTooLarge].
 func Parse(data []byte) (Event, error) {
 	if len(data) > MaxSize {
 		return Event{}, ErrTooLarge

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// The algorithms, by their names in JOSE.
+// The algorithms, with their names in JOSE.
 const (
 	HS256 = "HS256" // HMAC with SHA-256
 	EdDSA = "EdDSA" // Ed25519
@@ -35,7 +35,7 @@ type Key struct {
 	secret  func() []byte // a function, so that nothing prints it
 }
 
-// ID returns the id of the key, that of the secret's version.
+// ID returns the id of the key, which is the id of the secret's version.
 func (k *Key) ID() string { return k.id }
 
 // Algorithm returns [HS256] or [EdDSA].
@@ -56,7 +56,7 @@ func (k *Key) Sign(message []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// Verify reports whether a signature of a message was made with the key.
+// Verify reports whether signature is a signature of message by the key.
 func (k *Key) Verify(message, signature []byte) bool {
 	if k.public != nil {
 		return ed25519.Verify(k.public, message, signature)

@@ -24,35 +24,33 @@ const (
 const askEvery = 10 * time.Second
 
 var (
-	// ErrUnknownKey says that no version of the secret that verifies has the id.
+	// ErrUnknownKey says that no key that verifies has the given id.
 	ErrUnknownKey = errors.New("signing: the key is unknown")
 
-	// ErrSignature says that a signature was not made with the key that it
-	// names.
+	// ErrSignature says that a signature does not match its message and key.
 	ErrSignature = errors.New("signing: the signature does not match")
 )
 
 // Options are the settings of [Keys]. A nil *Options and zero fields mean the
 // defaults. [New] copies them.
 type Options struct {
-	// Lead is for how long a new version is known before something is signed
-	// with it. It has to be longer than it takes verifiers to learn of it: the
-	// TTL of their clients and, where they read the JWKS document, MaxAge. The
-	// default is [DefaultLead]; negative means none.
+	// Lead is how long a new version exists before it signs. It must be longer
+	// than the time that verifiers need to learn of the version: the TTL of their
+	// clients plus, if they read the JWKS document, MaxAge. The default is
+	// [DefaultLead]; negative means none.
 	Lead time.Duration
 
-	// Grace is for how long a key goes on to verify when its version has lost
-	// its last staging label, in a process that saw it before. The default is
-	// not at all.
+	// Grace is how long a key still verifies after its version has lost its last
+	// staging label, in a process that saw the key before. The default is zero.
 	Grace time.Duration
 
-	// MaxAge is for how long those who read the JWKS document may keep it. The
-	// default is [DefaultMaxAge].
+	// MaxAge is how long readers of the JWKS document may cache it. The default is
+	// [DefaultMaxAge].
 	MaxAge time.Duration
 }
 
-// Keys are the versions of a secret as keys. They are safe for concurrent use by
-// multiple goroutines and need no closing. Make them with [New].
+// Keys are the keys in the versions of a secret. They are safe for concurrent
+// use by multiple goroutines and need no closing. Make them with [New].
 type Keys struct {
 	id     string
 	client *secrets.Client
@@ -74,9 +72,9 @@ type retired struct {
 	at  time.Time
 }
 
-// New returns the keys in the secret of the given name or ARN. It makes no
-// request. o may be nil. The client must outlive the keys; after its Close they
-// return [secrets.ErrClosed].
+// New returns the keys in the secret with the given name or ARN. It makes no
+// request. o may be nil. The client must outlive the keys. After the client's
+// Close their methods return [secrets.ErrClosed].
 func New(client *secrets.Client, secretID string, o *Options) *Keys {
 	k := &Keys{id: secretID, client: client, asking: make(chan struct{}, 1), since: map[string]time.Time{}, retired: map[string]retired{}}
 	if o != nil {
@@ -92,8 +90,8 @@ func New(client *secrets.Client, secretID string, o *Options) *Keys {
 	return k
 }
 
-// Sign signs a message with the key that [Keys.Signer] returns, and returns the
-// key's id beside the signature.
+// Sign signs a message with the key that [Keys.Signer] returns. It returns the
+// key's id and the signature.
 func (k *Keys) Sign(ctx context.Context, message []byte) (keyID string, signature []byte, err error) {
 	key, err := k.Signer(ctx)
 	if err != nil {
@@ -102,8 +100,9 @@ func (k *Keys) Sign(ctx context.Context, message []byte) (keyID string, signatur
 	return key.id, key.Sign(message), nil
 }
 
-// Verify verifies the signature of a message by the key of the given id. It
-// returns [ErrUnknownKey], [ErrSignature], or why the secret cannot be read.
+// Verify verifies the signature of a message by the key with the given id. It
+// returns [ErrUnknownKey], [ErrSignature], or the error from reading the
+// secret.
 func (k *Keys) Verify(ctx context.Context, keyID string, message, signature []byte) error {
 	key, err := k.Key(ctx, keyID)
 	switch {
@@ -115,9 +114,9 @@ func (k *Keys) Verify(ctx context.Context, keyID string, message, signature []by
 	return nil
 }
 
-// Signer returns the key to sign with now: that of the current version or, where
-// that is too new for every verifier to know it, the one that signed before. It
-// blocks and fails as [secrets.Ref.Get] does.
+// Signer returns the key to sign with now. This is the key of the current
+// version or, if that is newer than Options.Lead, the key that signed before.
+// Signer blocks and fails as [secrets.Ref.Get] does.
 func (k *Keys) Signer(ctx context.Context) (*Key, error) {
 	key, err := k.ref.Get(ctx)
 	if err != nil {
@@ -171,10 +170,9 @@ func (k *Keys) hasLead(current *Key) bool {
 	return k.o.Lead < 0 || now.Sub(since) >= k.o.Lead
 }
 
-// Key returns the key with an id, to verify with. A key that is not known has
-// the service asked, once in ten seconds at most; then it blocks until the
-// answer is there or ctx ends. Where there is no such key it returns
-// [ErrUnknownKey].
+// Key returns the key with an id, for verification. If the id is unknown, Key
+// asks the service, at most once in ten seconds, and blocks until the service
+// answers or ctx ends. If there is no such key, it returns [ErrUnknownKey].
 func (k *Keys) Key(ctx context.Context, id string) (*Key, error) {
 	all, err := k.all(ctx)
 	if key := all[id]; key != nil || err != nil {
