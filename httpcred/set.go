@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-var errUnfit = errors.New("httpcred: the secret's value is empty or has characters that no header may hold (not shown)")
+var errUnfit = errors.New("httpcred: the secret's value is empty or has characters that are not allowed in a header (not shown)")
 
 // Bearer sets the Authorization header to "Bearer" and the token. It trims
 // white space around the token. Pass it to [New].
@@ -39,7 +39,7 @@ func Header(name string) func(*http.Request, string) error {
 // [New].
 func Basic(r *http.Request, l Login) error {
 	if l.password == nil || strings.Contains(l.Username, ":") {
-		return fmt.Errorf("httpcred: the secret has no user name and password that fit basic authentication")
+		return fmt.Errorf("httpcred: the secret has no user name and password that basic authentication can send")
 	}
 	r.SetBasicAuth(l.Username, l.password())
 	return nil

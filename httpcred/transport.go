@@ -77,7 +77,7 @@ type source[T any] struct {
 
 var (
 	errNoReplay  = errors.New("httpcred: the request may not be sent again")
-	errNoVerdict = errors.New("httpcred: the response says nothing of the credential")
+	errNoVerdict = errors.New("httpcred: the response says nothing about the credential")
 )
 
 func (s *source[T]) round(r *http.Request) (*http.Response, error) {

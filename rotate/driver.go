@@ -28,7 +28,7 @@ func Driver(name string, params url.Values) OpenFunc {
 	return func(l Login) (driver.Connector, error) {
 		d, ok := dialectFor(l.Engine)
 		if !ok {
-			return nil, fmt.Errorf("driver %q: the engine has no connection string here", name)
+			return nil, fmt.Errorf("driver %q: connection strings for this engine are not supported", name)
 		}
 		dsn, err := d.dsn(l, params)
 		if err != nil {

@@ -101,7 +101,7 @@ func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep 
 func (m mysql) setOther(ctx context.Context, ses, master *session, like string, c change) error {
 	own, err := m.server(ctx, ses)
 	if m.expired(err) {
-		return fmt.Errorf("the password of the current user has expired, so what its clone needs cannot be read: set it by hand, to the same: %w", err)
+		return fmt.Errorf("the password of the current user has expired, so its rights cannot be read: set the same password again by hand: %w", err)
 	}
 	if err != nil {
 		return err

@@ -29,9 +29,9 @@ func (m mysql) setExpired(ctx context.Context, ses *session, password string) er
 	case m.expired(err):
 		return exec(ctx, ses, "SET PASSWORD", "SET PASSWORD = '"+nativeHash(password)+"'")
 	case dblogin.MySQLNumber(err) != syntaxError:
-		return fmt.Errorf("the password has expired, and the server does not tell whether it is MySQL or MariaDB: %w", err)
+		return fmt.Errorf("the password has expired, and the server does not reveal whether it is MySQL or MariaDB: %w", err)
 	case strings.Contains(password, `\`):
-		return errors.New("the password has expired, and the server does not tell how it reads a backslash: the new password must have none")
+		return errors.New("the password has expired, and the server does not reveal how it interprets a backslash: the new password must not contain one")
 	}
 	return exec(ctx, ses, "ALTER USER", "ALTER USER USER() "+mysqlServer{}.identified(password))
 }

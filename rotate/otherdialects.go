@@ -48,7 +48,7 @@ func (ownOnly) twoPasswords() bool    { return false }
 func (ownOnly) nameLength(string) int { return 0 }
 func (ownOnly) maxName(string) int    { return 0 }
 
-var errOwnOnly = errors.New("this kind of server is rotated with a single user and a single password")
+var errOwnOnly = errors.New("this kind of server supports only rotation of a single user with a single password")
 
 func (ownOnly) setBoth(context.Context, *session, *session, change, string, func() (bool, error)) error {
 	return errOwnOnly
@@ -112,7 +112,7 @@ func (oracle) setOwn(ctx context.Context, ses *session, c change) error {
 	}
 	for _, s := range []string{user, c.password, c.old} {
 		if strings.Contains(s, `"`) {
-			return errors.New("a name or a password with a double quote in it cannot be written for Oracle")
+			return errors.New("Oracle supports no user name or password with a double quote")
 		}
 	}
 	return exec(ctx, ses, "ALTER USER", `ALTER USER "`+user+`" IDENTIFIED BY "`+c.password+`" REPLACE "`+c.old+`"`)

@@ -120,7 +120,7 @@ func (p Password) classes() ([]string, error) {
 		}
 		left := without(c.chars, p.exclude())
 		if left == "" && !p.AllowMissingTypes {
-			return nil, fmt.Errorf("password: ExcludeCharacters leaves nothing of a class; set Exclude%s", c.name)
+			return nil, fmt.Errorf("password: ExcludeCharacters excludes a whole class; set Exclude%s too", c.name)
 		}
 		classes = append(classes, left)
 	}

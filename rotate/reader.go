@@ -75,7 +75,7 @@ func (rd reader) pair(ctx context.Context, r *Rotation, next func(cur Login) (st
 	case err != nil:
 		return cur, pend, err
 	case pend.Username != user:
-		return cur, pend, errors.New("the AWSPENDING version is for another user than AWSCURRENT asks for")
+		return cur, pend, errors.New("the AWSPENDING version has another user than AWSCURRENT requires")
 	case !sameServer(cur, pend):
 		return cur, pend, errors.New("the AWSPENDING version is for another server than AWSCURRENT")
 	}

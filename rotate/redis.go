@@ -196,7 +196,7 @@ func (p *redisPlan) askNodes(ctx context.Context) ([]string, error) {
 		return []string{addr}, nil // "This instance has cluster support disabled"
 	}
 	if err != nil {
-		return nil, fmt.Errorf("CLUSTER NODES (set RedisOptions.Nodes if that may not be asked): %w", err)
+		return nil, fmt.Errorf("CLUSTER NODES (set RedisOptions.Nodes if the user may not run it): %w", err)
 	}
 	text, _ := reply.(string)
 	return clusterNodes(text, addr)
@@ -209,7 +209,7 @@ func clusterNodes(text, asked string) ([]string, error) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
 		if len(f) < 3 {
-			return nil, errors.New("CLUSTER NODES: a line that names no node")
+			return nil, errors.New("CLUSTER NODES: a line has no node")
 		}
 		flags := strings.Split(f[2], ",")
 		addr, host, _ := strings.Cut(f[1], ",")
@@ -224,7 +224,7 @@ func clusterNodes(text, asked string) ([]string, error) {
 		case err != nil:
 			return nil, err
 		case slices.Contains(flags, "fail"):
-			return nil, fmt.Errorf("the cluster has node %s for failed: the password cannot be set there", f[1])
+			return nil, fmt.Errorf("the cluster reports node %s as failed: the password cannot be set there", f[1])
 		case ip == "" && slices.Contains(flags, "myself"):
 			nodes = append(nodes, asked)
 		default:
@@ -336,7 +336,7 @@ func store(c *resp.Conn) error {
 		if _, err = c.Do("CONFIG", "REWRITE"); err == nil {
 			return nil
 		}
-		return fmt.Errorf("the server has no file for users, and CONFIG REWRITE: %w (set RedisOptions.Volatile if the users come from elsewhere when it starts)", err)
+		return fmt.Errorf("the server has no ACL file, and CONFIG REWRITE: %w (set RedisOptions.Volatile if the server gets its users from elsewhere at startup)", err)
 	}
 	if err != nil {
 		return fmt.Errorf("ACL SAVE: %w", err)

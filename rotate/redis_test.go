@@ -121,7 +121,7 @@ func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s", len(text), text)
 func TestRedisClusterAnswers(t *testing.T) {
 	for answer, want := range map[string]string{
 		"-NOPERM this user has no permissions to run the 'cluster|nodes' command": "RedisOptions.Nodes",
-		bulk("id1\n"): "no node",
+		bulk("id1\n"): "has no node",
 		bulk(""):      "no node",
 		bulk("id1 host master - 0 0 1 connected\n"):                                     "port",
 		bulk("id1 10.0.0.1:6379@16379 master,fail - 0 0 1 disconnected\n"):              "failed",

@@ -143,7 +143,7 @@ func valueOf(out *secretsmanager.GetSecretValueOutput) (Value, error) {
 	case out.SecretBinary != nil:
 		return Binary(out.SecretBinary), nil
 	}
-	return Value{}, errors.New("GetSecretValue: the answer holds no value")
+	return Value{}, errors.New("GetSecretValue: the response has no value")
 }
 
 // put stores v as the rotation's version, labelled AWSPENDING. If another Run

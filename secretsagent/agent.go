@@ -62,7 +62,7 @@ func New(o *Options) (*Agent, error) {
 	case u.User != nil || u.RawQuery != "":
 		return nil, errors.New("secretsagent: Options.URL has a user or a query")
 	case u.Scheme == "http" && !isLocal(u.Hostname()):
-		return nil, fmt.Errorf("secretsagent: plain http to another host than this one: %q", u.Hostname())
+		return nil, fmt.Errorf("secretsagent: plain http is allowed only to this host, not to %q", u.Hostname())
 	}
 	a := &Agent{url: strings.TrimSuffix(at, "/"), tokens: &tokens{read: o.reader()}}
 	a.client = &http.Client{
@@ -94,7 +94,7 @@ func transport(local bool) *http.Transport {
 	if local {
 		d.Control = func(_, address string, _ syscall.RawConn) error {
 			if host, _, _ := net.SplitHostPort(address); !isLocal(host) {
-				return fmt.Errorf("secretsagent: plain http to another host than this one: %s", address)
+				return fmt.Errorf("secretsagent: plain http is allowed only to this host, not to %s", address)
 			}
 			return nil
 		}

@@ -18,7 +18,7 @@ import (
 
 var (
 	errTooLong    = errors.New("secretsagent: the agent's answer is too long")
-	errUnreadable = errors.New("secretsagent: the agent's answer could not be read (not shown: it may hold the value)")
+	errUnreadable = errors.New("secretsagent: the agent's answer could not be read (not shown: it may contain the value)")
 )
 
 // An Error is a refusal by the agent itself. It says nothing about the secret.
@@ -47,18 +47,18 @@ func (r reply) failure() error {
 	if err := r.service(); err != nil {
 		return err
 	}
-	reason := "of no reason that is known"
+	reason := "the reason is unknown"
 	switch {
 	case r.status == http.StatusForbidden:
-		reason = "the token is not the agent's"
+		reason = "the token is wrong"
 	case r.status == http.StatusTooManyRequests:
 		return &smithy.GenericAPIError{Code: "TooManyRequestsException", Message: "the agent has too many connections", Fault: smithy.FaultServer}
 	case r.unready():
 		reason = "it is not yet ready"
 	case r.status == http.StatusBadRequest:
-		reason = "the request is bad, or was forwarded"
+		reason = "the request is invalid, or was forwarded"
 	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed:
-		reason = "it is not an agent, or of an older version"
+		reason = "it is not an agent, or an older version of one"
 	}
 	return &Error{r.status, reason}
 }

@@ -95,7 +95,7 @@ func clean(t string) (string, error) {
 	t = strings.TrimSpace(t)
 	for _, c := range t {
 		if c < ' ' || c > '~' {
-			return "", errors.New("secretsagent: the token holds characters that no header may")
+			return "", errors.New("secretsagent: the token has characters that are not allowed in a header")
 		}
 	}
 	if t == "" {

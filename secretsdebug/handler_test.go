@@ -79,7 +79,7 @@ func TestLife(t *testing.T) {
 			t.Errorf("the order is %v", order)
 		}
 		for name, wants := range map[string][]string{
-			"old": {"the service said no: missing"}, "limits": {"limits still uses version", "does not decode (field limit)"},
+			"old": {"the service refused it: missing"}, "limits": {"limits still uses version", "does not decode (field limit)"},
 			"db": {"stale", "refresh fails: network"},
 		} {
 			for _, want := range wants {

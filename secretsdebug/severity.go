@@ -42,7 +42,7 @@ func judge(st *secrets.Status, now time.Time) []reason {
 	}
 	switch {
 	case st.Version == "":
-		add(critical, st.Confirmed, "no version is fit to be served")
+		add(critical, st.Confirmed, "no version can be served")
 	case !st.StaleSince.IsZero():
 		add(warning, st.StaleSince, "stale: served past its TTL, unconfirmed")
 	}

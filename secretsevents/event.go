@@ -67,6 +67,6 @@ const MaxSize = 1 << 20
 
 // The errors of [Parse]. They do not quote the message.
 var (
-	ErrMalformed = errors.New("secretsevents: the message is not an event of EventBridge, bare or in an envelope of SQS or SNS")
-	ErrTooLarge  = errors.New("secretsevents: the message is larger than a message of SQS can be")
+	ErrMalformed = errors.New("secretsevents: the message is not an EventBridge event, bare or in an SQS or SNS envelope")
+	ErrTooLarge  = errors.New("secretsevents: the message is larger than an SQS message can be")
 )

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrNotPublic says that no version of the secret has a public key.
-var ErrNotPublic = errors.New("signing: the secret holds no Ed25519 key, and others are not to be published")
+var ErrNotPublic = errors.New("signing: the secret has no Ed25519 key, and other keys are not published")
 
 // JWKS returns the JSON Web Key Set of all public keys that verify. It blocks
 // and fails as [secrets.Ref.Versions] does. If there is no public key, it

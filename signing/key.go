@@ -86,19 +86,19 @@ func decode(s *secrets.Secret) (*Key, error) {
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(value), []byte("-----BEGIN ")) {
 		if len(value) < minHMAC {
-			return nil, fmt.Errorf("the key has %d bytes, an HMAC with SHA-256 wants %d", len(value), minHMAC)
+			return nil, fmt.Errorf("the key has %d bytes; an HMAC with SHA-256 needs %d", len(value), minHMAC)
 		}
 		k.secret = func() []byte { return value }
 		return k, nil
 	}
 	block, _ := pem.Decode(value)
 	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, errors.New("it is PEM, but no private key in PKCS #8")
+		return nil, errors.New("it is PEM, but not a PKCS #8 private key")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	private, ok := parsed.(ed25519.PrivateKey)
 	if err != nil || !ok {
-		return nil, errors.New("its private key is none of Ed25519")
+		return nil, errors.New("its private key is not an Ed25519 key")
 	}
 	k.private = func() ed25519.PrivateKey { return private }
 	k.public = private.Public().(ed25519.PublicKey)

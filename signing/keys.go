@@ -229,7 +229,7 @@ func (k *Keys) ask(ctx context.Context, id string) (*Key, error) {
 	may := k.mayAsk()
 	if may {
 		if err := k.client.Refresh(ctx, k.id); err != nil {
-			return nil, fmt.Errorf("%w, and others cannot be asked for: %w", ErrUnknownKey, err)
+			return nil, fmt.Errorf("%w, and the service cannot be asked for newer keys: %w", ErrUnknownKey, err)
 		}
 	}
 	all, err := k.all(ctx)

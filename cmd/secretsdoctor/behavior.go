@@ -40,7 +40,7 @@ func (d *diagnosis) behavior() []string {
 	describes, fetches := callsADay(d.ttl, describe)
 	st := secrets.Stats{GetSecretValue: uint64(math.Round(fetches)), DescribeSecret: uint64(math.Round(describes))}
 	lines := []string{
-		fmt.Sprintf("with a TTL of %s a process that reads it all the time asks every %s: about %d calls a day (%d DescribeSecret, %d GetSecretValue), $%.4f",
+		fmt.Sprintf("with a TTL of %s a process that reads it continuously checks it every %s: about %d calls a day (%d DescribeSecret, %d GetSecretValue), $%.4f",
 			short(d.ttl), short(meanCheck(d.ttl)), st.Calls(), st.DescribeSecret, st.GetSecretValue, st.Cost()),
 		fmt.Sprintf("a new version is in use within %s, and at once where the old one is rejected in a Try", short(d.ttl)),
 	}

@@ -70,8 +70,8 @@ func parse(args []string, usage io.Writer) (settings, error) {
 		flags.PrintDefaults()
 	}
 	flags.DurationVar(&s.ttl, "ttl", secrets.DefaultTTL, "the program's Options.TTL")
-	flags.DurationVar(&s.timeout, "timeout", time.Minute, "for everything")
-	flags.BoolVar(&s.minimal, "minimal", false, "print the policy that is just enough to read, without what makes that cheap")
+	flags.DurationVar(&s.timeout, "timeout", time.Minute, "the time limit for the whole run")
+	flags.BoolVar(&s.minimal, "minimal", false, "print the minimal policy for reading, without the permissions that make reads cheaper")
 	if err := flags.Parse(args); err != nil {
 		return s, flag.ErrHelp
 	}
@@ -143,7 +143,7 @@ func callerOf(ctx context.Context, cfg aws.Config) (caller, error) {
 	}
 	creds, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return caller{}, fmt.Errorf("no credentials, so nothing can be asked: %w", err)
+		return caller{}, fmt.Errorf("no credentials, so no request can be made: %w", err)
 	}
 	return caller{region: cfg.Region, account: creds.AccountID, source: creds.Source}, nil
 }

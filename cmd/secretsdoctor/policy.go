@@ -117,9 +117,9 @@ func (d *diagnosis) keyResource() string {
 // reasons say what a program lacks without each statement.
 var reasons = []struct{ sid, text string }{
 	{"Read", "needed"},
-	{"Decrypt", "needed, for the keys of your own; the key's own policy has to allow it too"},
+	{"Decrypt", "needed for customer managed keys; the key's own policy must allow it too"},
 	{"Check", "refreshes that do not decrypt, rotations noticed early, custom labels in Versions"},
-	{"Prefetch", "20 secrets a request at start-up"},
+	{"Prefetch", "20 secrets per request at startup"},
 }
 
 // printPolicy writes the policy and what each of its statements is for.

@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	flags.SetOutput(usage)
 	roles := roleFlags{}
 	flags.Var(roles, "role", "an `ARN` of a role to assume for the secrets of its account; may be repeated")
-	timeout := flags.Duration("timeout", 30*time.Second, "for everything")
+	timeout := flags.Duration("timeout", 30*time.Second, "the time limit for the whole run")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}

@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	id := flags.String("secret", "", "the secret's `name` or ARN")
 	stage := flags.String("stage", secrets.Current, "the version's staging `label`")
 	show := flags.Bool("show", false, "print the value too")
-	timeout := flags.Duration("timeout", 30*time.Second, "for everything")
+	timeout := flags.Duration("timeout", 30*time.Second, "the time limit for the whole run")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
