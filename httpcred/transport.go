@@ -55,7 +55,8 @@ func (t *Transport) String() string { return fmt.Sprintf("httpcred.Transport(%q)
 func (t *Transport) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 const (
-	// patience is how long a request waits for another one that offers versions.
+	// patience is how long a request waits for another request that offers
+	// versions.
 	patience = 10 * time.Second
 
 	// recheck is for how long the previous version is used in place of a
@@ -63,7 +64,7 @@ const (
 	recheck = time.Minute
 )
 
-// source is what a Transport is made of, for one type.
+// source is the part of a Transport that depends on the type of the secret.
 type source[T any] struct {
 	Options
 	set func(*http.Request, T) error
@@ -112,8 +113,9 @@ func (s *source[T]) round(r *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// handle returns the handle to use. Now and then, where the previous version is
-// in use, that is a fresh one, which knows nothing of it.
+// handle returns the handle to use. While the previous version is in use, it
+// sometimes returns a new handle, which does not know of that and so tries the
+// current version.
 func (s *source[T]) handle(r *http.Request) (ref *secrets.Ref[T], fresh bool) {
 	ref = s.ref.Load()
 	since := s.fellBack.Load()

@@ -165,8 +165,9 @@ func (h Handler) create(ctx context.Context, r *Rotation) error {
 	if err := h.fill(ctx, r); !hasCode(err, "ResourceExistsException") {
 		return err
 	}
-	// Another delivery of this event stored its value first, or one before
-	// this did and could not be seen. Whatever it is, it is the one to set.
+	// Another delivery of this event stored its value first, or an earlier one did
+	// and its value could not be read yet. In both cases that value is the one to
+	// set.
 	_, err = r.Pending(ctx)
 	return err
 }

@@ -19,10 +19,11 @@ const (
 // user's password.
 func (mysql) expired(err error) bool { return dblogin.MySQLNumber(err) == mustSetPassword }
 
-// setExpired sets the password of the user that ses is logged in as, who may
-// do nothing else and cannot be asked what the server is. MySQL finds a
-// syntax error in what MariaDB refuses because the password must be set first;
-// so neither sees a password in a statement that it does not understand.
+// setExpired sets the password of the user that ses is logged in as. That user
+// may do nothing else, so the kind of server is found out by a probe: to a
+// statement of MariaDB's dialect, MySQL answers with a syntax error, and
+// MariaDB with the error that the password must be set first. So no server gets
+// a password in a statement that it does not understand.
 func (m mysql) setExpired(ctx context.Context, ses *session, password string) error {
 	_, err := ses.conn.ExecContext(ctx, "ALTER USER CURRENT_USER() IDENTIFIED VIA mysql_native_password USING 'invalid'")
 	switch {

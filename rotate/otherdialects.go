@@ -72,8 +72,8 @@ func (sqlServer) dsn(l Login, params url.Values) (string, error) {
 	return dblogin.DSN(l.plain(), "sqlserver", params)
 }
 
-// setOwn asks whether the session is that of a login or of a contained
-// database's user: the statement differs.
+// setOwn asks whether the session belongs to a login or to a user of a
+// contained database, because the statements differ.
 func (sqlServer) setOwn(ctx context.Context, ses *session, c change) error {
 	var contained int
 	const query = "SELECT COUNT(*) FROM sys.database_principals WHERE name = USER_NAME() AND authentication_type = 2"

@@ -78,8 +78,8 @@ func (p Password) Generate() (string, error) {
 		for i := range buf {
 			buf[i] = alphabet[randomBelow(len(alphabet))]
 		}
-		// Drawing again, and not mending what was drawn, is what keeps all
-		// passwords equally likely.
+		// Drawing again, instead of repairing a password, keeps all passwords equally
+		// likely.
 		if s := string(buf); p.AllowMissingTypes || hasEach(s, classes) {
 			return s, nil
 		}

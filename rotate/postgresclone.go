@@ -47,7 +47,7 @@ func copyRole(ctx context.Context, tx *sql.Tx, original, clone string, setRole b
 	return statements, nil
 }
 
-// A role is what is copied of one.
+// A role holds the attributes and settings that are copied from a role.
 type role struct {
 	attributes attributes
 	settings   []setting
@@ -62,7 +62,7 @@ type attributes struct {
 	until string // as the session writes it; "infinity" stands for none too
 }
 
-// clauses returns what ALTER ROLE has to say to make have the same as a.
+// clauses returns the clauses of ALTER ROLE that change have to a.
 func (a attributes) clauses(have attributes) []string {
 	var clauses []string
 	flag := func(name string, want, have bool) {
@@ -173,7 +173,7 @@ func quoteSetting(name string) string {
 	return strings.Join(parts, ".")
 }
 
-// readRole reads what there is to copy of a role.
+// readRole reads the attributes and settings of a role to copy.
 func readRole(ctx context.Context, tx *sql.Tx, name string) (r role, err error) {
 	a := &r.attributes
 	err = tx.QueryRowContext(ctx, `SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolconnlimit,

@@ -88,8 +88,9 @@ func (rd reader) pair(ctx context.Context, r *Rotation, next func(cur Login) (st
 	return cur, to, nil
 }
 
-// previous returns cur with the password of AWSPREVIOUS. It is an error, which
-// wraps refused, if that has none that is not refused already.
+// previous returns cur with the password of AWSPREVIOUS. It returns an error
+// that wraps refused if AWSPREVIOUS has no password beside those already
+// refused.
 func (rd reader) previous(ctx context.Context, r *Rotation, cur, pend Login, refused error) (Login, error) {
 	v, err := r.Previous(ctx)
 	if err != nil {

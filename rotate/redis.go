@@ -145,7 +145,7 @@ func (a *RedisACL) reader() reader {
 	}
 }
 
-// A redisPlan is what a step works with.
+// A redisPlan holds the logins and nodes of a step.
 type redisPlan struct {
 	*RedisACL
 	r         *Rotation
@@ -321,7 +321,7 @@ func setUser(admin *resp.Conn, pend, with Login) error {
 	return nil
 }
 
-// passwordHash returns what Redis keeps of a password.
+// passwordHash returns the hash that Redis stores for a password.
 func passwordHash(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])
@@ -331,7 +331,8 @@ func passwordHash(password string) string {
 func store(c *resp.Conn) error {
 	_, err := c.Do("ACL", "SAVE")
 	e, ok := errors.AsType[resp.Error](err)
-	// There is no code for it, and CONFIG REWRITE writes no users where there is a file for them.
+	// This error has no code. CONFIG REWRITE does not write users if there is an
+	// ACL file.
 	if ok && strings.Contains(string(e), "not configured to use an ACL file") {
 		if _, err = c.Do("CONFIG", "REWRITE"); err == nil {
 			return nil

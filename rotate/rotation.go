@@ -107,8 +107,8 @@ func (r *Rotation) Other(ctx context.Context, secretID string) (Value, error) {
 	return valueOf(out)
 }
 
-// scrub returns err without what shows a password that the step has read, but
-// so that errors.Is finds in it what is clean.
+// scrub returns err without the parts that show a password that the step has
+// read. errors.Is still finds the other parts.
 func (r *Rotation) scrub(err error) error { return dblogin.Scrub(err, r.passwords...) }
 
 // NewPassword returns a new password, from crypto/rand or from the service.
@@ -201,9 +201,9 @@ func labelled(stages map[string][]string, label string) string {
 	return ""
 }
 
-// wait calls f until it is done or has failed for good, with growing pauses,
-// for no longer than limit; f says whether to call it again, and the error to
-// return if that is not to be.
+// wait calls f until it succeeds or fails permanently, with growing pauses, for
+// at most limit. f returns whether to call it again, and the error to return if
+// there is no further call.
 func wait(ctx context.Context, limit time.Duration, f func() (again bool, err error)) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		again, err := f()

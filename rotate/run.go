@@ -87,8 +87,8 @@ func (h Handler) begin(ctx context.Context, secretID string) (id string, claims 
 	return id, claims, err
 }
 
-// claim finds an outstanding rotation, or makes a version of its own. It sets
-// r's version id on the way.
+// claim finds an outstanding rotation or makes a new version. It sets r's
+// version id.
 func (h Handler) claim(ctx context.Context, r *Rotation) (string, error) {
 	out, err := h.describe(ctx, r.event.SecretID)
 	if err != nil {
@@ -127,8 +127,8 @@ func (h Handler) claim(ctx context.Context, r *Rotation) (string, error) {
 // claimPrefix is how the label begins by which a Run knows a version for its own.
 const claimPrefix = "rotate.Run."
 
-// claims returns those of a version's labels that are Runs', and whether they
-// are others' alone.
+// claims returns a version's labels that belong to Runs, and whether all belong
+// to other Runs.
 func (r *Rotation) claims(labels []string) (all []string, others bool) {
 	for _, l := range labels {
 		if strings.HasPrefix(l, claimPrefix) {
@@ -143,9 +143,8 @@ func (r *Rotation) inProgress() error {
 	return &InProgressError{SecretID: r.SecretID(), VersionID: r.VersionID()}
 }
 
-// won returns an *InProgressError if the version that was just stored is
-// another Run's. A version that shows no Run's label cannot be told from the own
-// one.
+// won returns an *InProgressError if the version that was just stored belongs
+// to another Run. A version without a label of a Run counts as this Run's.
 func (h Handler) won(ctx context.Context, r *Rotation) error {
 	return wait(ctx, r.maxLag, func() (bool, error) {
 		out, err := h.describe(ctx, r.SecretID())
@@ -170,8 +169,8 @@ func (h Handler) release(ctx context.Context, secretID, id string, claims []stri
 	}
 }
 
-// resume returns the id of the outstanding version if it is old enough.
-// made is its age where its value cannot tell.
+// resume returns the id of the outstanding version if it is old enough. made is
+// its creation time if its value does not have one.
 func (h Handler) resume(ctx context.Context, r *Rotation, made time.Time) (string, error) {
 	after := h.ResumeAfter
 	if after == 0 {

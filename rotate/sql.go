@@ -247,7 +247,7 @@ func (s *SQL) check() error {
 	return nil
 }
 
-// reader returns what reads the secrets that the rotator is about.
+// reader returns the reader of the rotator's secrets.
 func (s *SQL) reader() reader {
 	return reader{
 		engines: s.dialect.engines(), port: s.dialect.port(),
@@ -296,7 +296,8 @@ func checkPassword(p string) error {
 	return nil
 }
 
-// login logs in. A refusal is ErrRefused, wrapped with what the driver said.
+// login logs in. If the server refuses, the error wraps ErrRefused and the
+// driver's error.
 func (s *SQL) login(ctx context.Context, r *Rotation, l Login, label string) (*session, error) {
 	ses, err := open(ctx, s.open, l)
 	if err == nil {

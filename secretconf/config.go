@@ -42,8 +42,8 @@ type Config[T any] struct {
 	err atomic.Pointer[error] // why the newest versions are not in use
 }
 
-// snapshot is a T and the versions that it was filled from; nil stands for a
-// secret that there is none of.
+// snapshot is a T and the versions that it was filled from. A nil version
+// stands for a secret that does not exist.
 type snapshot[T any] struct {
 	value    *T
 	versions []*secrets.Secret
@@ -51,7 +51,7 @@ type snapshot[T any] struct {
 	read     time.Time
 }
 
-// missingFor is how long a secret that there is none of is not asked for again.
+// missingFor is how long a secret that does not exist is not requested again.
 const missingFor = time.Minute
 
 // Bind returns a Config of the secrets in the tags of T, which must be a
@@ -154,7 +154,7 @@ func same(a, b []*secrets.Secret) bool {
 	})
 }
 
-// lost reports whether a secret that was there is there no more.
+// lost reports whether a secret that existed no longer exists.
 func lost(old, now []*secrets.Secret) bool {
 	for i := range old {
 		if old[i] != nil && now[i] == nil {
@@ -164,10 +164,11 @@ func lost(old, now []*secrets.Secret) bool {
 	return false
 }
 
-// read returns the current version of every secret, nil where there is none.
+// read returns the current version of every secret, or nil for a secret that
+// does not exist.
 func (c *Config[T]) read(ctx context.Context, old *snapshot[T]) ([]*secrets.Secret, error) {
 	if old == nil {
-		// A secret that failed is read again below, from what is remembered.
+		// A secret that failed is read again below, from the cache.
 		if err := c.client.Prefetch(ctx, c.ids...); err != nil && !errors.As(err, new(*secrets.PrefetchError)) {
 			return nil, err
 		}
@@ -179,7 +180,7 @@ func (c *Config[T]) read(ctx context.Context, old *snapshot[T]) ([]*secrets.Secr
 		if err == secrets.ErrClosed {
 			return nil, err
 		}
-		// Where one was missing before, that nobody can be asked is no news.
+		// If the secret was missing before, an outage changes nothing.
 		missing := errors.As(err, new(*types.ResourceNotFoundException)) || old != nil && old.versions[i] == nil && ctx.Err() == nil
 		for _, f := range c.fields {
 			if f.secret == i && err != nil && !(f.optional && missing) {

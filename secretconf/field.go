@@ -172,8 +172,8 @@ func (f *field) set(root reflect.Value, s *secrets.Secret) error {
 	return nil
 }
 
-// pick returns the JSON of the field that path names, nil where an optional one
-// is missing.
+// pick returns the JSON of the field that path names, or nil if an optional
+// field is missing.
 func (f *field) pick(value []byte) (json.RawMessage, error) {
 	raw := json.RawMessage(value)
 	for _, name := range f.path {

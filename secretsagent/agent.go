@@ -87,8 +87,8 @@ func isLocal(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// transport returns a transport without a proxy. local says that it connects to
-// this host alone, whatever names resolve to.
+// transport returns a transport without a proxy. If local is set, it connects
+// only to this host, regardless of name resolution.
 func transport(local bool) *http.Transport {
 	d := &net.Dialer{Timeout: 2 * time.Second}
 	if local {

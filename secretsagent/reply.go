@@ -31,7 +31,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("secretsagent: the agent refused the request: HTTP %d, %s", e.Status, e.Reason)
 }
 
-// A reply is what the agent answered.
+// A reply is a response of the agent.
 type reply struct {
 	status int
 	body   []byte
@@ -63,8 +63,8 @@ func (r reply) failure() error {
 	return &Error{r.status, reason}
 }
 
-// service returns the error of the service that the agent passes on, as the SDK
-// has it, nil if the reply is none.
+// service returns the service error that the agent passes on, with the SDK's
+// type, or nil if the reply is not a service error.
 func (r reply) service() error {
 	var e struct {
 		Type    string `json:"__type"`
@@ -117,8 +117,8 @@ func (r reply) output() (*secretsmanager.GetSecretValueOutput, error) {
 	}, nil
 }
 
-// dateOf returns a date that is given in seconds since 1970, as a string or a
-// number, nil where there is none that can be read.
+// dateOf parses a date in seconds since 1970, a string or a number. It returns
+// nil if it cannot.
 func dateOf(raw json.RawMessage) *time.Time {
 	s := strings.Trim(string(raw), `"`)
 	whole, fraction, _ := strings.Cut(s, ".")

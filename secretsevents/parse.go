@@ -55,7 +55,7 @@ type message struct {
 	Body      string `json:"Body"`
 }
 
-// inside returns what an envelope holds.
+// inside returns the content of an envelope.
 func (m *message) inside() (string, bool) {
 	switch {
 	case m.Detail != nil:
@@ -137,8 +137,9 @@ var operations = map[string]Kind{
 	"StartSecretVersionDelete": Deletion, "CancelSecretVersionDelete": Deletion, "EndSecretVersionDelete": Deletion,
 }
 
-// trail reads a record of CloudTrail. Calls that only read are none of ours: a
-// client that asked the service because of its own reads would never cease.
+// trail reads a record of CloudTrail. It ignores calls that only read:
+// otherwise the reads of a client would cause events, which would cause further
+// reads.
 func (m *message) trail(e Event) (Event, error) {
 	var r record
 	if json.Unmarshal(m.Detail, &r) != nil {
@@ -164,8 +165,8 @@ func (m *message) trail(e Event) (Event, error) {
 	return e.named()
 }
 
-// labelOf returns the label that a new version has: of those asked for the one
-// that matters most.
+// labelOf returns the most important of the labels that were requested for a
+// new version.
 func labelOf(stages []string) string {
 	if len(stages) == 0 || slices.Contains(stages, current) {
 		return current

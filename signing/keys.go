@@ -66,7 +66,7 @@ type Keys struct {
 	asked   time.Time // for unknown keys
 }
 
-// retired is a key whose version has no label any more.
+// retired is a key whose version has lost its last label.
 type retired struct {
 	key *Key
 	at  time.Time
@@ -149,9 +149,9 @@ func (k *Keys) before(ctx context.Context, current *Key) *Key {
 // maxSince bounds how many versions that were current are remembered.
 const maxSince = 64
 
-// hasLead reports whether the current version has been known for long enough.
-// The first that the process sees counts as known since it was made, others from
-// when they are seen; one that was current before is known already.
+// hasLead reports whether the current version has existed for Options.Lead. The
+// first version that the process sees counts from its creation, later ones from
+// when they are first seen. A version that was current before needs no lead.
 func (k *Keys) hasLead(current *Key) bool {
 	now := time.Now()
 	k.mu.Lock()
@@ -217,8 +217,8 @@ func (k *Keys) all(ctx context.Context) (map[string]*Key, error) {
 	return all, nil
 }
 
-// ask asks the service for a key that is not known. One call at a time does,
-// and those that waited for it look whether it found theirs.
+// ask asks the service for an unknown key. Only one call at a time asks; the
+// calls that waited for it then check whether it found their keys.
 func (k *Keys) ask(ctx context.Context, id string) (*Key, error) {
 	select {
 	case k.asking <- struct{}{}:
@@ -255,8 +255,8 @@ func (k *Keys) mayAsk() bool {
 	return true
 }
 
-// isVersionID reports whether id can be that of a version, so that no request
-// is made for another.
+// isVersionID reports whether id can be a version id. No request is made for
+// other ids.
 func isVersionID(id string) bool {
 	for _, c := range []byte(id) {
 		if c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {

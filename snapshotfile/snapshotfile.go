@@ -83,11 +83,10 @@ func (s *Store) WriteSnapshot(ctx context.Context, data []byte) (err error) {
 	return syncDir(filepath.Dir(s.path))
 }
 
-// infix is what follows the file's name in those of the files that are written
-// beside it.
+// infix follows the file's name in the names of temporary files.
 const infix = ".new-"
 
-// sweep removes what writers left that were killed while they wrote.
+// sweep removes the temporary files of killed writers.
 func (s *Store) sweep() {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(s.path), "*"+infix+"*"))
 	for _, name := range left {
@@ -98,7 +97,7 @@ func (s *Store) sweep() {
 	}
 }
 
-// syncDir brings a rename to disk, where the system can do that.
+// syncDir syncs a rename to disk, if the system supports that.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

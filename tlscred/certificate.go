@@ -80,8 +80,8 @@ func (c *Certificate) GetClientCertificate(i *tls.CertificateRequestInfo) (*tls.
 	return cert, nil
 }
 
-// contextOf returns the context of a handshake. One that does not come from
-// crypto/tls, but was made by hand, has none.
+// contextOf returns the context of a handshake. A ClientHelloInfo that was not
+// made by crypto/tls has none.
 func contextOf(h interface{ Context() context.Context }) context.Context {
 	if ctx := h.Context(); ctx != nil {
 		return ctx
