@@ -11,7 +11,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A series is one attribute of a counter, and what it counts.
+// A series is one attribute value of a counter, with its count.
 type series struct {
 	attr  attribute.KeyValue // without a key: none
 	count func(*secrets.Stats) uint64
@@ -66,7 +66,7 @@ func labeled(key string, all ...series) []series {
 	return all
 }
 
-// levels are what stands now, summed up over all secrets.
+// levels are the current states, summed up over all secrets.
 type levels struct {
 	failing  map[secrets.FailureClass]int64
 	rotating time.Duration // how long the oldest rotation has been outstanding
@@ -85,8 +85,8 @@ func levelsOf(all iter.Seq[secrets.Status], now time.Time) levels {
 	return l
 }
 
-// failing are the classes of failures that a refresh can have: each is observed,
-// so that it goes back to zero.
+// failing are the failure classes of refreshes. Each is always observed, so
+// that it goes back to zero.
 var failing = []secrets.FailureClass{
 	secrets.ClassNetwork, secrets.ClassThrottled, secrets.ClassDenied, secrets.ClassCredentials, secrets.ClassServer,
 	secrets.ClassMissing, secrets.ClassDecode, secrets.ClassCanceled, secrets.ClassOther,
@@ -165,7 +165,7 @@ func (t *Telemetry) instruments() (*instruments, error) {
 	return in, nil
 }
 
-// observe tells what stands now.
+// observe records the current state.
 func (t *Telemetry) observe(o metric.Observer, in *instruments, st secrets.Stats, l levels) {
 	common := metric.WithAttributes(t.common...)
 	for i, c := range counters {

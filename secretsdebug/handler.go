@@ -49,8 +49,8 @@ var style string
 //go:embed page.html
 var pageText string
 
-// headers are the same for every answer. The style sheet is the only thing that
-// the page may use, and a form may only lead back to it.
+// headers are the headers of every response. The page may use only the style
+// sheet, and its form may only lead back to it.
 var headers = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; style-src 'sha256-" + styleHash() + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	"X-Content-Type-Options":  "nosniff",
@@ -82,7 +82,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	write(w, v)
 }
 
-// A view is what an answer shows.
+// A view is the content of a response.
 type view struct {
 	Now     time.Time `json:"now"`
 	Totals  totals    `json:"totals"`
@@ -130,7 +130,7 @@ func (v *view) Rows() []*row {
 	return v.Secrets[from:min(from+pageSize, len(v.Secrets))]
 }
 
-// Link returns where another page of the same list is.
+// Link returns the URL of another page of the same list.
 func (v *view) Link(page int) string {
 	q := url.Values{}
 	if v.Query != "" {
@@ -160,8 +160,8 @@ func writeJSON(w http.ResponseWriter, v *view) {
 	enc.Encode(v)
 }
 
-// writePage writes the page once it is complete: half of one would look like all
-// there is.
+// writePage writes the page only when it is complete, because a partial page
+// could be taken for a complete one.
 func writePage(w http.ResponseWriter, v *view) {
 	var b bytes.Buffer
 	if err := page.Execute(&b, v); err != nil {

@@ -21,7 +21,7 @@ func (m *moment) group() string {
 	return "plain"
 }
 
-// sentence says what happened.
+// sentence describes the event.
 func (m *moment) sentence() string {
 	s := m.plain()
 	if m.times > 1 && m.Kind != secrets.EventFailed {
@@ -113,7 +113,7 @@ func span(d time.Duration) string {
 	return units(d, 24*time.Hour, "d", time.Hour, "h")
 }
 
-// units returns d in two units, in one where there is nothing of the other.
+// units returns d in two units, or in one if the other is zero.
 func units(d, large time.Duration, l string, small time.Duration, s string) string {
 	text := fmt.Sprintf("%d%s", d/large, l)
 	if rest := d % large / small; rest > 0 {

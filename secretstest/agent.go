@@ -57,7 +57,7 @@ type agent struct {
 	cache map[agentKey]agentEntry
 }
 
-// An agentKey is what the agent keeps a value by.
+// An agentKey is the key of a value in the agent's cache.
 type agentKey struct{ id, version, stage string }
 
 type agentEntry struct {
@@ -209,8 +209,8 @@ func (a *agent) fetch(ctx context.Context, key agentKey) ([]byte, error) {
 	}), nil
 }
 
-// An agentAnswer is the agent's answer: that of GetSecretValue, but that the
-// date is a string.
+// An agentAnswer is the agent's response: that of GetSecretValue, with the date
+// as a string.
 type agentAnswer struct {
 	ARN           string
 	Name          string
@@ -221,7 +221,8 @@ type agentAnswer struct {
 	CreatedDate   string
 }
 
-// outOfReach reports whether an error says nothing about the secret.
+// outOfReach reports whether an error means that the service could not be
+// reached, and so says nothing about the secret.
 func outOfReach(err error) bool {
 	var api smithy.APIError
 	return !errors.As(err, &api) || statusOf(err) >= 500 || api.ErrorCode() == "ThrottlingException"

@@ -52,8 +52,8 @@ func (s *Server) HTTPClient() *http.Client {
 // A transport hands requests to a server without a socket.
 type transport struct{ srv *Server }
 
-// Do implements the HTTPClient of the SDK, which needs none of what an
-// http.Client does beside the round trip.
+// Do implements the SDK's HTTPClient, which needs only the round trip of an
+// http.Client.
 func (t transport) Do(r *http.Request) (*http.Response, error) { return t.RoundTrip(r) }
 
 // RoundTrip implements http.RoundTripper.
@@ -109,7 +109,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 }
 
-// errReset is what a client sees of a connection that the server closes.
+// errReset is the error that a client sees when the server closes a connection.
 var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 
 // A brokenReader is the end of an answer that was cut short.

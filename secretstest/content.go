@@ -21,8 +21,8 @@ const (
 // A tag is a key and its value.
 type tag = filter.Tag
 
-// A content is what a secret and its replicas share: everything but the
-// region. The server's lock guards it.
+// A content is the part that a secret and its replicas share: everything but
+// the region. The server's lock guards it.
 type content struct {
 	name          string
 	description   string
@@ -100,7 +100,7 @@ func (c *content) hold(all []version) {
 	c.reindex()
 }
 
-// reindex makes the index anew, if there are enough versions for one.
+// reindex rebuilds the index if there are enough versions.
 func (c *content) reindex() {
 	c.index = nil
 	if len(c.versions) <= fewVersions {

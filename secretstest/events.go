@@ -77,7 +77,7 @@ func (s *Server) post(client *http.Client, url string, event []byte) error {
 	return nil
 }
 
-// labelMovedLocked is told of each label that a secret's version got.
+// labelMovedLocked is called for each label that a version gets.
 func (s *Server) labelMovedLocked(c *content, stage string, v *version) {
 	if len(s.subscribers) == 0 || s.closed || stage == stagePending || stage == stagePrevious {
 		return

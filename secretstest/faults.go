@@ -151,7 +151,7 @@ func (s *Server) strikeLocked(c *call) *Fault {
 	return nil
 }
 
-// matches reports whether a call is one that the fault may strike.
+// matches reports whether the fault may strike a call.
 func (f *Fault) matches(c *call) bool {
 	return (f.Op == "" && !c.inBatch || f.Op == c.op.name) &&
 		(f.Region == "" || f.Region == c.region) &&
@@ -199,7 +199,7 @@ func (f Fault) prepared(c *call) *Fault {
 	return &f
 }
 
-// harmless reports whether the fault does something other than answer with an
+// harmless reports whether the fault does something other than respond with an
 // error.
 func (f *Fault) harmless() bool {
 	return f.Latency > 0 || f.Trickle > 0 || f.Drop || f.Truncate || f.Garbage || f.Empty || f.Lag > 0 || f.Stale || f.NoStages
@@ -231,7 +231,7 @@ func (f *Fault) err() error {
 	return e
 }
 
-// reading returns what the fault makes of reads.
+// reading returns the effect of the fault on reads.
 func (f *Fault) reading() reading {
 	return reading{lag: f.Lag, stale: f.Stale, noStages: f.NoStages}
 }
@@ -252,7 +252,7 @@ func (f *Fault) broken() answer {
 	return a
 }
 
-// outcome returns what the ledger says of an answered call.
+// outcome returns the Outcome in the ledger of a completed call.
 func outcome(err error, a answer, f *Fault) string {
 	if a.broken == dropped {
 		return OutcomeDropped

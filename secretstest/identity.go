@@ -96,14 +96,14 @@ func (s *Server) AddIdentity(id Identity) (accessKey string) {
 	return id.AccessKey
 }
 
-// The credentials of Client. The secret access key is that of all who have no
-// other.
+// The credentials of Client. All callers without a secret access key of their
+// own have this one.
 const (
 	defaultAccessKey = "AKIAIOSFODNN7EXAMPLE"
 	defaultSecretKey = "secret"
 )
 
-// newIdentity works out what requests of a caller are known by.
+// newIdentity derives the properties of a caller's requests.
 func newIdentity(id Identity, region, account string) (*identity, error) {
 	k := &identity{Identity: id, arn: id.ARN, account: account}
 	if k.arn == "" {
@@ -144,8 +144,8 @@ func newIdentity(id Identity, region, account string) (*identity, error) {
 	return k, nil
 }
 
-// describe adds what is known of a kind of caller. A session is known by its
-// role, and by when it began.
+// describe adds the condition keys that depend on the kind of caller. A session
+// has a role and a start time.
 func (k *identity) describe(kind, name string, parts []string) {
 	switch kind {
 	case "root":
@@ -178,11 +178,11 @@ func uniqueID(prefix, arn string) string {
 	return prefix + strings.ToUpper(hex.EncodeToString(sum[:]))[:17]
 }
 
-// identity returns the caller with an access key, and whether the key is one
-// that somebody has. Twelve digits, which AWS gives to nobody as a key, are the
-// root user of the account with that number. Any other key that nobody has
-// belongs to the root user of the server's account. Root users may do
-// everything; they are of the partition that they ask.
+// identity returns the caller with an access key, and whether the key is known.
+// Twelve digits, which AWS never uses as an access key, are the root user of
+// the account with that number. Any other unknown key belongs to the root user
+// of the server's account. Root users may do everything; they are in the
+// partition of the request.
 func (s *Server) identity(key, region string) (k *identity, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,7 +213,7 @@ func rootARN(region, account string) string {
 	return "arn:" + partition(region) + ":iam::" + account + ":root"
 }
 
-// may returns what the caller's own policies say of a request.
+// may returns the decision of the caller's own policies on a request.
 func (k *identity) may(r policy.Request) policy.Decision {
 	for _, pattern := range k.Deny {
 		if actionMatches(pattern, r.Action) {
@@ -240,8 +240,8 @@ func (k *identity) may(r policy.Request) policy.Decision {
 	return d
 }
 
-// actionMatches reports whether an action is one that a pattern with * stands
-// for. The service's prefix may be left out of the pattern.
+// actionMatches reports whether an action matches a pattern with *. The pattern
+// may omit the service's prefix.
 func actionMatches(pattern, action string) bool {
 	if pattern != "*" && !strings.Contains(pattern, ":") {
 		pattern = "secretsmanager:" + pattern

@@ -227,7 +227,7 @@ func (r *Rotation) busyLocked() bool {
 	}
 }
 
-// run delivers steps and notes what came of it.
+// run delivers steps and records the result.
 func (r *Rotation) run(ctx context.Context, id string, steps []rotate.Step) error {
 	var err error
 	for _, step := range steps {
@@ -264,7 +264,7 @@ func (r *Rotation) completeLocked(id string) {
 	r.srv.planRotationLocked(sec)
 }
 
-// stopLocked ends the functions under way.
+// stopLocked cancels the running functions.
 func (r *Rotation) stopLocked() {
 	if r.cancel != nil {
 		r.cancel()
@@ -350,8 +350,8 @@ func (r *Rotation) retryLocked() {
 	r.timer = time.AfterFunc(retryInterval, func() { r.scheduled(false) })
 }
 
-// valueChangedLocked is told of each new version. A value that was put by hand
-// counts as a rotation for a schedule in days.
+// valueChangedLocked is called for each new version. A value that was put by
+// hand counts as a rotation for a schedule in days.
 func (s *Server) valueChangedLocked(sec *secret) {
 	st := sec.rotation()
 	if st.enabled && st.rules.AfterDays > 0 && sec.outstanding() == nil {

@@ -13,10 +13,10 @@ import (
 	"github.com/seed-74dc7b3e/secrets/rotate"
 )
 
-// The scenarios are failures as they happen in production, each in one line.
-// Each begins at once and returns a function that ends it, which may be called
-// twice, and need not be called at all. Faults that were armed before strike
-// first. ClearFaults ends those that are made of faults, Reset all of them.
+// The scenarios are failures that happen in production. Each begins at once and
+// returns a function that ends it. That function may be called twice, or not at
+// all. Faults that were armed before strike first. ClearFaults ends the
+// scenarios made of faults; Reset ends all.
 
 // RegionOutage makes a region unreachable: it resets every connection.
 //
@@ -184,7 +184,7 @@ func (s *Server) credentials(key, secret string) aws.CredentialsProvider {
 	})
 }
 
-// errSTS is what a provider of credentials returns that may not assume its role.
+// errSTS is the error of a credentials provider that may not assume its role.
 var errSTS = &smithy.OperationError{
 	ServiceID: "STS", OperationName: "AssumeRole",
 	Err: &smithyhttp.ResponseError{

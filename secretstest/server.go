@@ -261,7 +261,7 @@ func (s *Server) check(err error, what string, args ...any) {
 	s.opts.TB.Fatal(msg)
 }
 
-// servesRegion reports whether there is such a region.
+// servesRegion reports whether the region exists.
 func (s *Server) servesRegion(region string) bool {
 	return len(s.opts.Regions) == 0 || region == s.opts.Region || slices.Contains(s.opts.Regions, region)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// print writes all that was found out, and then what is wrong.
+// print writes all results, and then what is wrong.
 func (d *diagnosis) print(out io.Writer) {
 	fmt.Fprintf(out, "%s\n", printable(d.id))
 	row := func(name, format string, args ...any) {
@@ -45,7 +45,7 @@ func (d *diagnosis) print(out io.Writer) {
 
 type rowFunc = func(name, format string, args ...any)
 
-// printable returns s without what would move a terminal's cursor.
+// printable returns s without characters that control a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
@@ -60,7 +60,7 @@ type namedProbe struct {
 	probe
 }
 
-// probes returns the requests in the order of their weight.
+// probes returns the requests in the order of their importance.
 func (d *diagnosis) probes() []namedProbe {
 	return []namedProbe{
 		{"read AWSCURRENT", d.current}, {"read AWSPENDING", d.pending}, {"read AWSPREVIOUS", d.previous},
@@ -105,7 +105,7 @@ func (d *diagnosis) printRotation(row rowFunc) {
 	}
 }
 
-// rotates says what rotates the secret, and how often.
+// rotates describes what rotates the secret, and how often.
 func (d *diagnosis) rotates() string {
 	by := "by hand"
 	switch {
@@ -189,7 +189,8 @@ func (d *diagnosis) findings() []finding {
 	return found
 }
 
-// unreadable says why the current version cannot be read, "" if it can.
+// unreadable says why the current version cannot be read, or returns "" if it
+// can.
 func (d *diagnosis) unreadable() string {
 	switch d.current.outcome {
 	case allowed:
@@ -216,7 +217,7 @@ func (d *diagnosis) unreadable() string {
 	return "cannot be read: the service refused"
 }
 
-// orMissing adds what a denial may mean too.
+// orMissing adds that a denial may also mean a missing secret.
 func (d *diagnosis) orMissing() string {
 	if d.desc != nil {
 		return ""
@@ -263,8 +264,8 @@ func (d *diagnosis) aboutDescribe() string {
 	return ""
 }
 
-// aboutLabel says what it means that a label's version may not be read although
-// the current one may.
+// aboutLabel explains the effect if a label's version may not be read although
+// the current version may.
 func (d *diagnosis) aboutLabel(p probe, label string) string {
 	if d.current.outcome != allowed || p.outcome != denied && p.outcome != keyDenied {
 		return ""
