@@ -1,5 +1,5 @@
-// Package httpcred puts a credential from AWS Secrets Manager into HTTP requests,
-// so that a rotation of the credential costs no failed request.
+// Package httpcred puts a credential from AWS Secrets Manager into HTTP
+// requests. A rotation of the credential fails no request.
 //
 //	key := secrets.Bind[string](client, "prod/api-key")
 //	api := &http.Client{Transport: httpcred.New(key, httpcred.Bearer, nil)}

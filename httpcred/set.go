@@ -73,7 +73,7 @@ func (l *Login) UnmarshalJSON(data []byte) error {
 // String returns the user name.
 func (l Login) String() string { return l.Username }
 
-// Format writes the user name, whatever the verb.
+// Format writes the user name, for every verb.
 func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, l.Username) }
 
 // MarshalText returns the user name.

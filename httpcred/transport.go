@@ -51,7 +51,7 @@ func (t *Transport) CloseIdleConnections() {
 // String returns the type and the secret's id.
 func (t *Transport) String() string { return fmt.Sprintf("httpcred.Transport(%q)", t.id) }
 
-// Format writes what [Transport.String] returns, whatever the verb.
+// Format writes what [Transport.String] returns, for every verb.
 func (t *Transport) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 const (

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// An APIKey is a Rotator for credentials that an API makes and checks, such as
-// keys, tokens and certificates. Make and Check are required.
+// An APIKey is a Rotator for credentials that an API makes and checks. These
+// may be keys, tokens or certificates. Make and Check are required.
 type APIKey struct {
 	// Make makes a new credential beside the current one and returns the secret's
 	// new value; current.WithField replaces one field of a JSON value. The current

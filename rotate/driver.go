@@ -63,9 +63,9 @@ func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d
 func (c dsnConnector) Driver() driver.Driver                        { return c.drv }
 func (c dsnConnector) Format(f fmt.State, _ rune)                   { fmt.Fprint(f, redacted) }
 
-// A onceConnector connects once when it is asked to once: database/sql logs in
-// again, up to three times, where an error wraps driver.ErrBadConn, and each
-// wrong login counts against the account.
+// A onceConnector connects only once per request. If an error wraps
+// driver.ErrBadConn, database/sql would log in again, up to three times, and
+// each wrong login counts against the account.
 type onceConnector struct{ driver.Connector }
 
 func (c onceConnector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -118,7 +118,7 @@ func open(ctx context.Context, f OpenFunc, l Login) (*session, error) {
 	return &session{db, conn}, nil
 }
 
-// close logs out. Its error says nothing about what was done before.
+// close logs out. Its error has no effect on what was done before.
 func (s *session) close() {
 	_ = s.conn.Close()
 	_ = s.db.Close()

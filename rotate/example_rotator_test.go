@@ -192,7 +192,7 @@ func ExampleAPIKey_retry() {
 		for range 3 {
 			if err = key.Test(ctx, r); err == nil {
 				break
-			} // in earnest, wait here, and no longer than ctx
+			} // real code waits here, until ctx ends at the latest
 		}
 		return err
 	}}

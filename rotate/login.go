@@ -39,7 +39,7 @@ func (l Login) WithPassword(password string) Login {
 	return l
 }
 
-// Format writes host, port and database, whatever the verb.
+// Format writes host, port and database, for every verb.
 func (l Login) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "login at %s", l.address())
 	if l.Database != "" {
@@ -66,7 +66,8 @@ func (l Login) PostgresURL(params url.Values) string {
 func (l Login) MySQLDSN(params url.Values) string {
 	dsn, err := dblogin.MySQL(l.plain(), params)
 	if err != nil {
-		// The driver knows no TLS configuration of this name, and says so.
+		// The driver has no TLS configuration of this name and returns an error that
+		// contains it.
 		return "/?tls=" + url.QueryEscape("rotate: "+err.Error())
 	}
 	return dsn
@@ -91,8 +92,8 @@ func (l Login) plain() dblogin.Login {
 	}
 }
 
-// parseLogin reads a database secret. What is absent is left zero. Without a
-// field ssl the connection uses TLS with checks; see [dblogin.TLS].
+// parseLogin parses a database secret. Absent fields stay zero. Without a field
+// ssl the connection uses TLS with verification; see [dblogin.TLS].
 func parseLogin(v Value) (Login, error) {
 	text, err := v.Text()
 	if err != nil {

@@ -128,7 +128,8 @@ func (m mysql) setOther(ctx context.Context, ses, master *session, like string, 
 }
 
 // copyUser gives other the grants, the default role and the TLS requirement of
-// the account that ses is logged in as. With revoke it takes what that has not.
+// the account that ses is logged in as. With revoke it also revokes what that
+// account does not have.
 func (m mysql) copyUser(ctx context.Context, ses, master *session, other account, revoke bool) error {
 	grants, err := m.grants(ctx, ses, "CURRENT_USER()")
 	if err != nil {
@@ -161,8 +162,8 @@ func (m mysql) copyUser(ctx context.Context, ses, master *session, other account
 	return nil
 }
 
-// exec runs a statement. The error names it by what, for its text may hold a
-// password.
+// exec runs a statement. The error calls it what, because its text may contain
+// a password.
 func exec(ctx context.Context, ses *session, what, statement string) error {
 	if _, err := ses.conn.ExecContext(ctx, statement); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -208,8 +209,8 @@ func (mysql) modes(ctx context.Context, ses *session, srv mysqlServer) (mysqlSer
 	return srv, nil
 }
 
-// identified returns the clause that sets a password: for MariaDB its hash,
-// for MySQL its text, which MySQL keeps out of its logs.
+// identified returns the clause that sets a password. It contains the hash for
+// MariaDB, and the text for MySQL, which masks it in its logs.
 func (srv mysqlServer) identified(password string) string {
 	if srv.mariaDB {
 		return "IDENTIFIED VIA mysql_native_password USING '" + nativeHash(password) + "'"

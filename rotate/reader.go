@@ -18,7 +18,7 @@ type reader struct {
 	sameServer func(ctx context.Context, user, master Login) (bool, error)
 }
 
-// login reads a secret, fills in what it lacks, and checks the engine.
+// login reads a secret, adds missing fields, and checks the engine.
 func (rd reader) login(ctx context.Context, r *Rotation, secretID string, v Value) (Login, error) {
 	l, err := parseLogin(v)
 	if err != nil {

@@ -150,7 +150,7 @@ type redisPlan struct {
 	*RedisACL
 	r         *Rotation
 	cur, pend Login
-	master    *Login // nil: the user changes the own password
+	master    *Login // nil: the user changes its own password
 	nodes     []string
 }
 
@@ -237,7 +237,7 @@ func clusterNodes(text, asked string) ([]string, error) {
 	return nodes, nil
 }
 
-// splitLast splits an address of CLUSTER NODES, where an IPv6 address has no
+// splitLast splits an address of CLUSTER NODES, in which IPv6 addresses have no
 // brackets.
 func splitLast(addr string) (ip, port string, err error) {
 	i := strings.LastIndexByte(addr, ':')
@@ -275,10 +275,10 @@ func (p *redisPlan) set(ctx context.Context, addr string) error {
 	return store(c)
 }
 
-// change adds the new password to the one that works, and removes all others.
-// The connection that it returns is logged in with the one that works. That one
-// must log in: it shows that the author of the secret can log in to this server,
-// where the master is about to act on the secret's behalf.
+// change adds the new password to the working one, and removes all others. It
+// returns a connection that is logged in with the working password. That login
+// must succeed: it proves that the author of the secret can log in to this
+// server, before the master acts on the secret's behalf.
 func (p *redisPlan) change(ctx context.Context, addr string) (*resp.Conn, error) {
 	c, with, err := p.loginOld(ctx, addr)
 	if err != nil {

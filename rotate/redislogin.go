@@ -97,8 +97,8 @@ func (p *redisPlan) admin(ctx context.Context, addr string) (*resp.Conn, error) 
 	return c, err
 }
 
-// endsWith returns c such that reads and writes fail when ctx ends, and after
-// redisPatience if that has no deadline.
+// endsWith makes reads and writes of c fail when ctx ends, or after
+// redisPatience if ctx has no deadline.
 func endsWith(ctx context.Context, c net.Conn) net.Conn {
 	deadline, ok := ctx.Deadline()
 	if !ok {

@@ -128,11 +128,11 @@ func newSQL(d dialect, open OpenFunc, opts *SQLOptions) *SQL {
 	return s
 }
 
-// Create returns the current value with a new password and, with alternating
-// users, with the other user's name. It first checks that the secret, and the
-// master's secret if it will be needed, contain what the next steps need, and
-// that there is a driver. So nothing is stored that setSecret could not use.
-// Create does not connect to the database.
+// Create returns the current value with a new password. With alternating users,
+// the value also has the other user's name. Create first checks that the
+// secret, and the master's secret if it will be needed, contain what the next
+// steps need, and that there is a driver. So nothing is stored that setSecret
+// could not use. Create does not connect to the database.
 func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err := s.check(); err != nil {
 		return Value{}, err

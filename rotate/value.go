@@ -105,7 +105,7 @@ func (v Value) WithField(name, s string) (Value, error) {
 	return Text(set), nil
 }
 
-// Format writes "[redacted]", whatever the verb.
+// Format writes "[redacted]", for every verb.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // LogValue returns "[redacted]".

@@ -280,5 +280,5 @@ func (c *Config[T]) String() string {
 	return fmt.Sprintf("secretconf.Config[%v](%q)", reflect.TypeFor[T](), c.ids)
 }
 
-// Format writes what [Config.String] returns, whatever the verb.
+// Format writes what [Config.String] returns, for every verb.
 func (c *Config[T]) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }

@@ -67,5 +67,5 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// Format writes the error's message, whatever the verb.
+// Format writes the error's message, for every verb.
 func (e *Error) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }

@@ -92,7 +92,7 @@ func (p *parser) tag(name string, index []int, sf reflect.StructField, tag strin
 		case isPath && path != "" && !slices.Contains(strings.Split(path, "."), ""):
 			f.path = strings.Split(path, ".")
 		default:
-			p.fail(name, id, "the tag's option %q is none: there are json=path and optional", option)
+			p.fail(name, id, "the tag's option %q is unknown: the options are json=path and optional", option)
 			return
 		}
 	}

@@ -219,7 +219,7 @@ func unreachable(ctx context.Context, err error) error {
 // String returns the address of the agent.
 func (a *Agent) String() string { return "secretsagent.Agent(" + a.url + ")" }
 
-// Format writes what [Agent.String] returns, whatever the verb.
+// Format writes what [Agent.String] returns, for every verb.
 func (a *Agent) Format(f fmt.State, _ rune) { io.WriteString(f, a.String()) }
 
 // LogValue returns what [Agent.String] returns.
@@ -228,5 +228,5 @@ func (a *Agent) LogValue() slog.Value { return slog.StringValue(a.String()) }
 // String describes the options without the token.
 func (o Options) String() string { return fmt.Sprintf("secretsagent.Options(URL %q)", o.URL) }
 
-// Format writes what [Options.String] returns, whatever the verb.
+// Format writes what [Options.String] returns, for every verb.
 func (o Options) Format(f fmt.State, _ rune) { io.WriteString(f, o.String()) }

@@ -1,8 +1,8 @@
-// Package secretsevents parses Amazon EventBridge events about secrets: the
-// native event "Secret Label Updated", which AWS Secrets Manager publishes
-// itself, and the AWS CloudTrail events about calls and rotations. [Parse]
-// accepts a bare event, an event in an SQS message, in an SNS notification, or
-// in both.
+// Package secretsevents parses Amazon EventBridge events about secrets. It
+// knows the native event "Secret Label Updated", which AWS Secrets Manager
+// publishes itself, and the AWS CloudTrail events about calls and rotations.
+// [Parse] accepts a bare event, an event in an SQS message, in an SNS
+// notification, or in both.
 //
 // An event is only a hint. It is not signed. Events are delivered at least once
 // and in any order; some are minutes late, and some may be lost. No event

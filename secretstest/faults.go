@@ -105,9 +105,9 @@ func (s *Server) ClearFaults() {
 	s.stepFaults = nil
 }
 
-// DenyPending returns a fault that denies reads of the pending version, as a
-// policy with the condition key secretsmanager:VersionStage does. An empty name
-// means every secret.
+// DenyPending returns a fault that denies reads of the pending version. A
+// policy with the condition key secretsmanager:VersionStage does so. An empty
+// name means every secret.
 func DenyPending(secret string) Fault {
 	return Fault{Op: "GetSecretValue", Secret: secret, Stage: stagePending, Times: Always, Code: "AccessDeniedException"}
 }
@@ -118,8 +118,8 @@ func DenyDescribe(secret string) Fault {
 	return Fault{Op: "DescribeSecret", Secret: secret, Times: Always, Code: "AccessDeniedException"}
 }
 
-// DenyKMS returns a fault that denies decryption of a secret, as AWS does for a
-// caller without kms:Decrypt. An empty name means every secret.
+// DenyKMS returns a fault that denies decryption of a secret. AWS does so if
+// the caller lacks kms:Decrypt. An empty name means every secret.
 func DenyKMS(secret string) Fault {
 	return Fault{Op: "GetSecretValue", Secret: secret, Times: Always, Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}
 }

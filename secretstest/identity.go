@@ -59,8 +59,8 @@ type Identity struct {
 	Keys map[string][]string
 }
 
-// Check returns an error if AddIdentity would refuse the identity: if it has a
-// policy that IAM would refuse.
+// Check returns an error if AddIdentity would refuse the identity. It refuses
+// an identity that has a policy that IAM would refuse.
 func (id Identity) Check() error {
 	_, err := newIdentity(id, DefaultRegion, DefaultAccount)
 	return err

@@ -14,8 +14,8 @@ import (
 // function.
 const stepTimeout = 15 * time.Minute
 
-// A Rotation delivers the rotation steps of one secret, one at a time, so that
-// a test can examine the secret between any two steps:
+// A Rotation delivers the rotation steps of one secret, one at a time. A test
+// can examine the secret between any two steps:
 //
 //	r := srv.Rotation("prod/db")
 //	r.Step(rotate.CreateSecret, rotate.SetSecret)
@@ -145,9 +145,9 @@ func (r *Rotation) Step(steps ...rotate.Step) error {
 	return r.run(ctx, id, steps)
 }
 
-// Redeliver delivers steps of the outstanding rotation once more, or of the
-// last one if none is outstanding. It returns an error if there was no
-// rotation.
+// Redeliver delivers steps of the outstanding rotation once more. If none is
+// outstanding, it delivers steps of the last rotation. It returns an error if
+// there was no rotation.
 func (r *Rotation) Redeliver(steps ...rotate.Step) error {
 	if err := checkSteps(steps); err != nil {
 		return err

@@ -28,8 +28,8 @@ func (s *Server) RegionOutage(region string) (end func()) {
 	return s.arm(Fault{Region: region, Times: Always, Drop: true})
 }
 
-// STSDenied makes the credentials of Client and ClientFor fail, as if the trust
-// policy of their role no longer allowed them to assume it.
+// STSDenied makes the credentials of Client and ClientFor fail. This happens
+// when the trust policy of a role no longer allows a program to assume it.
 //
 // Symptom: every call fails before it is sent, so none arrives. The
 // AccessDenied in the error chain is from STS and not from Secrets Manager, so
@@ -52,8 +52,9 @@ func (s *Server) LaggingReplica(region string, lag time.Duration) (end func()) {
 }
 
 // RotationStuckAfterSet begins the rotation of a secret and stops it after
-// setSecret, like a rotation function that can no longer reach the service. It
-// returns the id of the pending version. end delivers the remaining steps.
+// setSecret. This happens when a rotation function can no longer reach the
+// service. It returns the id of the pending version. end delivers the remaining
+// steps.
 //
 // Symptom: the database has the new password, and AWSCURRENT still has the old
 // one. The database refuses logins with the current value until the rotation is
@@ -122,8 +123,8 @@ func (s *Server) ClockSkew(ahead time.Duration) (end func()) {
 	return s.undo(func() { s.skew.Add(-int64(ahead)) })
 }
 
-// BrokenJSON answers every call with HTTP 200 and a body that is not JSON, as
-// an error page of a proxy or a broken gateway does.
+// BrokenJSON answers every call with HTTP 200 and a body that is not JSON. A
+// broken gateway, or a proxy with its own error page, does so.
 //
 // Symptom: "deserialization failed, failed to decode response body". This is
 // not an error of the service and is not retried. It must not put the secret's

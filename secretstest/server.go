@@ -184,8 +184,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Reset removes all secrets, faults and calls, ends the running rotations, and
-// brings all regions up. It keeps identities and rotation functions.
+// Reset removes all secrets, faults and calls. It also ends the running
+// rotations and brings all regions up. It keeps identities and rotation
+// functions.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -67,7 +67,7 @@ func (k *Key) Verify(message, signature []byte) bool {
 // String returns the key's id and algorithm.
 func (k *Key) String() string { return fmt.Sprintf("signing.Key(%s %s)", k.Algorithm(), k.id) }
 
-// Format writes what [Key.String] returns, whatever the verb.
+// Format writes what [Key.String] returns, for every verb.
 func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // LogValue returns what [Key.String] returns.

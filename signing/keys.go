@@ -269,5 +269,5 @@ func isVersionID(id string) bool {
 // String returns the type and the secret's id.
 func (k *Keys) String() string { return fmt.Sprintf("signing.Keys(%q)", k.id) }
 
-// Format writes what [Keys.String] returns, whatever the verb.
+// Format writes what [Keys.String] returns, for every verb.
 func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }

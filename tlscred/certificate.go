@@ -220,7 +220,7 @@ func (c *Certificate) Status() Status {
 // String returns the type and the secret's id.
 func (c *Certificate) String() string { return fmt.Sprintf("tlscred.Certificate(%q)", c.id) }
 
-// Format writes what [Certificate.String] returns, whatever the verb.
+// Format writes what [Certificate.String] returns, for every verb.
 func (c *Certificate) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // A pair is a version of the secret, parsed.

@@ -66,7 +66,7 @@ func (p *Pool) Get(ctx context.Context) (*x509.CertPool, error) {
 // String returns the type and the secret's id.
 func (p *Pool) String() string { return fmt.Sprintf("tlscred.Pool(%q)", p.id) }
 
-// Format writes what [Pool.String] returns, whatever the verb.
+// Format writes what [Pool.String] returns, for every verb.
 func (p *Pool) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // ServerConfig returns a copy of base for a server that presents cert. base may

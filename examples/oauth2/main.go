@@ -1,8 +1,8 @@
-// Command oauth2 calls an API with access tokens from an OAuth 2.0 client
-// credentials grant while the client secret rotates. The client secret is in
-// Secrets Manager. From one moment to the next the authorization server accepts
-// only the pending secret, and revokes the tokens that it issued for the old
-// one. No request fails.
+// Command oauth2 calls an API with OAuth 2.0 tokens while the client secret
+// rotates. It gets the tokens with the client credentials grant, and the client
+// secret is in Secrets Manager. From one moment to the next the authorization
+// server accepts only the pending secret, and revokes the tokens that it issued
+// for the old one. No request fails.
 //
 // Both servers and Secrets Manager run in the process, on loopback. Every
 // printed number was measured in that run. The exit status is 1 if a request

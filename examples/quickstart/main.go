@@ -1,7 +1,7 @@
-// Command quickstart demonstrates package secrets on the fake Secrets Manager of
-// package secretstest: a typed read, the cost of a cached read, and a new version
-// that arrives while goroutines read without a pause. It needs no credentials and
-// no network.
+// Command quickstart demonstrates package secrets on the fake Secrets Manager.
+// It shows a typed read, the cost of a cached read, and a new version that
+// arrives while goroutines read without a pause. It needs no credentials and no
+// network.
 //
 // Every printed number was measured in that run. The exit status is 1 if a check
 // failed.

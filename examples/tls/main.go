@@ -1,5 +1,5 @@
-// Command tls serves HTTPS with a certificate from Secrets Manager while the
-// certificate is replaced: by a good one, by a broken one, which is not used,
+// Command tls serves HTTPS with a certificate from Secrets Manager. The
+// certificate is replaced by a good one, by a broken one, which is not used,
 // and by one that is not valid yet. Meanwhile a client sends requests without a
 // pause, each on a new connection. The client's trusted authorities are in a
 // secret too. No handshake fails.

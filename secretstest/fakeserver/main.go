@@ -1,5 +1,5 @@
-// Command fakeserver serves the fake AWS Secrets Manager of package secretstest
-// over HTTP, to programs in any language.
+// Command fakeserver serves the fake of package secretstest over HTTP. Programs
+// in any language can use it as AWS Secrets Manager.
 //
 //	go run ./secretstest/fakeserver -addr 127.0.0.1:4566
 //	aws --endpoint-url http://127.0.0.1:4566 secretsmanager list-secrets
