@@ -241,7 +241,7 @@ func TestEmpty(t *testing.T) {
 	if w := ask(t, made{}, nil, "?secret=a", "application/json"); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `"secrets": []`) {
 		t.Errorf("an unknown secret is %d:\n%s", w.Code, w.Body)
 	}
-	if w := ask(t, made{}, nil, "?secret=a", ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "Nothing is known") {
+	if w := ask(t, made{}, nil, "?secret=a", ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "This secret is not known") {
 		t.Errorf("an unknown secret is %d:\n%s", w.Code, w.Body)
 	}
 }
