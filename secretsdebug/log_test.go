@@ -20,7 +20,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A page is what the JSON of a page says.
+// A page is the decoded JSON of a page.
 type page struct {
 	Totals struct {
 		Secrets, Critical, Warning, Failing, Stale, Rotating int
