@@ -77,7 +77,7 @@ func TestConformance(t *testing.T) {
 			c := newConf(hs.URL, "us-east-1")
 			c.fake = srv
 			if !c.try(f) {
-				t.Skip("not to be had here")
+				t.Skip("not available here")
 			}
 			for _, d := range c.differences {
 				t.Error(d)
