@@ -21,7 +21,7 @@ type exchange[T any] struct {
 	tried  []string       // the ids of the versions that were sent
 	sent   bool           // the request went out, and its body with it
 	failed bool           // the last time with an error of the base transport
-	answer *http.Response // to return where nothing better comes
+	answer *http.Response // returned unless a better response comes
 }
 
 // startWaiting bounds for how long another request is waited for, from now on.

@@ -42,7 +42,7 @@ type Telemetry struct {
 	common   []attribute.KeyValue
 	duration rpcconv.ClientCallDuration
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	recent [recentCalls]callSpan
 }
 

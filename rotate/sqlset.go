@@ -11,7 +11,7 @@ import (
 type change struct {
 	user     string // name, without MySQL's host part
 	password string
-	old      string // the one that worked; empty where a master changes it
+	old      string // the working password; empty if a master changes it
 	opts     *SQLOptions
 }
 

@@ -198,7 +198,7 @@ func (c *Config[T]) read(ctx context.Context, old *snapshot[T]) ([]*secrets.Secr
 // fill makes a T of versions.
 func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
 	defer func() {
-		if p := recover(); p != nil { // what it panicked with may hold a value
+		if p := recover(); p != nil { // the panic value may contain a secret value
 			value, err = nil, &Error{Fields: []FieldError{{Err: fmt.Errorf("filling or validating it panicked (with a %T)", p)}}}
 		}
 	}()

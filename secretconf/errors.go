@@ -12,7 +12,7 @@ import (
 type Error struct {
 	Fields []FieldError
 
-	invalid func(target error) bool // what Validate returned is never shown
+	invalid func(target error) bool // Validate's error, which is never shown
 }
 
 // A FieldError says why one field cannot be filled.

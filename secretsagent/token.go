@@ -85,7 +85,7 @@ func fromEnvironment() (string, error) {
 func fromFile(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", err // it names the file alone
+		return "", err // it contains only the file name
 	}
 	return clean(string(b))
 }

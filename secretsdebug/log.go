@@ -32,7 +32,7 @@ type Log struct {
 	// must not be changed once the Log is in use.
 	Size int
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	lines map[string]*list.Element
 	order list.List // of *line, the one heard of last in front
 	total int

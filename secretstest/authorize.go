@@ -42,7 +42,7 @@ func (c *call) target() string {
 func (c *call) authorize(op string, s *secret, id string) error {
 	if c.caller.Allow == nil && c.caller.policies == nil && c.caller.Deny == nil &&
 		(s == nil || s.policy == nil && s.realm.account == c.caller.account) {
-		return nil // nobody has anything to say
+		return nil // no policy applies
 	}
 	r := c.policyRequest(op, s, id)
 	deny := func(reason string) error {

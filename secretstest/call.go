@@ -15,13 +15,13 @@ type call struct {
 	in        input
 	caller    *identity
 	region    string
-	sourceIP  string // where the request comes from
+	sourceIP  string // address that the request comes from
 	userAgent string
 	realm     *realm
 	now       time.Time
 	secret    *secret // of an operation on one secret
 	entry     *Call   // in the ledger
-	read      reading // what a fault makes of reads
+	read      reading // the effect of a fault on reads
 
 	inBatch bool // a GetSecretValue that is part of a BatchGetSecretValue
 }

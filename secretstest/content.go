@@ -40,7 +40,7 @@ type content struct {
 	rotated       *rotationState // nil until there is something to know
 	replicas      []*replication
 	lastSeq       uint64                           // of the newest version
-	onLabel       func(*content, string, *version) // is told of labels that move; nil for none
+	onLabel       func(*content, string, *version) // called for labels that move; may be nil
 	history       []past                           // older states, oldest first; see remember
 }
 

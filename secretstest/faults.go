@@ -72,7 +72,7 @@ type Fault struct {
 type armedFault struct {
 	Fault
 	skip  int
-	times int // Always, or what is left
+	times int // Always, or how many are left
 }
 
 // Fail arms faults. If several match a call, the one armed first strikes. A

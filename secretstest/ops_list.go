@@ -103,7 +103,7 @@ type walk struct {
 	descending bool
 	from       token // of the page before; zero for the first
 	begun      bool
-	at         int // where next looks
+	at         int // position of next
 }
 
 // walkAfter returns a walk in the order of creation that starts after a secret.

@@ -123,7 +123,7 @@ func (a *batchAnswer) get(c *call, id string) {
 	}
 	e := err.(*apiError)
 	if e == errDeleted {
-		e = errInBatch // a batch has words of its own
+		e = errInBatch // a batch has its own error text
 	}
 	a.Errors = append(a.Errors, batchError{id, e.code, e.message})
 }

@@ -38,7 +38,7 @@ type Rotation struct {
 	token    string             // the event's RotationToken
 	version  string             // the version under way
 	attempts int                // of the scheduled rotation that has not succeeded yet
-	value    *value             // what the built-in function puts next
+	value    *value             // the next value of the built-in function
 }
 
 // Rotation returns the rotation of a secret, for manual delivery of its steps.

@@ -57,13 +57,13 @@ type Keys struct {
 	ref    *secrets.Ref[*Key]
 	o      Options
 	last   atomic.Pointer[Key] // the one that signed last
-	asking chan struct{}       // holds a value while somebody asks for unknown keys
+	asking chan struct{}       // holds a value while a call asks for unknown keys
 
 	mu      sync.Mutex           // guards the fields below
 	since   map[string]time.Time // by version id: since when it counts as known, of those that were current
 	listed  map[string]*Key      // by version id: those that had a label
 	retired map[string]retired
-	asked   time.Time // for unknown keys
+	asked   time.Time // when the service was last asked for unknown keys
 }
 
 // retired is a key whose version has lost its last label.

@@ -33,7 +33,7 @@ type Options struct {
 type Certificate struct {
 	id      string
 	ref     *secrets.Ref[*pair]
-	raw     *secrets.Ref[*secrets.Secret] // to know which version is current, also where it does not parse
+	raw     *secrets.Ref[*secrets.Secret] // tells which version is current, even if it does not parse
 	decode  func(*secrets.Secret) (*tls.Certificate, error)
 	log     *slog.Logger
 	inUse   atomic.Pointer[pair]

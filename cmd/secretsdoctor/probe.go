@@ -45,7 +45,7 @@ func (o outcome) String() string { return outcomes[o] }
 // A probe is a request and its result.
 type probe struct {
 	outcome
-	detail string // the service's own words, or the reason why there are none
+	detail string // the service's error text, or why there is none
 }
 
 // classify returns the probe for the error of a request. Errors of the library

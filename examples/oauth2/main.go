@@ -72,7 +72,7 @@ func (s *source) get(ctx context.Context, rejected string) (string, error) {
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header["Idempotency-Key"] = nil // says that it may be sent again, and is not sent
+	r.Header["Idempotency-Key"] = nil // marks the request as repeatable; the header is not sent
 	resp, err := s.http.Do(r)
 	if err != nil {
 		return "", err

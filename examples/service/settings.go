@@ -16,9 +16,9 @@ import (
 // address of an emulator. None of these contains a secret.
 const (
 	envDBSecret     = "DB_SECRET"      // name or ARN of the database secret
-	envDatabaseURL  = "DATABASE_URL"   // where the database is, without user and password
+	envDatabaseURL  = "DATABASE_URL"   // address of the database, without user and password
 	envAPIKeySecret = "API_KEY_SECRET" // name or ARN of the key for the rates API
-	envRatesURL     = "RATES_URL"      // where the rates API is
+	envRatesURL     = "RATES_URL"      // address of the rates API
 
 	envPublicAddr = "PUBLIC_ADDR" // for users
 	envAdminAddr  = "ADMIN_ADDR"  // for probes and Prometheus

@@ -16,7 +16,7 @@ type Rates struct {
 	server   http.Server
 	listener net.Listener
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	keys  []string   // the newest is the last
 	delay time.Duration
 }
