@@ -50,8 +50,8 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-// The secret cannot be read: the error says so, the body is closed, nothing is
-// sent. A function that cannot sign: likewise.
+// If the secret cannot be read, the error says so, the body is closed, and
+// nothing is sent. The same holds for a function that cannot sign.
 func TestErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, client, a, _ := world(t, httpcred.Options{})

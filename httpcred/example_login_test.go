@@ -35,8 +35,8 @@ func exampleAPI(status int, accepts func(*http.Request) bool) *httptest.Server {
 	}))
 }
 
-// One http.Client for an API whose key rotates. The credential goes to that host
-// alone, wherever redirects lead.
+// One http.Client for an API whose key rotates. The credential goes only to
+// that host, wherever redirects lead.
 func Example() {
 	srv, client := exampleClient()
 	defer srv.Close()
@@ -62,7 +62,7 @@ func Example() {
 	// true
 }
 
-// A token as OAuth 2.0 has it.
+// A bearer token of OAuth 2.0.
 func ExampleBearer() {
 	r := httptest.NewRequest("GET", "/", nil)
 	if err := httpcred.Bearer(r, "k-1\n"); err != nil { // an editor left a newline in the secret
@@ -129,7 +129,8 @@ func ExampleStatuses() {
 	// Output: 200 OK
 }
 
-// A RoundTripper may stand below others: here one that names the program.
+// A Transport may be wrapped by another RoundTripper, here one that sets the
+// User-Agent.
 func ExampleTransport_RoundTrip() {
 	srv, client := exampleClient()
 	defer srv.Close()

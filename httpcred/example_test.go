@@ -42,7 +42,7 @@ func ExampleNew() {
 		resp.Body.Close()
 		fmt.Println(resp.StatusCode, string(body))
 
-		// The server takes the new key only, which is not current yet.
+		// The server accepts only the new key, which is not current yet.
 		srv.PutPending("prod/api-key", "k-2")
 		accepts = "Bearer k-2"
 	}

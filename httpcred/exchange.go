@@ -21,7 +21,7 @@ type exchange[T any] struct {
 	tried  []string       // the ids of the versions that were sent
 	sent   bool           // the request went out, and its body with it
 	failed bool           // the last time with an error of the base transport
-	answer *http.Response // to return where nothing better comes
+	answer *http.Response // returned unless a better response comes
 }
 
 // startWaiting bounds for how long another request is waited for, from now on.
@@ -66,8 +66,8 @@ func (x *exchange[T]) offer(ctx context.Context, o secrets.Offer[T]) (*http.Resp
 	return resp, nil
 }
 
-// direct sends the request with the current version, whatever is known of it,
-// and returns what the server says.
+// direct sends the request with the current version, even if it was rejected,
+// and returns the server's response.
 func (x *exchange[T]) direct(ref *secrets.Ref[T]) (*http.Response, error) {
 	v, err := ref.Version(x.r.Context(), secrets.Selector{})
 	if err != nil {
@@ -128,7 +128,7 @@ func (x *exchange[T]) take() *http.Response {
 	return resp
 }
 
-// close lets go of what is not returned.
+// close closes the responses that are not returned.
 func (x *exchange[T]) close() {
 	x.stopWaiting()
 	if x.answer != nil {
@@ -148,9 +148,9 @@ func discard(resp *http.Response) {
 	resp.Body.Close()
 }
 
-// saysAccepted reports whether a status that is no rejection tells that the
-// server took the credential: not where it, or something on the way, did not
-// get as far as to look.
+// saysAccepted reports whether a status that is not a rejection means that the
+// server accepted the credential. It does not if the server, or a proxy, may
+// have failed before it checked the credential.
 func saysAccepted(status int) bool {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired, http.StatusRequestTimeout,
@@ -160,8 +160,8 @@ func saysAccepted(status int) bool {
 	return status < 500
 }
 
-// replayable reports whether a request may be sent again: what net/http holds
-// to be idempotent, with a body that can be had again.
+// replayable reports whether a request may be sent again: it is idempotent by
+// the rules of net/http, and its body can be read again.
 func replayable(r *http.Request) bool {
 	if r.Body != nil && r.Body != http.NoBody && r.GetBody == nil {
 		return false

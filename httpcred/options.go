@@ -17,39 +17,40 @@ type Options struct {
 	// Base sends the requests. The default is [http.DefaultTransport].
 	Base http.RoundTripper
 
-	// Hosts are the hosts that the credential is for, as "api.example.com" for
-	// any port or "api.example.com:8443" for one. A request to another host is
-	// an error, and one that a redirect leads there goes without the
-	// credential. The default is whatever host a request names.
+	// Hosts lists the hosts that may get the credential, as "api.example.com" for
+	// any port or "api.example.com:8443" for one port. A request to another host
+	// is an error. If a redirect leads to another host, the request goes there
+	// without the credential. The default is every host.
 	Hosts []string
 
-	// IsRejected reports whether a response means that the server does not
-	// take the credential, so that another version may help. It must not read
-	// the body. The default is status 401; [Statuses] makes others.
+	// IsRejected reports whether a response means that the server does not accept
+	// the credential, so that another version may help. It must not read the body.
+	// By default only status 401 does; [Statuses] returns functions for other
+	// codes.
 	IsRejected func(*http.Response) bool
 
-	// Stages are the labels of the versions that may be offered;
-	// secrets.Current always may. Nil means that, secrets.Pending and
-	// secrets.Previous.
+	// Stages are the staging labels of the versions that may be offered.
+	// secrets.Current may always be offered. Nil means secrets.Current,
+	// secrets.Pending and secrets.Previous.
 	Stages []string
 
-	// Wait is for how long a request that was rejected with every version waits
-	// for another one to come. The default is not to wait: the service is asked
-	// once, and if that does not help the caller gets the response.
+	// Wait is how long a request that was rejected with every version waits for a
+	// new version. The default is not to wait: the service is asked once, and if
+	// that does not help, the caller gets the response.
 	Wait time.Duration
 
-	// Pause is for how long a version that was rejected is left alone before
-	// its rejection is looked into again; it doubles with each further one, to
-	// 15 times itself. The default is [DefaultPause].
+	// Pause is how long the Transport waits after a rejection of a version before
+	// another rejection of it makes it offer other versions again. It doubles with
+	// each further rejection, up to 15 times its length. The default is
+	// [DefaultPause].
 	Pause time.Duration
 
-	// AllowHTTP allows the credential to be sent over plain http to other hosts
-	// than this one. Loopback addresses are always allowed.
+	// AllowHTTP allows sending the credential over plain http to hosts other than
+	// this one. Loopback addresses are always allowed.
 	AllowHTTP bool
 }
 
-// Statuses returns an Options.IsRejected that takes responses with any of the
-// status codes as rejections.
+// Statuses returns an Options.IsRejected that matches the given status codes.
 func Statuses(codes ...int) func(*http.Response) bool {
 	codes = slices.Clone(codes)
 	return func(r *http.Response) bool { return slices.Contains(codes, r.StatusCode) }

@@ -34,9 +34,9 @@ func origin(u *url.URL) string {
 func (o *Options) permit(id string, u *url.URL) error {
 	switch {
 	case u == nil || u.Host == "":
-		return fmt.Errorf("httpcred: the request for the credential %q names no host", id)
+		return fmt.Errorf("httpcred: the request for the credential %q has no host", id)
 	case !o.isHost(u):
-		return fmt.Errorf("httpcred: host %q is not one that Options.Hosts allows the credential %q to be sent to", u.Host, id)
+		return fmt.Errorf("httpcred: host %q is not in Options.Hosts, so the credential %q is not sent to it", u.Host, id)
 	case !strings.EqualFold(u.Scheme, "https") && !isLoopback(u.Hostname()) && !o.AllowHTTP:
 		return fmt.Errorf("httpcred: the credential %q is not sent to %s over %s; see Options.AllowHTTP", id, u.Host, u.Scheme)
 	}

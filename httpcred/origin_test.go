@@ -33,8 +33,8 @@ func (s *redirecting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// A redirect to another scheme, host or port gets no credential, nor does what
-// comes after it, on the first host either.
+// A redirect to another scheme, host or port gets no credential. Later
+// redirects get none either, even back to the first host.
 func TestRedirects(t *testing.T) {
 	for _, tt := range []struct {
 		chain string
@@ -111,8 +111,8 @@ func TestWhereItGoes(t *testing.T) {
 	}
 }
 
-// What is no header's value is refused, without being shown; basic
-// authentication takes a login in JSON.
+// A value that is not valid in a header is refused, without being shown. Basic
+// authentication needs a login in JSON.
 func TestSetters(t *testing.T) {
 	for _, tt := range []struct {
 		secret string

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-var errUnfit = errors.New("httpcred: the secret's value is empty or has characters that no header may hold (not shown)")
+var errUnfit = errors.New("httpcred: the secret's value is empty or has characters that are not allowed in a header (not shown)")
 
-// Bearer sets the header Authorization to "Bearer" and the token. White space
-// round the token is left out. It is for [New].
+// Bearer sets the Authorization header to "Bearer" and the token. It trims
+// white space around the token. Pass it to [New].
 func Bearer(r *http.Request, token string) error {
 	token = strings.TrimSpace(token)
 	if !fit(token) {
@@ -23,7 +23,7 @@ func Bearer(r *http.Request, token string) error {
 }
 
 // Header returns a function for [New] that sets the header of the given name to
-// the value. White space round the value is left out.
+// the value. It trims white space around the value.
 func Header(name string) func(*http.Request, string) error {
 	return func(r *http.Request, value string) error {
 		value = strings.TrimSpace(value)
@@ -35,11 +35,11 @@ func Header(name string) func(*http.Request, string) error {
 	}
 }
 
-// Basic sets the header Authorization to basic authentication with a user name
-// and a password. It is for [New].
+// Basic sets the Authorization header for basic authentication. Pass it to
+// [New].
 func Basic(r *http.Request, l Login) error {
 	if l.password == nil || strings.Contains(l.Username, ":") {
-		return fmt.Errorf("httpcred: the secret has no user name and password that fit basic authentication")
+		return fmt.Errorf("httpcred: the secret has no user name and password that basic authentication can send")
 	}
 	r.SetBasicAuth(l.Username, l.password())
 	return nil
@@ -49,14 +49,14 @@ func fit(value string) bool {
 	return value != "" && !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
 }
 
-// A Login is a user name and a password, as a secret has them in JSON in the
-// fields username and password. It prints as the user name.
+// A Login is a user name and a password. In a secret it is a JSON object with
+// the fields username and password. It prints as the user name.
 type Login struct {
 	Username string
 	password func() string // a function, so that nothing prints it
 }
 
-// UnmarshalJSON reads a login; the fields' names are taken in any case.
+// UnmarshalJSON reads a login. The case of the field names does not matter.
 func (l *Login) UnmarshalJSON(data []byte) error {
 	var fields struct{ Username, Password *string }
 	if err := json.Unmarshal(data, &fields); err != nil {
@@ -73,7 +73,7 @@ func (l *Login) UnmarshalJSON(data []byte) error {
 // String returns the user name.
 func (l Login) String() string { return l.Username }
 
-// Format writes the user name, whatever the verb.
+// Format writes the user name, for every verb.
 func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, l.Username) }
 
 // MarshalText returns the user name.

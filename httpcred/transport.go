@@ -20,14 +20,15 @@ type Transport struct {
 	round func(*http.Request) (*http.Response, error)
 }
 
-// New returns a transport that puts the secret which ref reads into requests.
-// set does so: [Bearer], [Basic], what [Header] returns, or a function of the
-// program's own that signs the request. It gets a copy of the request, which it
-// may change but for the body, once for each time that one is sent; its error is
-// returned to the caller and nothing is sent. o may be nil.
+// New returns a Transport that puts the secret of ref into requests. The
+// function set does this: [Bearer], [Basic], the result of [Header], or the
+// program's own function, for instance one that signs the request. It is called
+// once for each time that a request is sent, with a copy of the request. It may
+// change the copy, except for the body. If it returns an error, nothing is sent
+// and the caller gets that error. o may be nil.
 //
-// The client that ref belongs to must outlive the transport. After its Close
-// requests fail with [secrets.ErrClosed].
+// The client that ref belongs to must outlive the Transport. After the client's
+// Close, requests fail with [secrets.ErrClosed].
 func New[T any](ref *secrets.Ref[T], set func(*http.Request, T) error, o *Options) *Transport {
 	if set == nil {
 		panic("httpcred: New: set is nil; use Bearer, Basic, Header, or a function of your own")
@@ -38,9 +39,9 @@ func New[T any](ref *secrets.Ref[T], set func(*http.Request, T) error, o *Option
 }
 
 // RoundTrip sends a request with the credential. It blocks as the base
-// transport does, and for the time that it takes to read the secret if that is
-// not cached. An error from reading the secret is that of [secrets.Ref.Get];
-// those of the base transport are returned as they are.
+// transport does, and while it reads the secret if that is not cached. If
+// reading the secret fails, it returns the error of [secrets.Ref.Get]. Errors
+// of the base transport are returned unchanged.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if t == nil || t.round == nil {
 		panic("httpcred: nil or zero Transport; make one with httpcred.New")
@@ -48,7 +49,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.round(r)
 }
 
-// CloseIdleConnections closes those of the base transport.
+// CloseIdleConnections closes the idle connections of the base transport.
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
@@ -58,11 +59,12 @@ func (t *Transport) CloseIdleConnections() {
 // String returns the type and the secret's id.
 func (t *Transport) String() string { return fmt.Sprintf("httpcred.Transport(%q)", t.id) }
 
-// Format writes what [Transport.String] returns, whatever the verb.
+// Format writes what [Transport.String] returns, for every verb.
 func (t *Transport) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 const (
-	// patience is how long a request waits for another one that offers versions.
+	// patience is how long a request waits for another request that offers
+	// versions.
 	patience = 10 * time.Second
 
 	// recheck is for how long the previous version is used in place of a
@@ -70,7 +72,7 @@ const (
 	recheck = time.Minute
 )
 
-// source is what a Transport is made of, for one type.
+// source is the part of a Transport that depends on the type of the secret.
 type source[T any] struct {
 	Options
 	set func(*http.Request, T) error
@@ -84,7 +86,7 @@ type source[T any] struct {
 
 var (
 	errNoReplay  = errors.New("httpcred: the request may not be sent again")
-	errNoVerdict = errors.New("httpcred: the response says nothing of the credential")
+	errNoVerdict = errors.New("httpcred: the response says nothing about the credential")
 )
 
 func (s *source[T]) round(r *http.Request) (*http.Response, error) {
@@ -119,8 +121,9 @@ func (s *source[T]) round(r *http.Request) (*http.Response, error) {
 	return nil, err
 }
 
-// handle returns the handle to use. Now and then, where the previous version is
-// in use, that is a fresh one, which knows nothing of it.
+// handle returns the handle to use. While the previous version is in use, it
+// sometimes returns a new handle, which does not know of that and so tries the
+// current version.
 func (s *source[T]) handle(r *http.Request) (ref *secrets.Ref[T], fresh bool) {
 	ref = s.ref.Load()
 	since := s.fellBack.Load()

@@ -98,7 +98,8 @@ func (a *api) RoundTrip(r *http.Request) (*http.Response, error) {
 
 const id = "prod/api-key"
 
-// world is a secret with the current version "one", and what takes it.
+// world is a secret with the current version "one", and a server that accepts
+// it.
 func world(t *testing.T, o httpcred.Options) (*secretstest.Server, *secrets.Client, *api, *http.Client) {
 	t.Helper()
 	srv := secretstest.New(t, secretstest.Secrets{id: "zero"})
@@ -151,7 +152,7 @@ func want(t *testing.T, what, got, want string) {
 	}
 }
 
-// Through a rotation whose new key alone works from one moment on, no request
+// During a rotation from some moment on only the new key works. No request
 // fails, one is sent twice, and later ones use the new key at once.
 func TestRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -169,8 +170,8 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-// What may be sent again is what net/http holds to be idempotent, with a body
-// that can be had again; each version is sent once.
+// A request may be sent again if net/http considers it idempotent and its body
+// can be read again. Each version is sent once.
 func TestReplay(t *testing.T) {
 	streamed := func(method string) *http.Request {
 		r, _ := http.NewRequest(method, url, io.NopCloser(strings.NewReader("body")))
@@ -291,7 +292,7 @@ func TestPreviousInItsPlace(t *testing.T) {
 	})
 }
 
-// A response that does not tell whether the key was taken pins nothing.
+// A response that does not show whether the key was accepted pins nothing.
 func TestNoVerdict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, a, c := world(t, httpcred.Options{})

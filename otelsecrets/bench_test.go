@@ -11,8 +11,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/otelsecrets"
 )
 
-// BenchmarkOnEvent is what the event of a call costs with the SDK's providers, and
-// of any other kind.
+// BenchmarkOnEvent measures the event of a call with the SDK's providers, and
+// an event of another kind.
 func BenchmarkOnEvent(b *testing.B) {
 	telemetry, err := otelsecrets.New(&otelsecrets.Options{
 		MeterProvider:  metric.NewMeterProvider(metric.WithReader(metric.NewManualReader())),

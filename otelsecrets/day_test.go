@@ -55,7 +55,7 @@ func (c *tally) of(what string) uint64 {
 	return c.n[what]
 }
 
-// A day is a service's day, and everything that tells of it.
+// A day is a service's day, and everything that reports on it.
 type day struct {
 	*rig
 	events tally
@@ -75,7 +75,7 @@ func newDay(t *testing.T, have secretstest.Secrets) *day {
 		t.Fatal(err)
 	}
 	var log secretsdebug.Log
-	// Without the SDK's retries every call is one that arrives.
+	// Without the SDK's retries every call arrives exactly once.
 	api := d.srv.Client(func(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 })
 	d.client, err = secrets.New(api, &secrets.Options{Size: 6, Logger: slog.New(slog.DiscardHandler), OnEvent: func(e secrets.Event) {
 		d.events.onEvent(e)
@@ -103,10 +103,10 @@ func (d *day) read(fn func() error, try bool) {
 	}
 }
 
-// errWrong is what the database of the day says to a wrong password.
+// errWrong is the database's error for a wrong password.
 var errWrong = errors.New("password authentication failed")
 
-// use reads all secrets, each at a pace of its own, until ctx ends.
+// use reads all secrets, each at its own pace, until ctx ends.
 func (d *day) use(ctx context.Context, accepts func(password string) bool) {
 	limit := secrets.Bind[int](d.client, "limit")
 	login := secrets.Bind[string](d.client, "db")
@@ -159,7 +159,7 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// A pageJSON is what the debug page says.
+// A pageJSON is the JSON of the debug page.
 type pageJSON struct {
 	Totals struct {
 		Secrets, Failing, Stale, Rotating int
@@ -182,7 +182,7 @@ func (d *day) readPage() (p pageJSON) {
 	return p
 }
 
-// agree compares everything that tells of the day so far.
+// agree compares all reports on the day so far.
 func (d *day) agree(when string) {
 	t := d.t
 	t.Helper()
@@ -269,9 +269,9 @@ func (d *day) made() (reads, tries uint64) {
 	return d.reads, d.tries
 }
 
-// TestDay drives a day with faults and rotations through a client, and compares
-// once an hour what the service has seen, what Stats count, what events tell,
-// what is collected, and what the debug page shows.
+// TestDay runs a client through a day with faults and rotations. Once an hour
+// it compares the calls that the service received, Stats, the events, the
+// collected metrics, and the debug page.
 func TestDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDay(t, secretstest.Secrets{"db": "pw-1", "key": "hunter2", "limit": "7", "old": "hunter2", "more/0": "x", "more/1": "x", "more/2": "x", "more/3": "x"})

@@ -1,5 +1,6 @@
-// Package otelsecrets tells OpenTelemetry what a secrets.Client does. It has
-// metrics of its cache, and spans of its calls to AWS Secrets Manager.
+// Package otelsecrets exports OpenTelemetry metrics and spans of a secrets
+// client. The metrics describe its cache; the spans are its calls to AWS
+// Secrets Manager.
 //
 //	telemetry, err := otelsecrets.New(nil)
 //	...
@@ -9,16 +10,16 @@
 //	...
 //	defer stop()
 //
-// It is a module of its own: the program that does not import it does not get
-// OpenTelemetry.
+// It is a separate module, so that programs that do not import it do not depend
+// on OpenTelemetry.
 //
 // # Metrics
 //
-// The metrics are read from memory when a reader collects them, without a
-// request and without a read of any secret; only rpc.client.call.duration is
-// recorded as calls end. Its name, unit and attributes are those of the
-// semantic conventions for RPC clients. There are no conventions for caches, so
-// the others have a prefix of their own.
+// The metrics are read from memory when a metric reader collects them. A
+// collection makes no request and reads no secret. Only
+// rpc.client.call.duration is recorded when a call ends. Its name, unit and
+// attributes are those of the semantic conventions for RPC clients. There are
+// no conventions for caches, so the other metrics have their own prefix.
 //
 //	metric                              unit       attributes
 //	rpc.client.call.duration            s          rpc.system.name, rpc.method, error.type
@@ -38,20 +39,22 @@
 //	secrets.cache.pins                  {handle}
 //	secrets.cache.confirmation.age      s
 //
-// The two ages are those of the oldest: of the rotation that has been outstanding
-// for longest (0 if none is), and of the confirmation of the secret that the service
-// confirmed the longest time ago. The values of error.type are those of
-// secrets.FailureClass. No name and no ARN is an attribute of a metric: there
-// may be thousands of secrets. To tell several clients from each other, give each
-// its own [Options.Attributes].
+// Each of the two ages is the largest over all secrets.
+// secrets.cache.rotation.age is the age of the rotation that has been
+// outstanding the longest (0 if none is). secrets.cache.confirmation.age is the
+// time since the oldest confirmation of a secret by the service. The values of
+// error.type are those of secrets.FailureClass. Metrics have no names or ARNs
+// as attributes, since there may be thousands of secrets. To distinguish
+// several clients, give each its own [Options.Attributes].
 //
 // # Spans
 //
-// A call to the service is a client span, "Secrets Manager.GetSecretValue", in the trace
-// of the read that caused it, or a trace of its own where that is a refresh in the
-// background. A read that waited for a call is a span "secrets wait" in the
-// reader's trace, with a link to the span of the call that served it: one call may serve
-// many readers. Reads from memory make no span.
+// A call to the service is a client span, for instance "Secrets
+// Manager.GetSecretValue". It belongs to the trace of the read that caused it;
+// a call of a background refresh has its own trace. A read that waited for a
+// call is a span "secrets wait" in the reader's trace. It has a link to the
+// span of the call, because one call may serve many readers. Reads from memory
+// make no span.
 //
 //	attribute                       of
 //	rpc.system.name, rpc.method     a call: "aws-api", "SecretsManager/GetSecretValue"
@@ -59,10 +62,10 @@
 //	secrets.secret.ids              a call, a wait: the ids that were asked for
 //	error.type                      a call or a wait that failed: its secrets.FailureClass
 //
-// Spans are made when the call has ended, with the times of its beginning and end. What
-// instruments the SDK itself, such as otelaws, therefore makes spans that are siblings
-// of these, not children.
+// A span is created after the call has ended, with the start and end times of
+// the call. Therefore the spans of libraries that instrument the SDK itself,
+// such as otelaws, are siblings of these spans, not children.
 //
-// No value of a secret is in a metric or a span. A span's status has the error's text,
-// which names the secret, and AWS's texts the caller.
+// No metric or span contains a secret value. The status of a span contains the
+// error text, which names the secret and, in AWS's texts, the caller.
 package otelsecrets

@@ -16,8 +16,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A program with two clients tells their metrics and spans apart by an attribute.
-// Without providers of its own it uses the global ones.
+// A program with two clients distinguishes their metrics and spans by an
+// attribute. Without its own providers it uses the global ones.
 func ExampleNew() {
 	telemetry, err := otelsecrets.New(&otelsecrets.Options{
 		Attributes: []attribute.KeyValue{attribute.String("client", "partners")},

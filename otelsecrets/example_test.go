@@ -13,8 +13,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A reader collects the metrics of a client. A service has an exporter instead,
-// such as that for Prometheus, and sets the global providers.
+// A metric reader collects the metrics of a client. A service uses an exporter
+// instead, such as the Prometheus exporter, and sets the global providers.
 func Example() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()

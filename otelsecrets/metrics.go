@@ -11,7 +11,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A series is one attribute of a counter, and what it counts.
+// A series is one attribute value of a counter, with its count.
 type series struct {
 	attr  attribute.KeyValue // without a key: none
 	count func(*secrets.Stats) uint64
@@ -22,7 +22,7 @@ var counters = []struct {
 	name, unit, description string
 	series                  []series
 }{
-	{"secrets.cache.reads", "{read}", "Reads of secrets, by what answered them.", labeled("secrets.cache.result",
+	{"secrets.cache.reads", "{read}", "Reads of secrets, by result.", labeled("secrets.cache.result",
 		of("hit", func(s *secrets.Stats) uint64 { return s.Hits }),
 		of("miss", func(s *secrets.Stats) uint64 { return s.Misses }),
 		of("stale", func(s *secrets.Stats) uint64 { return s.Stale }),
@@ -40,16 +40,16 @@ var counters = []struct {
 		of(string(secrets.ClassMissing), func(s *secrets.Stats) uint64 { return s.MissingErrors }),
 		of(string(secrets.ClassCanceled), func(s *secrets.Stats) uint64 { return s.CanceledErrors }),
 		of(string(secrets.ClassOther), func(s *secrets.Stats) uint64 { return s.OtherErrors }))},
-	{"secrets.cache.refreshes", "{refresh}", "Refreshes of cached secrets that ended well.", []series{
+	{"secrets.cache.refreshes", "{refresh}", "Successful refreshes of cached secrets.", []series{
 		{count: func(s *secrets.Stats) uint64 { return s.Refreshes }}}},
-	{"secrets.cache.versions", "{version}", "Versions that became current, that a type refused, that a use rejected.", labeled("secrets.cache.outcome",
+	{"secrets.cache.versions", "{version}", "Versions that became current, were refused by a type, or were rejected in use.", labeled("secrets.cache.outcome",
 		of("adopted", func(s *secrets.Stats) uint64 { return s.NewVersions }),
 		of("refused", func(s *secrets.Stats) uint64 { return s.DecodeErrors }),
 		of("rejected", func(s *secrets.Stats) uint64 { return s.Rejections }))},
 	{"secrets.cache.removals", "{secret}", "Secrets that left the cache.", labeled("secrets.cache.reason",
 		of("evicted", func(s *secrets.Stats) uint64 { return s.Evictions }),
 		of("denied", func(s *secrets.Stats) uint64 { return s.Denials }))},
-	{"secrets.cache.events.dropped", "{event}", "Events that nobody was told of in time.", []series{
+	{"secrets.cache.events.dropped", "{event}", "Events lost because OnEvent or the logger was too slow, or panicked.", []series{
 		{count: func(s *secrets.Stats) uint64 { return s.EventsDropped }}}},
 }
 
@@ -66,7 +66,7 @@ func labeled(key string, all ...series) []series {
 	return all
 }
 
-// levels are what stands now, summed up over all secrets.
+// levels are the current states, summed up over all secrets.
 type levels struct {
 	failing  map[secrets.FailureClass]int64
 	rotating time.Duration // how long the oldest rotation has been outstanding
@@ -85,8 +85,8 @@ func levelsOf(all iter.Seq[secrets.Status], now time.Time) levels {
 	return l
 }
 
-// failing are the classes of failures that a refresh can have: each is observed,
-// so that it goes back to zero.
+// failing are the failure classes of refreshes. Each is always observed, so
+// that it goes back to zero.
 var failing = []secrets.FailureClass{
 	secrets.ClassNetwork, secrets.ClassThrottled, secrets.ClassDenied, secrets.ClassCredentials, secrets.ClassServer,
 	secrets.ClassMissing, secrets.ClassDecode, secrets.ClassCanceled, secrets.ClassOther,
@@ -101,9 +101,10 @@ type instruments struct {
 	all                             []metric.Observable
 }
 
-// Observe lets every collection of metrics read the client's Stats and Statuses,
-// which takes milliseconds for thousands of secrets. stop ends that. Observe fails
-// where the meter refuses an instrument.
+// Observe adds the client's state to every collection of metrics. A collection
+// then reads the client's Stats and Statuses, which takes milliseconds for
+// thousands of secrets. stop ends that. Observe fails if the meter refuses an
+// instrument.
 func (t *Telemetry) Observe(client *secrets.Client) (stop func() error, err error) {
 	in, err := t.instruments()
 	if err != nil {
@@ -135,10 +136,10 @@ func (t *Telemetry) instruments() (*instruments, error) {
 	}{
 		{&in.count, "secrets.cache.secret.count", "{secret}", "Secrets in the cache."},
 		{&in.failing, "secrets.cache.secret.failing", "{secret}", "Secrets whose last refresh failed, by class."},
-		{&in.stale, "secrets.cache.secret.stale", "{secret}", "Secrets whose version has expired and is served on."},
-		{&in.rotating, "secrets.cache.secret.rotating", "{secret}", "Secrets with a rotation outstanding."},
+		{&in.stale, "secrets.cache.secret.stale", "{secret}", "Secrets whose expired version is still served."},
+		{&in.rotating, "secrets.cache.secret.rotating", "{secret}", "Secrets with an outstanding rotation."},
 		{&in.refusals, "secrets.cache.refusals", "{type}", "Types that do not decode the current version of a secret, and serve an older one or none."},
-		{&in.pins, "secrets.cache.pins", "{handle}", "Handles that use another version than the current one."},
+		{&in.pins, "secrets.cache.pins", "{handle}", "Handles that use a version other than the current one."},
 	} {
 		made, err := t.meter.Int64ObservableUpDownCounter(l.name, metric.WithUnit(l.unit), metric.WithDescription(l.description))
 		if err != nil {
@@ -151,8 +152,8 @@ func (t *Telemetry) instruments() (*instruments, error) {
 		to                *metric.Float64ObservableGauge
 		name, description string
 	}{
-		{&in.rotationAge, "secrets.cache.rotation.age", "Since when the oldest outstanding rotation is outstanding."},
-		{&in.confirmationAge, "secrets.cache.confirmation.age", "Since when the secret that was confirmed the longest time ago is unconfirmed."},
+		{&in.rotationAge, "secrets.cache.rotation.age", "Age of the rotation that has been outstanding the longest."},
+		{&in.confirmationAge, "secrets.cache.confirmation.age", "Time since the oldest confirmation of a secret by the service."},
 	} {
 		made, err := t.meter.Float64ObservableGauge(a.name, metric.WithUnit("s"), metric.WithDescription(a.description))
 		if err != nil {
@@ -164,7 +165,7 @@ func (t *Telemetry) instruments() (*instruments, error) {
 	return in, nil
 }
 
-// observe tells what stands now.
+// observe records the current state.
 func (t *Telemetry) observe(o metric.Observer, in *instruments, st secrets.Stats, l levels) {
 	common := metric.WithAttributes(t.common...)
 	for i, c := range counters {

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// recentCalls is how many calls are remembered for reads that waited for them:
-// those are told of soon after the call.
+// recentCalls is how many calls are remembered for the reads that waited for
+// them. The events of those reads follow soon after the call.
 const recentCalls = 1024
 
 // A callSpan is the span of a call, by the call's number.
@@ -59,7 +59,7 @@ func (t *Telemetry) wait(e secrets.Event) {
 	span.End(trace.WithTimestamp(e.Time.Add(e.Duration)))
 }
 
-// fail sets the status of the span of what failed.
+// fail sets the status of the span of a failed call or read.
 func fail(span trace.Span, e secrets.Event) {
 	switch {
 	case e.Err != nil:
@@ -95,7 +95,7 @@ func (t *Telemetry) remember(call uint64, span trace.SpanContext) {
 	t.recent[call%recentCalls] = callSpan{call, span}
 }
 
-// recall returns the span of a call, none if it is not remembered.
+// recall returns the span of a call, or none if it is not remembered.
 func (t *Telemetry) recall(call uint64) trace.SpanContext {
 	t.mu.Lock()
 	defer t.mu.Unlock()

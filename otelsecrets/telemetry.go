@@ -32,20 +32,21 @@ type Options struct {
 	Attributes []attribute.KeyValue
 }
 
-// A Telemetry tells OpenTelemetry of one client: of its events by [Telemetry.OnEvent],
-// of its state by [Telemetry.Observe]. It is safe for concurrent use by multiple
-// goroutines, and not for several clients, whose calls have the same numbers.
+// A Telemetry exports the telemetry of one client. [Telemetry.OnEvent] exports
+// its events, and [Telemetry.Observe] its state. It is safe for concurrent use
+// by multiple goroutines. Use it for only one client, because several clients
+// number their calls alike.
 type Telemetry struct {
 	meter    metric.Meter
 	tracer   trace.Tracer
 	common   []attribute.KeyValue
 	duration rpcconv.ClientCallDuration
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	recent [recentCalls]callSpan
 }
 
-// New returns a Telemetry. It fails where the meter refuses an instrument.
+// New returns a Telemetry. It fails if the meter refuses an instrument.
 func New(o *Options) (*Telemetry, error) {
 	if o == nil {
 		o = &Options{}
@@ -69,10 +70,10 @@ func New(o *Options) (*Telemetry, error) {
 	return t, nil
 }
 
-// OnEvent is what secrets.Options.OnEvent takes: it makes the spans of calls and of
-// reads that waited, and records how long calls took. Events of other kinds
-// are left to others. It blocks no longer than the tracer's and the meter's
-// processors do.
+// OnEvent exports an event. Use it as secrets.Options.OnEvent. It creates the
+// spans of calls and of reads that waited, and records how long calls took. It
+// ignores other kinds of events. It blocks only as long as the tracer's and the
+// meter's processors do.
 func (t *Telemetry) OnEvent(e secrets.Event) {
 	switch e.Kind {
 	case secrets.EventCall:

@@ -5,22 +5,22 @@ import (
 	"errors"
 )
 
-// An APIKey is a Rotator for anything that is made and tried through
-// somebody's API: keys, tokens, certificates. Make and Check are required.
+// An APIKey is a Rotator for credentials that an API makes and checks. These
+// may be keys, tokens or certificates. Make and Check are required.
 type APIKey struct {
-	// Make makes a new credential next to the current one and returns the
-	// secret's new value; current.WithField replaces one field of a JSON
-	// value. The current credential must go on working. If storing the value
-	// fails, Make is called again, and what the first call made is never used:
-	// where the number of keys is limited, Make should first remove those that
-	// are not current's.
+	// Make makes a new credential beside the current one and returns the secret's
+	// new value; current.WithField replaces one field of a JSON value. The current
+	// credential must continue to work. If storing the value fails, Make is called
+	// again, and the credential from the first call is never used. If the number
+	// of keys is limited, Make should first remove all keys but the one in
+	// current.
 	Make func(ctx context.Context, current Value) (Value, error)
 
 	// Check uses the new credential once.
 	Check func(ctx context.Context, pending Value) error
 
-	// Apply, if not nil, is called between Make and Check, perhaps more than
-	// once, for services where a new credential has to be put in place.
+	// Apply, if not nil, is called between Make and Check, perhaps more than once.
+	// It is for services in which a new credential must be installed.
 	Apply func(ctx context.Context, current, pending Value) error
 }
 

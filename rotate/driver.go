@@ -12,23 +12,23 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// An OpenFunc returns a connector that logs in as l says; it does not connect
-// yet. The connectors of pgx (stdlib.GetConnector), lib/pq (pq.NewConnector)
-// and go-sql-driver/mysql (mysql.NewConnector) will do. It must honour
-// l.NoTLS, and use TLS where that is false, without falling back.
+// An OpenFunc returns a connector that logs in as l. It does not connect yet.
+// The connectors of pgx (stdlib.GetConnector), lib/pq (pq.NewConnector) and
+// go-sql-driver/mysql (mysql.NewConnector) are suitable. If l.NoTLS is false,
+// the connector must use TLS and must not fall back to plain text.
 type OpenFunc func(l Login) (driver.Connector, error)
 
-// Driver returns an OpenFunc for the database/sql driver registered under a
-// name: "pgx" or "postgres" (lib/pq) for PostgreSQL and Redshift, "mysql" for
-// MySQL and MariaDB, "sqlserver", "oracle". params are added to each connection string; with them a
-// certificate authority is named, as in url.Values{"sslrootcert":
-// {"rds.pem"}} for PostgreSQL and url.Values{"tls": {"the registered name"}}
-// for MySQL.
+// Driver returns an OpenFunc for a registered database/sql driver. The name is
+// "pgx" or "postgres" (lib/pq) for PostgreSQL and Redshift, "mysql" for MySQL
+// and MariaDB, "sqlserver", or "oracle". params are added to each connection
+// string. Use them to name a certificate authority, as in
+// url.Values{"sslrootcert": {"rds.pem"}} for PostgreSQL and url.Values{"tls":
+// {"the registered name"}} for MySQL.
 func Driver(name string, params url.Values) OpenFunc {
 	return func(l Login) (driver.Connector, error) {
 		d, ok := dialectFor(l.Engine)
 		if !ok {
-			return nil, fmt.Errorf("driver %q: the engine has no connection string here", name)
+			return nil, fmt.Errorf("driver %q: connection strings for this engine are not supported", name)
 		}
 		dsn, err := d.dsn(l, params)
 		if err != nil {
@@ -63,9 +63,9 @@ func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d
 func (c dsnConnector) Driver() driver.Driver                        { return c.drv }
 func (c dsnConnector) Format(f fmt.State, _ rune)                   { fmt.Fprint(f, redacted) }
 
-// A onceConnector connects once when it is asked to once: database/sql logs in
-// again, up to three times, where an error wraps driver.ErrBadConn, and each
-// wrong login counts against the account.
+// A onceConnector connects only once per request. If an error wraps
+// driver.ErrBadConn, database/sql would log in again, up to three times, and
+// each wrong login counts against the account.
 type onceConnector struct{ driver.Connector }
 
 func (c onceConnector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -118,7 +118,7 @@ func open(ctx context.Context, f OpenFunc, l Login) (*session, error) {
 	return &session{db, conn}, nil
 }
 
-// close logs out. Its error says nothing about what was done before.
+// close logs out. Its error has no effect on what was done before.
 func (s *session) close() {
 	_ = s.conn.Close()
 	_ = s.db.Close()

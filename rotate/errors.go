@@ -12,17 +12,17 @@ import (
 )
 
 var (
-	// ErrNotPending says that a version does not, or no longer, have the
-	// label AWSPENDING: its rotation was abandoned, or replaced by another.
+	// ErrNotPending says that a version does not have the label AWSPENDING,
+	// perhaps because its rotation was abandoned or replaced by another.
 	ErrNotPending = errors.New("the version is not AWSPENDING")
 
-	// ErrRefused says that the database refused each password that a step
-	// could try. Trying again does not help until the secret or the database
-	// is repaired.
+	// ErrRefused says that the database refused every password that a step could
+	// try. Retrying does not help until the secret or the database is repaired.
 	ErrRefused = errors.New("the login was refused")
 )
 
-// An Error says which step of which rotation failed. It holds no value.
+// An Error says which step of which rotation failed. It contains no secret
+// value.
 type Error struct {
 	Step      Step
 	SecretID  string
@@ -37,8 +37,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, which may be an error of the SDK or of a driver.
 func (e *Error) Unwrap() error { return e.Err }
 
-// An InProgressError says that Run did not start a rotation because another
-// one, begun at Since, is under way or was cut short.
+// An InProgressError says that Run found another unfinished rotation. That
+// rotation began at Since and is running or was interrupted.
 type InProgressError struct {
 	SecretID  string
 	VersionID string
@@ -53,14 +53,15 @@ func (e *InProgressError) Error() string {
 	return fmt.Sprintf("rotate: a rotation of %s to version %s is in progress%s", e.SecretID, e.VersionID, since)
 }
 
-// IsRejected reports whether err says that a database refused a password: an
-// SQLSTATE of class 28 (an error with a method SQLState() string, as pgx and
-// lib/pq have), or an error number: 1045 of MySQL and MariaDB (the field Number
-// of go-sql-driver's MySQLError), 18456 of SQL Server, 1017 of Oracle, or the
-// WRONGPASS of Redis, to this package's own connections. Messages play no part. It is false for network and context errors, and for accounts
-// that are locked, blocked or expired: another password does not help those.
-// Where a driver tried several hosts, a refusal by one of them is a refusal:
-// the hosts share the account.
+// IsRejected reports whether err says that a database refused a password. It
+// recognizes an SQLSTATE of class 28 (an error with a method SQLState() string,
+// as in pgx and lib/pq); the error numbers 1045 of MySQL and MariaDB (the field
+// Number of go-sql-driver's MySQLError), 18456 of SQL Server and 1017 of
+// Oracle; and WRONGPASS of Redis, on this package's own connections. It does
+// not read messages. It is false for network and context errors, and for
+// accounts that are locked, blocked or expired, because another password does
+// not help those. If a driver tried several hosts, a refusal by one of them
+// counts, because the hosts share the account.
 func IsRejected(err error) bool { return dblogin.Refused(err) || resp.Refused(err) }
 
 // hasCode reports whether err is the error of Secrets Manager called code.

@@ -35,7 +35,8 @@ func created(engine string, rotator rotate.Rotator) rotate.Value {
 // unconnected is an OpenFunc, as rotate.Driver("pgx", nil) is one.
 var unconnected = new(fakeDB).open
 
-// In PostgreSQL two users take turns: the password of the one in use never changes.
+// In PostgreSQL two users alternate. The password of the current user never
+// changes.
 func ExamplePostgres() {
 	v := created("postgres", rotate.Postgres(unconnected, &rotate.SQLOptions{Alternating: true, SetRole: true}))
 	user, err := v.Field("username")
@@ -72,7 +73,7 @@ func ExampleOracle() {
 	// Output: 30 <nil>
 }
 
-// A secret that Redshift manages names no host. Complete adds it.
+// A secret that Redshift manages has no host. Complete adds it.
 func ExampleRedshift() {
 	v := created("redshift", rotate.Redshift(unconnected, &rotate.SQLOptions{
 		Complete: func(_ context.Context, secretID string, l rotate.Login) (rotate.Login, error) {
@@ -87,8 +88,8 @@ func ExampleRedshift() {
 	// Output: 32 <nil>
 }
 
-// The driver must have been imported: that is found out in createSecret, before
-// anything is changed.
+// The driver must be imported. createSecret checks this before anything is
+// changed.
 func ExampleDriver() {
 	open := rotate.Driver("not imported", nil)
 	_, err := open(rotate.Login{Engine: "postgres", Host: "db.internal", Username: "app"}.WithPassword("hunter2"))
@@ -96,7 +97,7 @@ func ExampleDriver() {
 	// Output: true
 }
 
-// Which errors of a driver mean that the password is wrong.
+// IsRejected tells which driver errors mean that the password is wrong.
 func ExampleIsRejected() {
 	fmt.Println(rotate.IsRejected(fmt.Errorf("connect: %w", stateError("28P01")))) // as pgx and lib/pq report it
 	fmt.Println(rotate.IsRejected(&MySQLError{Number: 1045}))
@@ -128,7 +129,7 @@ func ExampleLogin_Password() {
 	// Output: app true
 }
 
-// WithPassword leaves the Login that it is called for as it is.
+// WithPassword does not change the original Login.
 func ExampleLogin_WithPassword() {
 	old := rotate.Login{Username: "app"}.WithPassword("old")
 	next := old.WithPassword("next one")
@@ -136,7 +137,7 @@ func ExampleLogin_WithPassword() {
 	// Output: 3 8
 }
 
-// TLS is checked unless the secret says "ssl": false.
+// TLS is used and verified unless the secret has "ssl": false.
 func ExampleLogin_PostgresURL() {
 	l := rotate.Login{Host: "db.internal", Port: 5432, Username: "app", Database: "shop"}.WithPassword("p@ss/word")
 	u, err := url.Parse(l.PostgresURL(url.Values{"sslrootcert": {"rds-ca.pem"}}))

@@ -37,8 +37,8 @@ var partner = rotate.APIKey{
 	Check: func(context.Context, rotate.Value) error { return nil },
 }
 
-// A Rotator of a program's own reads the versions of the secret, and others that
-// it needs, from the Rotation.
+// A custom Rotator reads the versions of the secret, and other secrets, from
+// the Rotation.
 func ExampleRotation() {
 	srv := exampleSecrets()
 	defer srv.Close()
@@ -74,7 +74,7 @@ func ExampleRotation() {
 	// <nil>
 }
 
-// Rotates now, from a program or a runbook, without AWS Lambda.
+// Run rotates now, from a program or a runbook, without AWS Lambda.
 func ExampleRun() {
 	srv := exampleSecrets()
 	defer srv.Close()
@@ -91,7 +91,7 @@ func ExampleRun() {
 	// Output: true
 }
 
-// Somebody else's rotation is under way: it is left alone until it is old.
+// Another rotation is running. Run does not touch it until it is old.
 func ExampleHandler_Run() {
 	srv := exampleSecrets()
 	defer srv.Close()
@@ -135,7 +135,8 @@ func ExampleSteps() {
 	// Output: [createSecret setSecret testSecret finishSecret]
 }
 
-// More is done after a password was set: a pooler learns it, for instance.
+// A Rotator may do more after it has set a password, for instance update a
+// pooler.
 func ExampleSQL() {
 	db := rotate.Postgres(newPostgresDB(map[string][]string{"app": {"old"}}).open, nil)
 	reload := func(context.Context) error { return nil } // of the pooler
@@ -155,7 +156,7 @@ func ExampleSQL() {
 	// Output: app <nil>
 }
 
-// A rotation function that leaves a line in an audit log.
+// A rotation function that writes a line to an audit log.
 func ExampleRedisACL() {
 	acl := rotate.Redis(nil)
 	rotator := rotatorFuncs{
@@ -173,7 +174,8 @@ func ExampleRedisACL() {
 	// 32 <nil>
 }
 
-// The check of a new key is repeated: the partner needs some time to know it.
+// The check of a new key is repeated, because the partner needs some time to
+// activate it.
 func ExampleAPIKey_retry() {
 	srv := exampleSecrets()
 	defer srv.Close()
@@ -190,7 +192,7 @@ func ExampleAPIKey_retry() {
 		for range 3 {
 			if err = key.Test(ctx, r); err == nil {
 				break
-			} // in earnest, wait here, and no longer than ctx
+			} // real code waits here, until ctx ends at the latest
 		}
 		return err
 	}}
@@ -198,7 +200,7 @@ func ExampleAPIKey_retry() {
 	// Output: <nil> 3
 }
 
-// What lets nobody read it by mistake.
+// A Value never prints its content.
 func ExampleValue() {
 	v := rotate.Text(`{"username":"app","password":"hunter2"}`)
 	fmt.Println(v, v.IsBinary(), v.IsZero())
@@ -224,7 +226,7 @@ func ExampleBinary() {
 	// Output: true true
 }
 
-// A secret that is text has bytes, too. A binary one has no text.
+// A text secret has bytes too. A binary secret has no text.
 func ExampleValue_Text() {
 	for _, v := range []rotate.Value{rotate.Text("k-2"), rotate.Binary([]byte{0xfe})} {
 		text, err := v.Text()
@@ -235,7 +237,7 @@ func ExampleValue_Text() {
 	// 0 1 true
 }
 
-// Bytes returns a copy that may be wiped.
+// Bytes returns a copy, which may be erased.
 func ExampleValue_Bytes() {
 	v := rotate.Text("k-2")
 	b := v.Bytes()
@@ -256,7 +258,7 @@ func ExampleValue_Field() {
 	// true
 }
 
-// A password that a mainframe takes.
+// A password for a mainframe.
 func ExamplePassword_Generate() {
 	p := rotate.Password{Length: 8, ExcludePunctuation: true, ExcludeLowercase: true, ExcludeCharacters: "O0I1"}
 	s, err := p.Generate()

@@ -25,7 +25,7 @@ func Example() {
 	_ = handler.Handle
 }
 
-// Two users take turns, so the password that was current goes on working.
+// Two users alternate, so the old password continues to work.
 func ExampleSQLOptions_alternating() {
 	open := unconnected // rotate.Driver("mysql", nil)
 	v := created("mysql", rotate.MySQL(open, &rotate.SQLOptions{
@@ -38,7 +38,7 @@ func ExampleSQLOptions_alternating() {
 	// Output: app_clone 48 <nil>
 }
 
-// With a driver's own connector instead of a registered driver's name.
+// A rotator can use a driver's connector instead of a registered driver's name.
 func ExampleOpenFunc() {
 	open := func(l rotate.Login) (driver.Connector, error) {
 		// cfg, err := pgx.ParseConfig(l.PostgresURL(nil))
@@ -52,7 +52,7 @@ func ExampleOpenFunc() {
 	_ = rotate.Postgres(open, nil)
 }
 
-// A key that somebody's API makes and checks, rotated by hand.
+// A key that an API makes and checks is rotated step by step.
 func ExampleAPIKey() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{
 		"billing": `{"endpoint": "https://api.example.com", "key": "k-1", "limit": 1.50}`,
@@ -98,8 +98,8 @@ func ExampleAPIKey() {
 }
 
 // A user of MongoDB or Amazon DocumentDB, with any driver. updateUser replaces
-// the only password, so until finishSecret AWSPENDING alone logs in; with the
-// privilege changeOwnPassword the user does it.
+// the only password, so until finishSecret only AWSPENDING logs in. A user with
+// the privilege changeOwnPassword can change its own password.
 func ExampleAPIKey_mongoDB() {
 	password := "old"                                        // the server's
 	login := func(_ context.Context, l rotate.Value) error { // mongo.Connect and Ping, with what l says
@@ -143,7 +143,7 @@ func ExampleAPIKey_mongoDB() {
 var errAuthenticationFailed = errors.New("(AuthenticationFailed) 18")
 
 // A user of Redis, whose password a master changes on every node of a cluster.
-// The one before goes on working until the next rotation.
+// The old password continues to work until the next rotation.
 func ExampleRedis() {
 	v := created("redis", rotate.Redis(&rotate.RedisOptions{
 		Password: rotate.Password{Length: 64, ExcludePunctuation: true},
@@ -153,7 +153,7 @@ func ExampleRedis() {
 	// Output: 64 <nil>
 }
 
-// One field of a secret is replaced where it stands.
+// One field of a secret is replaced in place.
 func ExampleValue_WithField() {
 	v := rotate.Text(`{ "port": 5432.0, "password": "old", "tags": ["a" , "b"] }`)
 	v, err := v.WithField("password", "new")

@@ -75,10 +75,10 @@ func grantTo(grant string, to account) (string, error) {
 	return out, nil
 }
 
-// userClauses returns the clauses of SHOW CREATE USER that a clone shares:
-// the default role, and the TLS requirement with the limits after it. MySQL
-// always shows a requirement; MariaDB leaves it out where there is none, and
-// shows the default role with the grants.
+// userClauses returns the clauses of SHOW CREATE USER that a clone shares: the
+// default role, and the TLS requirement with the limits after it. MySQL always
+// shows a requirement. MariaDB omits it if there is none, and shows the default
+// role with the grants.
 func userClauses(definition string) []string {
 	ws := words(definition)
 	var clauses []string

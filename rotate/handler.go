@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// A Handler carries out the steps of rotations. It keeps no state; its methods
-// are safe for concurrent use by multiple goroutines if API and Rotator are.
+// A Handler executes the steps of rotations. It keeps no state; its methods are
+// safe for concurrent use by multiple goroutines if API and Rotator are.
 type Handler struct {
 	// API is Secrets Manager, usually a *secretsmanager.Client. Required.
 	API API
@@ -21,26 +21,26 @@ type Handler struct {
 	// Rotator makes, applies and tests the new value. Required.
 	Rotator Rotator
 
-	// MaxLag limits how long a step waits for a version that must exist but
-	// cannot be read, because reads of Secrets Manager may lag behind writes.
-	// Zero means five seconds; negative: do not wait.
+	// MaxLag limits how long a step waits for a version that must exist but cannot
+	// be read yet, because reads of Secrets Manager may lag behind writes. Zero
+	// means five seconds; negative means no wait.
 	MaxLag time.Duration
 
-	// ResumeAfter is how old an unfinished rotation must be before Run takes
-	// it for abandoned and continues it. Handle does not use it. Zero means
-	// 15 minutes, which is as long as a Lambda function can run; negative: no
-	// age at all, for when a person knows that nothing is running.
+	// ResumeAfter is how old an unfinished rotation must be before Run considers
+	// it abandoned and continues it. Handle does not use it. Zero means 15
+	// minutes, the longest time that a Lambda function can run. Negative means any
+	// age: use it only when you know that no rotation is running.
 	ResumeAfter time.Duration
 }
 
-// Handle carries out one step of a rotation. It returns nil if the step was
-// done, also if it was done before; to deliver an event again is harmless at
-// any time. All errors but those of an incomplete Handler or Event are of type
-// *Error. Handle honours ctx and has no timeout of its own.
+// Handle executes one step of a rotation. It returns nil if the step is done,
+// also if it was done before. An event may be delivered again at any time. All
+// errors are of type *Error, except those for an incomplete Handler or Event.
+// Handle returns when ctx ends and has no timeout of its own.
 //
-// It checks first that rotation of the secret is not switched off and that
-// the event's version has the label AWSPENDING. If it is AWSCURRENT already,
-// the rotation is over and Handle returns nil.
+// It first checks that rotation of the secret is not turned off and that the
+// event's version has the label AWSPENDING. If the version is already
+// AWSCURRENT, the rotation is over and Handle returns nil.
 func (h Handler) Handle(ctx context.Context, e Event) error {
 	if err := h.check(); err != nil {
 		return err
@@ -175,8 +175,9 @@ func (h Handler) create(ctx context.Context, r *Rotation) error {
 	if err := h.fill(ctx, r); !hasCode(err, "ResourceExistsException") {
 		return err
 	}
-	// Another delivery of this event stored its value first, or one before
-	// this did and could not be seen. Whatever it is, it is the one to set.
+	// Another delivery of this event stored its value first, or an earlier one did
+	// and its value could not be read yet. In both cases that value is the one to
+	// set.
 	_, err = r.Pending(ctx)
 	return err
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A recorder is a Rotator that writes down what is asked of it.
+// A recorder is a Rotator that records its calls.
 type recorder struct {
 	mu    sync.Mutex // guards calls
 	calls []string
@@ -225,8 +225,8 @@ func (l lagging) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecre
 	return l.API.GetSecretValue(ctx, in, o...)
 }
 
-// TestLag reads late: a step waits for what must be there, and a second
-// createSecret, which cannot see the first one's value, keeps it.
+// TestLag makes reads lag. A step waits for a version that must exist, and a
+// second createSecret, which cannot read the first one's value, keeps it.
 func TestLag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
@@ -329,7 +329,7 @@ func TestFinishTwice(t *testing.T) {
 	}
 }
 
-// TestRotationToken checks what PutSecretValue is given.
+// TestRotationToken checks the token that PutSecretValue gets.
 func TestRotationToken(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "old"})
 	id := srv.PutEmptyPending("s")

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// A Login is what a database secret says about one user of one database. It
+// A Login is the content of a database secret: one user of one database. It
 // prints without the password, which Password returns.
 type Login struct {
 	Engine    string // "postgres", "mysql", "mariadb", "aurora-postgresql", ...
@@ -17,11 +17,11 @@ type Login struct {
 	Database  string // the field dbname
 	MasterARN string // the secret of the master user
 
-	// NoTLS is true only where the secret says "ssl": false. A secret without
-	// the field gets TLS with the certificate and the host name checked: a
-	// rotation sends the new password, for MySQL in plain text, and logs in as
-	// a master user. (Package sqlcred leaves TLS to the driver there, because
-	// a service has its driver configured already.)
+	// NoTLS is true only if the secret has "ssl": false. A secret without the
+	// field gets TLS, with the certificate and the host name verified, because a
+	// rotation sends the new password, for MySQL in plain text, and logs in as a
+	// master user. (Package sqlcred then leaves TLS to the driver, because a
+	// service has already configured its driver.)
 	NoTLS bool
 
 	password Value
@@ -39,7 +39,7 @@ func (l Login) WithPassword(password string) Login {
 	return l
 }
 
-// Format writes host, port and database, whatever the verb.
+// Format writes host, port and database, for every verb.
 func (l Login) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "login at %s", l.address())
 	if l.Database != "" {
@@ -47,27 +47,27 @@ func (l Login) Format(f fmt.State, _ rune) {
 	}
 }
 
-// PostgresURL returns a connection URL for PostgreSQL, with the password. The
-// drivers pgx and lib/pq understand it. TLS is sslmode=verify-full, or
-// disable if l.NoTLS is set. params are added, and may replace that.
+// PostgresURL returns a connection URL for PostgreSQL, with the password. It is
+// for the drivers pgx and lib/pq. It has sslmode=verify-full, or
+// sslmode=disable if l.NoTLS is set. params are added, and may replace that.
 func (l Login) PostgresURL(params url.Values) string {
 	return dblogin.PostgresURL(l.plain(), params)
 }
 
-// MySQLDSN returns a data source name for MySQL and MariaDB, with the
-// password. The driver github.com/go-sql-driver/mysql understands it. TLS is
-// tls=true, or false if l.NoTLS is set. params are added, and may replace
-// that.
+// MySQLDSN returns a data source name for MySQL and MariaDB, with the password.
+// It is for the driver github.com/go-sql-driver/mysql. It has tls=true, or
+// tls=false if l.NoTLS is set. params are added, and may replace that.
 //
-// No data source name can hold a user name with a colon, or a host name with a
-// slash, a parenthesis or an at sign: the driver would log in as somebody else,
-// or elsewhere. For such a login the result names no user, password or host,
-// and the driver refuses it with an error that names the field. [Driver]
-// returns that error itself.
+// A data source name cannot represent a user name with a colon, or a host name
+// with a slash, a parenthesis or an at sign: the driver would log in as another
+// user, or at another host. For such a login the result has no user, password
+// or host, and the driver refuses it with an error that names the field.
+// [Driver] returns that error itself.
 func (l Login) MySQLDSN(params url.Values) string {
 	dsn, err := dblogin.MySQL(l.plain(), params)
 	if err != nil {
-		// The driver knows no TLS configuration of this name, and says so.
+		// The driver has no TLS configuration of this name and returns an error that
+		// contains it.
 		return "/?tls=" + url.QueryEscape("rotate: "+err.Error())
 	}
 	return dsn
@@ -92,8 +92,8 @@ func (l Login) plain() dblogin.Login {
 	}
 }
 
-// parseLogin reads a database secret. What is absent is left zero. Without a
-// field ssl the connection uses TLS with checks; see [dblogin.TLS].
+// parseLogin parses a database secret. Absent fields stay zero. Without a field
+// ssl the connection uses TLS with verification; see [dblogin.TLS].
 func parseLogin(v Value) (Login, error) {
 	text, err := v.Text()
 	if err != nil {

@@ -89,8 +89,8 @@ func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep 
 	if srv, err = m.modes(ctx, admin, srv); err != nil { // quote for the session that gets the text
 		return err
 	}
-	// What is retained is the primary password, and after a rotation that was
-	// abandoned keep may be the secondary one.
+	// MySQL retains the primary password. After an abandoned rotation the password
+	// to keep may be the secondary one.
 	if err := exec(ctx, admin, "ALTER USER", alter+srv.identified(keep)); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (m mysql) setBoth(ctx context.Context, ses, admin *session, c change, keep 
 func (m mysql) setOther(ctx context.Context, ses, master *session, like string, c change) error {
 	own, err := m.server(ctx, ses)
 	if m.expired(err) {
-		return fmt.Errorf("the password of the current user has expired, so what its clone needs cannot be read: set it by hand, to the same: %w", err)
+		return fmt.Errorf("the password of the current user has expired, so its rights cannot be read: set the same password again by hand: %w", err)
 	}
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (m mysql) setOther(ctx context.Context, ses, master *session, like string, 
 	if err := exec(ctx, master, "CREATE USER", "CREATE USER IF NOT EXISTS "+other.String()+" "+srv.identified(nobody)); err != nil {
 		return err
 	}
-	// With RevokeLost the original has what is right, and is given nothing.
+	// With RevokeLost the original has the correct rights and gets no others.
 	if isClone := strings.HasPrefix(c.user, like); isClone || !c.opts.RevokeLost {
 		if err := m.copyUser(ctx, ses, master, other, c.opts.RevokeLost); err != nil {
 			return err
@@ -128,7 +128,8 @@ func (m mysql) setOther(ctx context.Context, ses, master *session, like string, 
 }
 
 // copyUser gives other the grants, the default role and the TLS requirement of
-// the account that ses is logged in as. With revoke it takes what that has not.
+// the account that ses is logged in as. With revoke it also revokes what that
+// account does not have.
 func (m mysql) copyUser(ctx context.Context, ses, master *session, other account, revoke bool) error {
 	grants, err := m.grants(ctx, ses, "CURRENT_USER()")
 	if err != nil {
@@ -161,8 +162,8 @@ func (m mysql) copyUser(ctx context.Context, ses, master *session, other account
 	return nil
 }
 
-// exec runs a statement. The error names it by what, for its text may hold a
-// password.
+// exec runs a statement. The error calls it what, because its text may contain
+// a password.
 func exec(ctx context.Context, ses *session, what, statement string) error {
 	if _, err := ses.conn.ExecContext(ctx, statement); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
@@ -170,7 +171,7 @@ func exec(ctx context.Context, ses *session, what, statement string) error {
 	return nil
 }
 
-// A mysqlServer is what has to be known of a server to write statements for it.
+// A mysqlServer holds the facts about a server on which statements depend.
 type mysqlServer struct {
 	mariaDB     bool
 	noBackslash bool    // sql_mode has NO_BACKSLASH_ESCAPES
@@ -197,7 +198,7 @@ func (m mysql) server(ctx context.Context, ses *session) (mysqlServer, error) {
 	return m.modes(ctx, ses, mysqlServer{account: account{name[:at], name[at+1:]}})
 }
 
-// modes returns srv with what the session ses says of the server.
+// modes returns srv with the SQL modes of the session ses.
 func (mysql) modes(ctx context.Context, ses *session, srv mysqlServer) (mysqlServer, error) {
 	var version, mode string
 	if err := ses.conn.QueryRowContext(ctx, "SELECT VERSION(), @@SESSION.sql_mode").Scan(&version, &mode); err != nil {
@@ -208,8 +209,8 @@ func (mysql) modes(ctx context.Context, ses *session, srv mysqlServer) (mysqlSer
 	return srv, nil
 }
 
-// identified returns the clause that sets a password: for MariaDB its hash,
-// for MySQL its text, which MySQL keeps out of its logs.
+// identified returns the clause that sets a password. It contains the hash for
+// MariaDB, and the text for MySQL, which masks it in its logs.
 func (srv mysqlServer) identified(password string) string {
 	if srv.mariaDB {
 		return "IDENTIFIED VIA mysql_native_password USING '" + nativeHash(password) + "'"
@@ -226,8 +227,9 @@ func nativeHash(password string) string {
 	return fmt.Sprintf("*%X", sha1.Sum(once[:]))
 }
 
-// checkPlugins returns an error if MariaDB checks the account's password by
-// other means than mysql_native_password: a hash made here would not fit.
+// checkPlugins returns an error if MariaDB checks the account's password with a
+// plugin other than mysql_native_password, because the hash computed here would
+// not match.
 func (mysql) checkPlugins(ctx context.Context, ses *session) error {
 	var definition string
 	if err := ses.conn.QueryRowContext(ctx, "SHOW CREATE USER CURRENT_USER()").Scan(&definition); err != nil {
@@ -254,7 +256,7 @@ func (mysql) lock(ctx context.Context, ses *session, a account) error {
 	return nil
 }
 
-// grants returns what SHOW GRANTS says of an account.
+// grants returns the lines of SHOW GRANTS for an account.
 func (mysql) grants(ctx context.Context, ses *session, of string) ([]string, error) {
 	rows, err := ses.conn.QueryContext(ctx, "SHOW GRANTS FOR "+of)
 	if err != nil {

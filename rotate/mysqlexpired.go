@@ -19,19 +19,20 @@ const (
 // user's password.
 func (mysql) expired(err error) bool { return dblogin.MySQLNumber(err) == mustSetPassword }
 
-// setExpired sets the password of the user that ses is logged in as, who may
-// do nothing else and cannot be asked what the server is. MySQL finds a
-// syntax error in what MariaDB refuses because the password must be set first;
-// so neither sees a password in a statement that it does not understand.
+// setExpired sets the password of the user that ses is logged in as. That user
+// may do nothing else, so the kind of server is found out by a probe: to a
+// statement of MariaDB's dialect, MySQL answers with a syntax error, and
+// MariaDB with the error that the password must be set first. So no server gets
+// a password in a statement that it does not understand.
 func (m mysql) setExpired(ctx context.Context, ses *session, password string) error {
 	_, err := ses.conn.ExecContext(ctx, "ALTER USER CURRENT_USER() IDENTIFIED VIA mysql_native_password USING 'invalid'")
 	switch {
 	case m.expired(err):
 		return exec(ctx, ses, "SET PASSWORD", "SET PASSWORD = '"+nativeHash(password)+"'")
 	case dblogin.MySQLNumber(err) != syntaxError:
-		return fmt.Errorf("the password has expired, and the server does not tell whether it is MySQL or MariaDB: %w", err)
+		return fmt.Errorf("the password has expired, and the server does not reveal whether it is MySQL or MariaDB: %w", err)
 	case strings.Contains(password, `\`):
-		return errors.New("the password has expired, and the server does not tell how it reads a backslash: the new password must have none")
+		return errors.New("the password has expired, and the server does not reveal how it interprets a backslash: the new password must not contain one")
 	}
 	return exec(ctx, ses, "ALTER USER", "ALTER USER USER() "+mysqlServer{}.identified(password))
 }

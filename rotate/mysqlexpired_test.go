@@ -9,8 +9,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// TestExpiredStatements has servers that say nothing but that the password has
-// expired, and so not which they are.
+// TestExpiredStatements has servers that answer only that the password has
+// expired, and so do not reveal what they are.
 func TestExpiredStatements(t *testing.T) {
 	const probe = "app: ALTER USER CURRENT_USER() IDENTIFIED VIA mysql_native_password USING 'invalid'"
 	for _, tt := range []struct {

@@ -10,34 +10,33 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// SQLServer returns a Rotator for logins of Microsoft SQL Server, and for
-// users of a contained database, who change their own password with the old
-// one. New passwords must be printable ASCII. They travel in plain text; the
-// server leaves such statements out of its traces. The driver go-mssqldb is
-// registered as "sqlserver".
+// SQLServer returns a Rotator for logins of Microsoft SQL Server. It also
+// rotates users of a contained database. Users change their own password and
+// must give the old one. New passwords must be printable ASCII. They are sent
+// in plain text; the server omits such statements from its traces. The driver
+// go-mssqldb is registered as "sqlserver".
 //
-// The statements are tried on scripted connections, not on a server.
+// The statements are tested on scripted connections, not on a server.
 func SQLServer(open OpenFunc, opts *SQLOptions) *SQL { return newSQL(sqlServer{}, open, opts) }
 
-// Oracle returns a Rotator for users of Oracle Database, who change their own
-// password with the old one. New passwords must be printable ASCII without a
-// double quote, and have 30 characters at most, as many as the default. They
-// travel in plain text, which the server keeps out of its audit trail. The
-// driver go-ora is registered as "oracle".
+// Oracle returns a Rotator for users of Oracle Database. Users change their own
+// password and must give the old one. New passwords must be printable ASCII
+// without a double quote, and have at most 30 characters, which is the default
+// length. They are sent in plain text; the server omits them from its audit
+// trail. The driver go-ora is registered as "oracle".
 //
 // A profile with PASSWORD_ROLLOVER_TIME (19.12 and later) keeps the old
-// password for that time, so that there is no window.
+// password valid for that time, so that there is no rotation window.
 //
-// The statements are tried on scripted connections, not on a server.
+// The statements are tested on scripted connections, not on a server.
 func Oracle(open OpenFunc, opts *SQLOptions) *SQL { return newSQL(oracle{}, open, opts) }
 
-// Redshift returns a Rotator for users of Amazon Redshift, who change their own
-// password. New passwords must be printable ASCII, and Redshift has rules of its
-// own, which those of the zero [Password] keep. They travel in plain text, as
-// those that AWS's own rotation function sets. The drivers are those for
-// PostgreSQL.
+// Redshift returns a Rotator for users of Amazon Redshift. Users change their
+// own password. New passwords must be printable ASCII and satisfy Redshift's
+// own rules; those of the zero [Password] do. They are sent in plain text, as
+// by AWS's own rotation function. The drivers are those for PostgreSQL.
 //
-// The statements are tried on scripted connections, not on a server.
+// The statements are tested on scripted connections, not on a server.
 func Redshift(open OpenFunc, opts *SQLOptions) *SQL { return newSQL(redshift{}, open, opts) }
 
 // ownOnly is the part of a dialect whose users change their own password, and
@@ -49,7 +48,7 @@ func (ownOnly) twoPasswords() bool    { return false }
 func (ownOnly) nameLength(string) int { return 0 }
 func (ownOnly) maxName(string) int    { return 0 }
 
-var errOwnOnly = errors.New("this kind of server is rotated with a single user and a single password")
+var errOwnOnly = errors.New("this kind of server supports only rotation of a single user with a single password")
 
 func (ownOnly) setBoth(context.Context, *session, *session, change, string, func() (bool, error)) error {
 	return errOwnOnly
@@ -73,8 +72,8 @@ func (sqlServer) dsn(l Login, params url.Values) (string, error) {
 	return dblogin.DSN(l.plain(), "sqlserver", params)
 }
 
-// setOwn asks whether the session is that of a login or of a contained
-// database's user: the statement differs.
+// setOwn asks whether the session belongs to a login or to a user of a
+// contained database, because the statements differ.
 func (sqlServer) setOwn(ctx context.Context, ses *session, c change) error {
 	var contained int
 	const query = "SELECT COUNT(*) FROM sys.database_principals WHERE name = USER_NAME() AND authentication_type = 2"
@@ -113,7 +112,7 @@ func (oracle) setOwn(ctx context.Context, ses *session, c change) error {
 	}
 	for _, s := range []string{user, c.password, c.old} {
 		if strings.Contains(s, `"`) {
-			return errors.New("a name or a password with a double quote in it cannot be written for Oracle")
+			return errors.New("Oracle supports no user name or password with a double quote")
 		}
 	}
 	return exec(ctx, ses, "ALTER USER", `ALTER USER "`+user+`" IDENTIFIED BY "`+c.password+`" REPLACE "`+c.old+`"`)

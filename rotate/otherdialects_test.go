@@ -9,7 +9,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// An OracleError is one of the driver go-ora, as far as its number is read.
+// An OracleError stands for an error of the driver go-ora, with its number.
 type OracleError struct{ ErrCode int }
 
 func (e *OracleError) Error() string { return "ORA" }

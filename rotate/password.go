@@ -19,28 +19,27 @@ const (
 	punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 )
 
-// DefaultExclude are the characters excluded from a password unless
-// Password.ExcludeCharacters says otherwise. They are those that AWS's
-// rotation functions leave out: the ones with a meaning in connection strings
-// and in quoted text.
+// DefaultExclude is the default of Password.ExcludeCharacters. AWS's rotation
+// functions exclude the same characters: they have a meaning in connection
+// strings and in quoted text.
 const DefaultExclude = `/@"'\`
 
 // ExcludeNone is the value of Password.ExcludeCharacters that excludes none.
 const ExcludeNone = "\x00"
 
-// A Password says how new passwords are made, in the terms of the operation
-// GetRandomPassword of Secrets Manager. The zero Password makes passwords of
-// 32 letters, digits and punctuation characters, each class present, without
-// the characters of DefaultExclude.
+// A Password configures how new passwords are made. Its fields correspond to
+// the parameters of GetRandomPassword of Secrets Manager. The zero Password
+// makes passwords of 32 letters, digits and punctuation characters, with each
+// class present, without the characters of DefaultExclude.
 type Password struct {
 	// Length is the number of characters, 1 to 4096. Zero means 32.
 	Length int
 
 	// ExcludeCharacters are not used. Empty means DefaultExclude; ExcludeNone
-	// leaves none out.
+	// excludes none.
 	ExcludeCharacters string
 
-	// These leave out whole classes.
+	// These exclude whole classes.
 	ExcludeNumbers     bool
 	ExcludePunctuation bool
 	ExcludeUppercase   bool
@@ -51,17 +50,17 @@ type Password struct {
 
 	// AllowMissingTypes accepts passwords in which an included class does not
 	// occur. It is the opposite of GetRandomPassword's RequireEachIncludedType,
-	// which like here is on by default.
+	// which is true by default.
 	AllowMissingTypes bool
 
-	// FromService has GetRandomPassword make the password, if the Handler's
-	// API has that operation; it is an error if it has not. By default
-	// passwords are made here, from crypto/rand.
+	// FromService makes the password with GetRandomPassword. It is an error if the
+	// Handler's API does not have that operation. By default passwords are made
+	// locally, from crypto/rand.
 	FromService bool
 }
 
-// Generate returns a new password made from crypto/rand. Each password that
-// the options allow is as likely as any other. FromService is ignored.
+// Generate returns a new password made from crypto/rand. All passwords that the
+// options allow are equally likely. Generate ignores FromService.
 func (p Password) Generate() (string, error) {
 	classes, err := p.classes()
 	if err != nil {
@@ -79,8 +78,8 @@ func (p Password) Generate() (string, error) {
 		for i := range buf {
 			buf[i] = alphabet[randomBelow(len(alphabet))]
 		}
-		// Drawing again, and not mending what was drawn, is what keeps all
-		// passwords equally likely.
+		// Drawing again, instead of repairing a password, keeps all passwords equally
+		// likely.
 		if s := string(buf); p.AllowMissingTypes || hasEach(s, classes) {
 			return s, nil
 		}
@@ -121,7 +120,7 @@ func (p Password) classes() ([]string, error) {
 		}
 		left := without(c.chars, p.exclude())
 		if left == "" && !p.AllowMissingTypes {
-			return nil, fmt.Errorf("password: ExcludeCharacters leaves nothing of a class; set Exclude%s", c.name)
+			return nil, fmt.Errorf("password: ExcludeCharacters excludes a whole class; set Exclude%s too", c.name)
 		}
 		classes = append(classes, left)
 	}

@@ -44,9 +44,9 @@ func (p postgres) setOwn(ctx context.Context, ses *session, c change) error {
 	})
 }
 
-// setOther makes the role and its membership in one transaction, so a role
-// that is there and logs in is complete. A clone is made like its original
-// before it gets the password, in the same transaction.
+// setOther makes the role and its membership in one transaction, so a role that
+// exists and logs in is complete. In the same transaction, a clone gets the
+// original's attributes before it gets the password.
 func (p postgres) setOther(ctx context.Context, _, master *session, like string, c change) error {
 	verifier, err := p.verifier(ctx, master, c)
 	if err != nil {
@@ -102,8 +102,8 @@ func locked(ctx context.Context, ses *session, user string, f func(*sql.Tx) erro
 	return nil
 }
 
-// run executes statements. An error names one by its first word, for its text
-// holds a verifier.
+// run executes statements. An error contains only the first word of the
+// statement, because its text contains a verifier.
 func run(ctx context.Context, tx *sql.Tx, statements ...string) error {
 	for _, s := range statements {
 		if _, err := tx.ExecContext(ctx, s); err != nil {

@@ -47,14 +47,15 @@ func copyRole(ctx context.Context, tx *sql.Tx, original, clone string, setRole b
 	return statements, nil
 }
 
-// A role is what is copied of one.
+// A role holds the attributes and settings that are copied from a role.
 type role struct {
 	attributes attributes
 	settings   []setting
 }
 
-// attributes are those of a role that its members do not inherit. INHERIT is
-// not among them: a clone has the original's rights by inheriting them.
+// attributes are the attributes of a role that its members do not inherit.
+// INHERIT is not among them, because a clone has the original's rights by
+// inheritance.
 type attributes struct {
 	superuser, createDB, createRole, replication, bypassRLS bool
 
@@ -62,7 +63,7 @@ type attributes struct {
 	until string // as the session writes it; "infinity" stands for none too
 }
 
-// clauses returns what ALTER ROLE has to say to make have the same as a.
+// clauses returns the clauses of ALTER ROLE that change have to a.
 func (a attributes) clauses(have attributes) []string {
 	var clauses []string
 	flag := func(name string, want, have bool) {
@@ -94,7 +95,7 @@ type setting struct {
 	value    string
 }
 
-// same reports whether o is the same setting, whatever its value.
+// same reports whether o is the same setting, regardless of its value.
 func (s setting) same(o setting) bool { return s.database == o.database && s.name == o.name }
 
 func (s setting) in() string {
@@ -126,8 +127,8 @@ func (s setting) quoted() string {
 	return strings.Join(names, ", ")
 }
 
-// splitNames splits a list of names that are separated by commas and, where
-// they have to be, in double quotes.
+// splitNames splits a list of names that are separated by commas and, if
+// necessary, in double quotes.
 func splitNames(list string) []string {
 	var names []string
 	var name strings.Builder
@@ -151,8 +152,8 @@ func splitNames(list string) []string {
 	return append(names, name.String())
 }
 
-// quoteLiteral quotes a text as PostgreSQL's quote_literal does, whatever
-// standard_conforming_strings says.
+// quoteLiteral quotes a text as PostgreSQL's quote_literal does, for any value
+// of standard_conforming_strings.
 func quoteLiteral(s string) string {
 	if !strings.Contains(s, `\`) {
 		return "'" + strings.ReplaceAll(s, "'", "''") + "'"
@@ -160,8 +161,8 @@ func quoteLiteral(s string) string {
 	return " E'" + strings.NewReplacer("'", "''", `\`, `\\`).Replace(s) + "'"
 }
 
-// quoteSetting quotes the name of a setting where it has to be. Those of
-// extensions have two parts, of any characters.
+// quoteSetting quotes the name of a setting if necessary. Settings of
+// extensions have two parts, with any characters.
 func quoteSetting(name string) string {
 	if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") == "" {
 		return name
@@ -173,7 +174,7 @@ func quoteSetting(name string) string {
 	return strings.Join(parts, ".")
 }
 
-// readRole reads what there is to copy of a role.
+// readRole reads the attributes and settings of a role to copy.
 func readRole(ctx context.Context, tx *sql.Tx, name string) (r role, err error) {
 	a := &r.attributes
 	err = tx.QueryRowContext(ctx, `SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolconnlimit,

@@ -37,8 +37,8 @@ func TestQuotePostgres(t *testing.T) {
 	}
 }
 
-// TestCloneIsNotCompleted has a master that may not give the clone what the
-// original has: the step fails, and no password is set.
+// TestCloneIsNotCompleted has a master that may not give the clone the
+// original's attributes: the step fails, and no password is set.
 func TestCloneIsNotCompleted(t *testing.T) {
 	user := with(t, secret, "masterarn", "m")
 	srv := secretstest.New(t, secretstest.Secrets{"s": user, "m": with(t, secret, "username", "root", "password", "r")})

@@ -11,9 +11,9 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// TestChecksBeforePending has what setSecret could not do anything with. A Run
-// must end before there is an AWSPENDING version, so that the next one, after
-// the repair, goes on at once.
+// TestChecksBeforePending has secrets that setSecret could not use. A Run must
+// end before there is an AWSPENDING version, so that the next one, after the
+// repair, can start at once.
 func TestChecksBeforePending(t *testing.T) {
 	const master = `{"engine":"postgres","host":"db","port":5433,"username":"root","password":"r"}`
 	alternating := rotate.SQLOptions{Alternating: true}

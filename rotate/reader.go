@@ -18,7 +18,7 @@ type reader struct {
 	sameServer func(ctx context.Context, user, master Login) (bool, error)
 }
 
-// login reads a secret, fills in what it lacks, and checks the engine.
+// login reads a secret, adds missing fields, and checks the engine.
 func (rd reader) login(ctx context.Context, r *Rotation, secretID string, v Value) (Login, error) {
 	l, err := parseLogin(v)
 	if err != nil {
@@ -75,7 +75,7 @@ func (rd reader) pair(ctx context.Context, r *Rotation, next func(cur Login) (st
 	case err != nil:
 		return cur, pend, err
 	case pend.Username != user:
-		return cur, pend, errors.New("the AWSPENDING version is for another user than AWSCURRENT asks for")
+		return cur, pend, errors.New("the AWSPENDING version has another user than AWSCURRENT requires")
 	case !sameServer(cur, pend):
 		return cur, pend, errors.New("the AWSPENDING version is for another server than AWSCURRENT")
 	}
@@ -88,8 +88,9 @@ func (rd reader) pair(ctx context.Context, r *Rotation, next func(cur Login) (st
 	return cur, to, nil
 }
 
-// previous returns cur with the password of AWSPREVIOUS. It is an error, which
-// wraps refused, if that has none that is not refused already.
+// previous returns cur with the password of AWSPREVIOUS. It returns an error
+// that wraps refused if AWSPREVIOUS has no password beside those already
+// refused.
 func (rd reader) previous(ctx context.Context, r *Rotation, cur, pend Login, refused error) (Login, error) {
 	v, err := r.Previous(ctx)
 	if err != nil {

@@ -15,31 +15,31 @@ import (
 )
 
 // RedisOptions are the options of Redis. The zero value, or a nil pointer, is
-// a user who may change their own password, on one server or on all nodes of a
-// cluster.
+// for a user who may change its own password, on one server or on all nodes of
+// a cluster.
 type RedisOptions struct {
-	// Password says how new passwords are made.
+	// Password configures how new passwords are made.
 	Password Password
 
-	// TLS is used for connections, except where the secret says "ssl": false.
-	// ServerName, where it is empty, is the host that is dialed. Nil means the
-	// system's certificate authorities.
+	// TLS configures connections, unless the secret has "ssl": false. An empty
+	// ServerName means the dialed host. Nil means the system's certificate
+	// authorities.
 	TLS *tls.Config
 
-	// Dial makes the connection under that, without TLS. Nil means a
-	// [net.Dialer] with its defaults.
+	// Dial makes the underlying connection, without TLS. Nil means a [net.Dialer]
+	// with its defaults.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Nodes returns host:port of each server that keeps the user. Redis
-	// replicates no users: the password has to be set at each of them, replicas
-	// included. Nil means the secret's host, and if that is a node of a cluster
-	// all nodes that it knows of, for which it is asked CLUSTER NODES.
+	// Nodes returns the host:port of each server that has the user. Redis does not
+	// replicate users, so the password must be set on each server, including
+	// replicas. Nil means the secret's host and, if that is a node of a cluster,
+	// all nodes in its answer to CLUSTER NODES.
 	Nodes func(ctx context.Context, l Login) ([]string, error)
 
-	// Volatile leaves it at changing the users in the servers' memory. By
-	// default they are stored, by ACL SAVE or where the server has no file for
-	// users by CONFIG REWRITE; a server that has neither loses the password when
-	// it restarts, and setSecret fails.
+	// Volatile changes the users only in the servers' memory. By default they are
+	// stored, with ACL SAVE or, if the server has no ACL file, with CONFIG
+	// REWRITE. A server that supports neither would lose the password when it
+	// restarts, so setSecret fails.
 	Volatile bool
 
 	// Complete and SameServer are as in SQLOptions.
@@ -48,29 +48,29 @@ type RedisOptions struct {
 }
 
 // RedisACL is a Rotator for ACL users of Redis and Valkey. Redis makes it. It
-// is safe for concurrent use by multiple goroutines if the functions it was
-// given are.
+// is safe for concurrent use by multiple goroutines if the functions in its
+// options are.
 type RedisACL struct{ opts RedisOptions }
 
-// Redis returns a Rotator for users of Redis 6 and later, and of Valkey, that
-// are changed with ACL SETUSER. A secret without a username is that of the
-// user "default".
+// Redis returns a Rotator for users of Redis 6 and later and of Valkey. It
+// changes them with ACL SETUSER. A secret without a username means the user
+// "default".
 //
-// A user keeps two passwords: the one that worked, until the next rotation,
-// and the new one. So AWSCURRENT logs in at every moment, and AWSPREVIOUS after
-// finishSecret. Both are changed by one command, which holds hashes. Where the
-// secret has a masterarn, that user changes the password; otherwise the user
-// does it, which takes the permissions
+// A user keeps two passwords: the new one, and until the next rotation the one
+// before. So AWSCURRENT always logs in, and after finishSecret AWSPREVIOUS does
+// too. One command, which contains only hashes, sets both. If the secret has a
+// masterarn, the master user changes the password. Otherwise the user changes
+// its own, which requires the permissions
 //
 //	+acl|getuser +acl|setuser +acl|save (or +config|rewrite) +cluster|nodes
 //
-// and with them the user can do anything: prefer a master.
+// With these permissions the user can do anything, so prefer a master user.
 //
-// A user with nopass takes every password, the new one too, and is left as it
-// is.
+// A user with nopass accepts every password, including the new one, and is not
+// changed.
 //
-// The users of Amazon ElastiCache and MemoryDB cannot be changed in this way:
-// those services have an API for it, with two passwords for each user too. See
+// Users of Amazon ElastiCache and MemoryDB cannot be changed in this way. Those
+// services have an API for it, which also supports two passwords per user. See
 // [APIKey].
 func Redis(opts *RedisOptions) *RedisACL {
 	a := new(RedisACL)
@@ -80,8 +80,8 @@ func Redis(opts *RedisOptions) *RedisACL {
 	return a
 }
 
-// Create returns the current value with a new password. It makes sure first
-// that the secrets say what the next steps need to know. It does not connect.
+// Create returns the current value with a new password. It first checks that
+// the secrets contain what the next steps need. It does not connect.
 func (a *RedisACL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	v, err := r.Current(ctx)
 	if err != nil {
@@ -106,8 +106,9 @@ func (a *RedisACL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	return v.WithField("password", password)
 }
 
-// Set has every node accept the AWSPENDING password beside the one that works,
-// if it does not yet, and store that.
+// Set makes every node accept and store the AWSPENDING password. The working
+// password stays valid beside it. Set does not change a node that already
+// accepts the AWSPENDING password.
 func (a *RedisACL) Set(ctx context.Context, r *Rotation) error {
 	p, err := a.plan(ctx, r)
 	if err != nil {
@@ -144,12 +145,12 @@ func (a *RedisACL) reader() reader {
 	}
 }
 
-// A redisPlan is what a step works with.
+// A redisPlan holds the logins and nodes of a step.
 type redisPlan struct {
 	*RedisACL
 	r         *Rotation
 	cur, pend Login
-	master    *Login // nil: the user changes the own password
+	master    *Login // nil: the user changes its own password
 	nodes     []string
 }
 
@@ -195,7 +196,7 @@ func (p *redisPlan) askNodes(ctx context.Context) ([]string, error) {
 		return []string{addr}, nil // "This instance has cluster support disabled"
 	}
 	if err != nil {
-		return nil, fmt.Errorf("CLUSTER NODES (set RedisOptions.Nodes if that may not be asked): %w", err)
+		return nil, fmt.Errorf("CLUSTER NODES (set RedisOptions.Nodes if the user may not run it): %w", err)
 	}
 	text, _ := reply.(string)
 	return clusterNodes(text, addr)
@@ -208,7 +209,7 @@ func clusterNodes(text, asked string) ([]string, error) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
 		if len(f) < 3 {
-			return nil, errors.New("CLUSTER NODES: a line that names no node")
+			return nil, errors.New("CLUSTER NODES: a line has no node")
 		}
 		flags := strings.Split(f[2], ",")
 		addr, host, _ := strings.Cut(f[1], ",")
@@ -223,7 +224,7 @@ func clusterNodes(text, asked string) ([]string, error) {
 		case err != nil:
 			return nil, err
 		case slices.Contains(flags, "fail"):
-			return nil, fmt.Errorf("the cluster has node %s for failed: the password cannot be set there", f[1])
+			return nil, fmt.Errorf("the cluster reports node %s as failed: the password cannot be set there", f[1])
 		case ip == "" && slices.Contains(flags, "myself"):
 			nodes = append(nodes, asked)
 		default:
@@ -236,7 +237,7 @@ func clusterNodes(text, asked string) ([]string, error) {
 	return nodes, nil
 }
 
-// splitLast splits an address of CLUSTER NODES, where an IPv6 address has no
+// splitLast splits an address of CLUSTER NODES, in which IPv6 addresses have no
 // brackets.
 func splitLast(addr string) (ip, port string, err error) {
 	i := strings.LastIndexByte(addr, ':')
@@ -274,10 +275,10 @@ func (p *redisPlan) set(ctx context.Context, addr string) error {
 	return store(c)
 }
 
-// change adds the new password to the one that works, and removes all others.
-// The connection that it returns is logged in with the one that works. That one
-// must log in: it shows that the author of the secret can log in to this server,
-// where the master is about to act on the secret's behalf.
+// change adds the new password to the working one, and removes all others. It
+// returns a connection that is logged in with the working password. That login
+// must succeed: it proves that the author of the secret can log in to this
+// server, before the master acts on the secret's behalf.
 func (p *redisPlan) change(ctx context.Context, addr string) (*resp.Conn, error) {
 	c, with, err := p.loginOld(ctx, addr)
 	if err != nil {
@@ -320,7 +321,7 @@ func setUser(admin *resp.Conn, pend, with Login) error {
 	return nil
 }
 
-// passwordHash returns what Redis keeps of a password.
+// passwordHash returns the hash that Redis stores for a password.
 func passwordHash(password string) string {
 	sum := sha256.Sum256([]byte(password))
 	return hex.EncodeToString(sum[:])
@@ -330,12 +331,13 @@ func passwordHash(password string) string {
 func store(c *resp.Conn) error {
 	_, err := c.Do("ACL", "SAVE")
 	e, ok := errors.AsType[resp.Error](err)
-	// There is no code for it, and CONFIG REWRITE writes no users where there is a file for them.
+	// This error has no code. CONFIG REWRITE does not write users if there is an
+	// ACL file.
 	if ok && strings.Contains(string(e), "not configured to use an ACL file") {
 		if _, err = c.Do("CONFIG", "REWRITE"); err == nil {
 			return nil
 		}
-		return fmt.Errorf("the server has no file for users, and CONFIG REWRITE: %w (set RedisOptions.Volatile if the users come from elsewhere when it starts)", err)
+		return fmt.Errorf("the server has no ACL file, and CONFIG REWRITE: %w (set RedisOptions.Volatile if the server gets its users from elsewhere at startup)", err)
 	}
 	if err != nil {
 		return fmt.Errorf("ACL SAVE: %w", err)

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// TestRedisSet sets a password with every combination of what logs in.
+// TestRedisSet sets a password with every combination of accepted passwords.
 func TestRedisSet(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -81,8 +81,8 @@ func sent(log []string) []string {
 	return all
 }
 
-// TestRedisCluster sets the password at every node, and goes on where it
-// failed half way.
+// TestRedisCluster sets the password on every node, and continues after a
+// failure halfway.
 func TestRedisCluster(t *testing.T) {
 	const list = "id1 10.0.0.1:6379@16379 myself,master - 0 0 1 connected 0-100\n" +
 		"id2 10.0.0.2:6379@16379,b.example master - 0 0 1 connected 101-16383\n" +
@@ -121,7 +121,7 @@ func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s", len(text), text)
 func TestRedisClusterAnswers(t *testing.T) {
 	for answer, want := range map[string]string{
 		"-NOPERM this user has no permissions to run the 'cluster|nodes' command": "RedisOptions.Nodes",
-		bulk("id1\n"): "no node",
+		bulk("id1\n"): "has no node",
 		bulk(""):      "no node",
 		bulk("id1 host master - 0 0 1 connected\n"):                                     "port",
 		bulk("id1 10.0.0.1:6379@16379 master,fail - 0 0 1 disconnected\n"):              "failed",
@@ -195,7 +195,7 @@ func TestRedisErrors(t *testing.T) {
 	}
 }
 
-// TestRedisHangs has a server that accepts connections and says nothing.
+// TestRedisHangs has a server that accepts connections and never answers.
 func TestRedisHangs(t *testing.T) {
 	silent := func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()

@@ -39,8 +39,8 @@ func (a *RedisACL) dial(ctx context.Context, addr string, l Login) (net.Conn, er
 	return t, nil
 }
 
-// login logs in at a node. A refusal is ErrRefused, wrapped with what the
-// server said. The connection ends with ctx.
+// login logs in at a node. If the node refuses, the error wraps ErrRefused and
+// the server's error. The connection closes when ctx ends.
 func (p *redisPlan) login(ctx context.Context, addr string, l Login, label string) (*resp.Conn, error) {
 	c, err := p.dial(ctx, addr, l)
 	if err != nil {
@@ -81,8 +81,8 @@ func (p *redisPlan) loginOld(ctx context.Context, addr string) (*resp.Conn, Logi
 	return c, old, err
 }
 
-// admin logs in as who may ask a node about itself. AWSPENDING comes last: it
-// is the one that may not work yet.
+// admin logs in as a user who may ask a node about itself. It tries AWSPENDING
+// last, because that may not work yet.
 func (p *redisPlan) admin(ctx context.Context, addr string) (*resp.Conn, error) {
 	if p.master != nil {
 		return p.login(ctx, addr, *p.master, "the master's secret")
@@ -97,8 +97,8 @@ func (p *redisPlan) admin(ctx context.Context, addr string) (*resp.Conn, error) 
 	return c, err
 }
 
-// endsWith returns c such that reads and writes fail when ctx ends, and after
-// redisPatience if that has no deadline.
+// endsWith makes reads and writes of c fail when ctx ends, or after
+// redisPatience if ctx has no deadline.
 func endsWith(ctx context.Context, c net.Conn) net.Conn {
 	deadline, ok := ctx.Deadline()
 	if !ok {

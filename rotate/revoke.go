@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// allPrivileges is what SHOW GRANTS says in place of a list of them.
+// allPrivileges stands for all privileges in the output of SHOW GRANTS.
 const allPrivileges = "ALL PRIVILEGES"
 
-// A grants is what lines of SHOW GRANTS say of one account: privileges, each
-// with one column at most, by what they are for; the roles are for "".
+// A grants holds the rights of one account from SHOW GRANTS: for each object
+// its privileges, each with at most one column. The roles are under "".
 type grants struct {
 	objects []string // in order
 	held    map[string][]string
@@ -20,7 +20,7 @@ type grants struct {
 // grantOption stands for WITH GRANT OPTION among privileges.
 const grantOption = "GRANT OPTION"
 
-// parseGrants reads lines of SHOW GRANTS. What is no GRANT is left out.
+// parseGrants parses lines of SHOW GRANTS. It skips lines that are not a GRANT.
 func parseGrants(lines []string) grants {
 	g := grants{held: map[string][]string{}, lines: map[string][]string{}}
 	for _, line := range lines {
@@ -88,9 +88,9 @@ func splitList(list string) []string {
 	return append(items, strings.TrimSpace(list[start:]))
 }
 
-// revokeLost returns the statements that take from an account, which has the
-// grants have, what is not in want. Where one of all privileges is lost, those
-// that stay are granted again after it.
+// revokeLost returns the statements that revoke from an account with the grants
+// have everything that is not in want. If all privileges on an object include a
+// lost one, they are revoked and the remaining ones granted again.
 func revokeLost(have, want []string, from account) ([]string, error) {
 	h, w := parseGrants(have), parseGrants(want)
 	var statements []string
@@ -121,8 +121,8 @@ func revokeLost(have, want []string, from account) ([]string, error) {
 	return statements, nil
 }
 
-// revokeFrom has master take from a clone what its original, which has the
-// grants want, has lost.
+// revokeFrom makes master revoke from a clone what its original has lost. want
+// are the grants of the original.
 func (m mysql) revokeFrom(ctx context.Context, master *session, clone account, want []string) error {
 	have, err := m.grants(ctx, master, clone.String())
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	previous = "AWSPREVIOUS"
 )
 
-// API is the part of Secrets Manager that a rotation uses.
-// *secretsmanager.Client has it.
+// API is the part of Secrets Manager that a rotation uses. A
+// *secretsmanager.Client implements it.
 type API interface {
 	DescribeSecret(context.Context, *secretsmanager.DescribeSecretInput, ...func(*secretsmanager.Options)) (*secretsmanager.DescribeSecretOutput, error)
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
@@ -29,25 +29,24 @@ type API interface {
 	UpdateSecretVersionStage(context.Context, *secretsmanager.UpdateSecretVersionStageInput, ...func(*secretsmanager.Options)) (*secretsmanager.UpdateSecretVersionStageOutput, error)
 }
 
-// A Rotator is what differs between one kind of secret and another. Each
-// method may be called again for the same rotation, after a failure or after
-// a success, by this process or another one, and must then find what is
-// already done. The Handler puts step, secret and version id into the errors.
+// A Rotator does the part of a rotation that depends on the kind of secret.
+// Each method may be called again for the same rotation, after a failure or a
+// success, by this process or another one. It must then detect what is already
+// done. The Handler adds step, secret and version id to the errors.
 type Rotator interface {
-	// Create returns the value of the new version. It is called until the
-	// value of one call is stored, and then no more.
+	// Create returns the value of the new version. It is called until one returned
+	// value is stored.
 	Create(ctx context.Context, r *Rotation) (Value, error)
 
-	// Set has the AWSPENDING value accepted where the secret is used.
+	// Set makes the system that uses the secret accept the AWSPENDING value.
 	Set(ctx context.Context, r *Rotation) error
 
 	// Test uses the AWSPENDING value once.
 	Test(ctx context.Context, r *Rotation) error
 }
 
-// A Rotation is the rotation that a step is part of, and reads the versions
-// of its secret. It is made by a Handler, and is valid during the call that it
-// is given to.
+// A Rotation gives a Rotator access to the secret that is rotated. The Handler
+// makes it. It is valid only during the call that it is passed to.
 type Rotation struct {
 	api    API
 	event  Event
@@ -58,19 +57,19 @@ type Rotation struct {
 	passwords []string // of the logins that were read; no error may show one
 }
 
-// SecretID returns the secret's ARN, or what Run was given.
+// SecretID returns the secret's ARN, or the id that Run was called with.
 func (r *Rotation) SecretID() string { return r.event.SecretID }
 
 // VersionID returns the id of the version that the rotation makes.
 func (r *Rotation) VersionID() string { return r.event.ClientRequestToken }
 
-// Current returns the value of the version labelled AWSCURRENT.
+// Current returns the value of the AWSCURRENT version.
 func (r *Rotation) Current(ctx context.Context) (Value, error) {
 	return r.Other(ctx, r.event.SecretID)
 }
 
-// Pending returns the value of the version that the rotation makes. One that
-// cannot be seen yet is waited for, no longer than Handler.MaxLag.
+// Pending returns the value of the version that the rotation makes. If the
+// version cannot be read yet, Pending waits for it, for at most Handler.MaxLag.
 func (r *Rotation) Pending(ctx context.Context) (Value, error) {
 	var v Value
 	err := wait(ctx, r.maxLag, func() (bool, error) {
@@ -84,8 +83,8 @@ func (r *Rotation) Pending(ctx context.Context) (Value, error) {
 	return v, err
 }
 
-// Previous returns the value of the version labelled AWSPREVIOUS, or the zero
-// Value if there is none.
+// Previous returns the value of the AWSPREVIOUS version, or the zero Value if
+// there is none.
 func (r *Rotation) Previous(ctx context.Context) (Value, error) {
 	out, err := r.get(ctx, r.event.SecretID, "", previous)
 	if notFound(err) {
@@ -98,8 +97,8 @@ func (r *Rotation) Previous(ctx context.Context) (Value, error) {
 }
 
 // Other returns the AWSCURRENT value of another secret, such as that of a
-// master user. The caller must have made sure that the author of the first
-// secret may use the other one.
+// master user. The caller must first make sure that whoever may write the
+// rotated secret may also use the other one.
 func (r *Rotation) Other(ctx context.Context, secretID string) (Value, error) {
 	out, err := r.get(ctx, secretID, "", current)
 	if err != nil {
@@ -108,8 +107,8 @@ func (r *Rotation) Other(ctx context.Context, secretID string) (Value, error) {
 	return valueOf(out)
 }
 
-// scrub returns err without what shows a password that the step has read, but
-// so that errors.Is finds in it what is clean.
+// scrub returns err without the parts that show a password that the step has
+// read. errors.Is still finds the other parts.
 func (r *Rotation) scrub(err error) error { return dblogin.Scrub(err, r.passwords...) }
 
 // NewPassword returns a new password, from crypto/rand or from the service.
@@ -144,7 +143,7 @@ func valueOf(out *secretsmanager.GetSecretValueOutput) (Value, error) {
 	case out.SecretBinary != nil:
 		return Binary(out.SecretBinary), nil
 	}
-	return Value{}, errors.New("GetSecretValue: the answer holds no value")
+	return Value{}, errors.New("GetSecretValue: the response has no value")
 }
 
 // put stores v as the rotation's version, labelled AWSPENDING. If another Run
@@ -202,9 +201,9 @@ func labelled(stages map[string][]string, label string) string {
 	return ""
 }
 
-// wait calls f until it is done or has failed for good, with growing pauses,
-// for no longer than limit; f says whether to call it again, and the error to
-// return if that is not to be.
+// wait calls f until it succeeds or fails permanently, with growing pauses, for
+// at most limit. f returns whether to call it again, and the error to return if
+// there is no further call.
 func wait(ctx context.Context, limit time.Duration, f func() (again bool, err error)) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		again, err := f()

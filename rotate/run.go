@@ -16,39 +16,41 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// Run rotates a secret now, from any program: all four steps, without AWS
-// Lambda and without RotateSecret, which not every compatible endpoint has.
-// It is Handler.Run with the defaults.
+// Run rotates a secret now, in any program. It executes all four steps, without
+// AWS Lambda and without RotateSecret, which not every compatible endpoint has.
+// It calls [Handler.Run] with the defaults.
 func Run(ctx context.Context, api API, secretID string, r Rotator) error {
 	_, err := Handler{API: api, Rotator: r}.Run(ctx, secretID)
 	return err
 }
 
-// Run rotates a secret now and returns the id of the version that is
-// AWSCURRENT afterwards. The secret need not have rotation configured, and
-// may have it switched off. If Run fails it may be called again.
+// Run rotates a secret now and returns the id of the new AWSCURRENT version.
+// Rotation of the secret need not be configured, and may be turned off. If Run
+// fails, it may be called again.
 //
-// The AWSPENDING version is the lock. Where one is outstanding that is younger
-// than ResumeAfter, made by Run or by RotateSecret, Run returns an
-// *InProgressError; an older one is continued, so no rotation stays half
-// done. Of several Runs that start at the same time one goes on and the others
-// get an *InProgressError: the new version's id is derived from the secret's
-// ARN and the id of the AWSCURRENT version, so all of them ask for the same
-// one, and Secrets Manager gives it to the first. The losers have called
-// Rotator.Create by then; what they made is not used. Where Create makes the
-// same value each time, Secrets Manager takes the others' request for the
-// first one repeated, and ignores it. So a Run asks for a label of its own as
-// well, "rotate.Run." and a random text, goes on if the version has that, and
-// removes it in the end.
+// The AWSPENDING version is the lock. If there is one that is younger than
+// ResumeAfter, made by Run or by RotateSecret, Run returns an *InProgressError.
+// If it is older, Run continues its rotation, so no rotation stays unfinished.
 //
-// This does not hold against RotateSecret and other writers of AWSPENDING,
-// whose version ids are their own: if one of them makes a version between
-// Run's read and Run's write, milliseconds later, the label moves from it to
-// Run's version, and its rotation ends with ErrNotPending at its next step.
-// For a secret that Secrets Manager rotates, call RotateSecret instead.
+// If several Runs start at the same time, one continues and the others return
+// an *InProgressError. The id of the new version is derived from the secret's
+// ARN and the id of the AWSCURRENT version, so all Runs request the same id,
+// and Secrets Manager gives it to the first. The others have called
+// Rotator.Create by then; the values that they made are not used. If Create
+// makes the same value each time, Secrets Manager treats the other requests as
+// repetitions of the first and ignores them. Therefore each Run also requests a
+// label of its own, "rotate.Run." and a random text. It continues only if the
+// version has that label, and removes the label at the end.
 //
-// The age of an outstanding version is its CreatedDate, by Secrets Manager's
-// clock, against the clock of this machine.
+// The lock does not work against RotateSecret and other writers of AWSPENDING,
+// because they choose other version ids. If one of them makes a version in the
+// milliseconds between Run's read and Run's write, the label moves from that
+// version to Run's version, and the other rotation ends with ErrNotPending at
+// its next step. For a secret that Secrets Manager rotates, call RotateSecret
+// instead.
+//
+// The age of an outstanding version is the difference between its CreatedDate,
+// by Secrets Manager's clock, and the clock of this machine.
 func (h Handler) Run(ctx context.Context, secretID string) (versionID string, err error) {
 	if err := h.check(); err != nil {
 		return "", err
@@ -85,8 +87,8 @@ func (h Handler) begin(ctx context.Context, secretID string) (id string, claims 
 	return id, claims, err
 }
 
-// claim finds an outstanding rotation, or makes a version of its own. It sets
-// r's version id on the way.
+// claim finds an outstanding rotation or makes a new version. It sets r's
+// version id.
 func (h Handler) claim(ctx context.Context, r *Rotation) (string, error) {
 	out, err := h.describe(ctx, r.event.SecretID)
 	if err != nil {
@@ -125,8 +127,8 @@ func (h Handler) claim(ctx context.Context, r *Rotation) (string, error) {
 // claimPrefix is how the label begins by which a Run knows a version for its own.
 const claimPrefix = "rotate.Run."
 
-// claims returns those of a version's labels that are Runs', and whether they
-// are others' alone.
+// claims returns a version's labels that belong to Runs, and whether all belong
+// to other Runs.
 func (r *Rotation) claims(labels []string) (all []string, others bool) {
 	for _, l := range labels {
 		if strings.HasPrefix(l, claimPrefix) {
@@ -141,9 +143,8 @@ func (r *Rotation) inProgress() error {
 	return &InProgressError{SecretID: r.SecretID(), VersionID: r.VersionID()}
 }
 
-// won returns an *InProgressError if the version that was just stored is
-// another Run's. A version that shows no Run's label cannot be told from the own
-// one.
+// won returns an *InProgressError if the version that was just stored belongs
+// to another Run. A version without a label of a Run counts as this Run's.
 func (h Handler) won(ctx context.Context, r *Rotation) error {
 	return wait(ctx, r.maxLag, func() (bool, error) {
 		out, err := h.describe(ctx, r.SecretID())
@@ -168,8 +169,8 @@ func (h Handler) release(ctx context.Context, secretID, id string, claims []stri
 	}
 }
 
-// resume returns the id of the outstanding version if it is old enough.
-// made is its age where its value cannot tell.
+// resume returns the id of the outstanding version if it is old enough. made is
+// its creation time if its value does not have one.
 func (h Handler) resume(ctx context.Context, r *Rotation, made time.Time) (string, error) {
 	after := h.ResumeAfter
 	if after == 0 {

@@ -32,8 +32,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunAtOnce starts many runs from the same AWSCURRENT version. The one
-// that goes on waits for all the others to get their error.
+// TestRunAtOnce starts many runs from the same AWSCURRENT version. The one that
+// continues waits until all the others have their error.
 func TestRunAtOnce(t *testing.T) {
 	const n = 16
 	srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
@@ -129,7 +129,8 @@ func (f *failAt) Test(ctx context.Context, r *rotate.Rotation) error {
 	return f.recorder.Test(ctx, r)
 }
 
-// TestRunTakesOver goes on with what RotateSecret began, at once if told so.
+// TestRunTakesOver continues a rotation that RotateSecret began, at once with a
+// negative ResumeAfter.
 func TestRunTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
@@ -145,8 +146,8 @@ func TestRunTakesOver(t *testing.T) {
 	})
 }
 
-// TestRunAfterGivingUp makes a new version where an earlier one from the same
-// AWSCURRENT version lost its label, or was rolled back.
+// TestRunAfterGivingUp makes a new version after an earlier one from the same
+// AWSCURRENT version lost its label or was rolled back.
 func TestRunAfterGivingUp(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "v0"})
 	v0 := srv.VersionID("s", "AWSCURRENT")
@@ -214,7 +215,7 @@ func TestRunToken(t *testing.T) {
 }
 
 // TestRunAtOnceIdempotent starts runs whose Rotator makes the same value each
-// time: Secrets Manager takes them for one that asks again, and refuses none.
+// time. Secrets Manager treats their requests as repetitions and refuses none.
 func TestRunAtOnceIdempotent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 3

@@ -9,9 +9,9 @@ import (
 	"fmt"
 )
 
-// scramVerifier returns what PostgreSQL stores of a password for the
-// SCRAM-SHA-256 method (RFC 5803 in PostgreSQL's writing). The password must
-// be printable ASCII, which SASLprep leaves as it is.
+// scramVerifier returns the verifier that PostgreSQL stores for SCRAM-SHA-256
+// (RFC 5803 in PostgreSQL's format). The password must be printable ASCII,
+// which SASLprep does not change.
 func scramVerifier(password string, salt []byte, iterations int) (string, error) {
 	salted, err := pbkdf2.Key(sha256.New, password, salt, iterations, sha256.Size)
 	if err != nil {

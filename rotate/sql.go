@@ -7,108 +7,110 @@ import (
 	"strings"
 )
 
-// SQLOptions are the options of Postgres, MySQL, SQLServer, Oracle and Redshift.
-// The zero value, or a nil pointer, is one user who changes their own password,
-// which is all that the last three can do.
+// SQLOptions are the options of Postgres, MySQL, SQLServer, Oracle and
+// Redshift. The zero value, or a nil pointer, is for a single user who changes
+// its own password. SQLServer, Oracle and Redshift support nothing else.
 type SQLOptions struct {
-	// Alternating takes turns between two users: the secret's user and a clone
-	// with CloneSuffix added to the name. The one at rest gets the new
-	// password, so that the other goes on working until the next rotation. The
-	// secret's field masterarn names the secret of a user who may do that.
+	// Alternating alternates between two users: the secret's user and a clone with
+	// CloneSuffix added to the name. Each rotation sets a new password for the
+	// user that is not current, so that the current one works until the next
+	// rotation. The secret's field masterarn names the secret of a master user who
+	// may do that.
 	//
-	// A clone that is missing is made. In PostgreSQL it is a role that is a
-	// member of the original, and inherits its rights. What no member inherits
-	// it is given each time that it is the clone's turn: the attributes
-	// (CREATEDB and the like, CONNECTION LIMIT, VALID UNTIL) and the settings
-	// (ALTER ROLE ... SET, in one database or in all), for which the master
-	// must have what the original has. The original is the one to alter. What
-	// the clone creates belongs to the clone; see SetRole. In MySQL and
-	// MariaDB a clone has the same host part, and is given what SHOW GRANTS says of
-	// the original, its TLS requirement and its default role, again at each
-	// rotation; rights that it has beyond that are left, unless RevokeLost is set.
+	// A missing clone is created. Make changes to rights on the original user.
+	//
+	// In PostgreSQL the clone is a role that is a member of the original and
+	// inherits its rights. A member does not inherit attributes (CREATEDB and the
+	// like, CONNECTION LIMIT, VALID UNTIL) and settings (ALTER ROLE ... SET, in
+	// one database or in all). The rotator copies these at each rotation to the
+	// clone, for which the master must have the attributes of the original.
+	// Objects that the clone creates belong to the clone; see SetRole.
+	//
+	// In MySQL and MariaDB the clone has the same host part. At each rotation to
+	// it, it gets the original's grants from SHOW GRANTS, its TLS requirement and
+	// its default role. Other rights of the clone stay, unless RevokeLost is set.
 	Alternating bool
 
-	// CloneSuffix is the ending of the clone's name; empty means "_clone". The
-	// name must not be longer than the server allows: 63 bytes in PostgreSQL,
-	// 32 characters in MySQL, 80 in MariaDB.
+	// CloneSuffix is the ending of the clone's name. Empty means "_clone". The
+	// name must not be longer than the server allows: 63 bytes in PostgreSQL, 32
+	// characters in MySQL, 80 in MariaDB.
 	CloneSuffix string
 
-	// SetRole has a PostgreSQL clone act as the original from the start of each
-	// session (ALTER ROLE clone SET role), so that what it creates belongs to
-	// the original, who may then alter and drop it at its own turn. Switch it on
-	// for users that create anything. A role that the original has set for
-	// itself prevails. It counts from the clone's next turn on.
+	// SetRole makes a PostgreSQL clone act as the original from the start of each
+	// session (ALTER ROLE clone SET role). Objects that it creates then belong to
+	// the original, which can alter and drop them when it is current. Set it for
+	// users that create objects. A role setting of the original itself has
+	// precedence. SetRole takes effect at the next rotation to the clone.
 	//
-	// It is not the default because it takes away as well: a clone that acts as
-	// the original may no longer alter what it created before under its own
-	// name (REASSIGN OWNED BY clone TO original helps), current_user is another
-	// name than session_user, and DISCARD ALL, which some poolers send between
-	// two clients, ends it for the rest of the session.
+	// It is not the default because it has drawbacks. A clone that acts as the
+	// original can no longer alter what it created before under its own name
+	// (REASSIGN OWNED BY clone TO original helps). current_user differs from
+	// session_user. And DISCARD ALL, which some poolers send between two clients,
+	// ends its effect for the rest of the session.
 	SetRole bool
 
-	// RevokeLost takes from a MySQL or MariaDB clone, at its turn, the privileges
-	// and roles that the original does not have: those that it has lost, and
-	// those that were granted to the clone alone. The original is then the one
-	// to grant to: at its own turn it is given nothing. The master must be able to
-	// read the clone's grants. For a moment a clone that has all privileges on
-	// something may have none, when its original has fewer.
+	// RevokeLost revokes from a MySQL or MariaDB clone, at each rotation to it,
+	// the privileges and roles that the original does not have: those that the
+	// original has lost, and those granted only to the clone. Therefore grant
+	// rights to the original: a rotation to the original changes no rights. The
+	// master must be able to read the clone's grants. If a clone has all
+	// privileges on an object and its original has fewer, the clone may have none
+	// for a moment.
 	RevokeLost bool
 
-	// TwoPasswords keeps the password that worked until the next rotation, in
-	// MySQL 8.0.14 and later (RETAIN CURRENT PASSWORD) and MariaDB 10.4 and
-	// later (IDENTIFIED VIA ... OR ...), so that there is no moment in which
-	// AWSCURRENT does not log in. MySQL wants the privilege
-	// APPLICATION_PASSWORD_ADMIN for that, and no policy against reusing a
-	// password; MariaDB wants CREATE USER, or the secret to have a masterarn
-	// whose user has it. PostgreSQL cannot do it, and with Alternating there is
-	// no need: both are errors.
+	// TwoPasswords keeps the working password valid until the next rotation, so
+	// that AWSCURRENT always logs in. It needs MySQL 8.0.14 or later (RETAIN
+	// CURRENT PASSWORD) or MariaDB 10.4 or later (IDENTIFIED VIA ... OR ...).
+	// MySQL requires the privilege APPLICATION_PASSWORD_ADMIN and no policy
+	// against reusing a password. MariaDB requires CREATE USER, or a masterarn in
+	// the secret whose user has it. TwoPasswords is an error for PostgreSQL, which
+	// does not support it, and with Alternating, which does not need it.
 	TwoPasswords bool
 
-	// Password says how new passwords are made.
+	// Password configures how new passwords are made.
 	Password Password
 
-	// TestQuery is run by testSecret; empty means "SELECT 1", for Oracle with
-	// "FROM DUAL".
+	// TestQuery is the query of testSecret. Empty means "SELECT 1", for Oracle
+	// with "FROM DUAL".
 	TestQuery string
 
-	// Iterations is the work factor of PostgreSQL's SCRAM-SHA-256; zero means
+	// Iterations is the work factor of PostgreSQL's SCRAM-SHA-256. Zero means
 	// 4096, which is PostgreSQL's default.
 	Iterations int
 
-	// Rejected reports whether an error of a login says that the password was
-	// refused. Nil means IsRejected.
+	// Rejected reports whether a login error means that the password was refused.
+	// Nil means IsRejected.
 	Rejected func(error) bool
 
-	// Complete, if not nil, is given each secret's login and returns it with
-	// what the secret lacks, such as the host in one that RDS manages. The
-	// password cannot be replaced. An error ends the step.
+	// Complete, if not nil, gets the login of each secret and returns it with
+	// missing fields added, such as the host of a secret that RDS manages. It
+	// cannot replace the password. An error ends the step.
 	Complete func(ctx context.Context, secretID string, l Login) (Login, error)
 
-	// SameServer is asked where host or port of the master's secret differ
-	// from those of the secret that is rotated, and reports whether they are
-	// the same database all the same, as a replica or the cluster of an
-	// instance is. Nil means no.
+	// SameServer is called if host or port of the master's secret differ from
+	// those of the rotated secret. It reports whether both name the same database,
+	// for instance a replica, or the cluster of an instance. Nil means that they
+	// never do.
 	//
-	// It must not believe what the rotated secret says of itself. Whoever may
-	// write a secret could otherwise name any master secret in it, and have
-	// that master change a user of its own database.
+	// It must not trust the content of the rotated secret. Otherwise whoever may
+	// write that secret could name any master secret in it, and make that master
+	// change a user of the master's own database.
 	SameServer func(ctx context.Context, user, master Login) (bool, error)
 }
 
 // SQL is a Rotator for users of a database. Postgres, MySQL, SQLServer, Oracle
-// and Redshift make it. It is
-// safe for concurrent use by multiple goroutines if the functions it was given
-// are.
+// and Redshift make it. It is safe for concurrent use by multiple goroutines if
+// the functions in its options are.
 type SQL struct {
 	dialect dialect
 	open    OpenFunc
 	opts    SQLOptions
 }
 
-// Postgres returns a Rotator for PostgreSQL 10 and later, and what is built on
-// it. New passwords must be printable ASCII: the verifier is computed here,
-// and other characters PostgreSQL would normalise first (SASLprep), which the
-// standard library cannot.
+// Postgres returns a Rotator for PostgreSQL 10 and later and its derivatives.
+// New passwords must be printable ASCII: this package computes the verifier,
+// and for other characters that requires normalization (SASLprep), which the
+// standard library does not have.
 //
 // On Amazon RDS with rds.restrict_password_commands, users may change their
 // own password only as a member of rds_password.
@@ -126,11 +128,11 @@ func newSQL(d dialect, open OpenFunc, opts *SQLOptions) *SQL {
 	return s
 }
 
-// Create returns the current value with a new password, and with alternating
-// users the other user's name. It makes sure first that the secret, and the
-// master's if one will be needed, say what the next steps need to know, and
-// that there is a driver: nothing is stored that setSecret could not use. It
-// does not connect to the database.
+// Create returns the current value with a new password. With alternating users,
+// the value also has the other user's name. Create first checks that the
+// secret, and the master's secret if it will be needed, contain what the next
+// steps need, and that there is a driver. So nothing is stored that setSecret
+// could not use. Create does not connect to the database.
 func (s *SQL) Create(ctx context.Context, r *Rotation) (Value, error) {
 	if err := s.check(); err != nil {
 		return Value{}, err
@@ -245,7 +247,7 @@ func (s *SQL) check() error {
 	return nil
 }
 
-// reader returns what reads the secrets that the rotator is about.
+// reader returns the reader of the rotator's secrets.
 func (s *SQL) reader() reader {
 	return reader{
 		engines: s.dialect.engines(), port: s.dialect.port(),
@@ -294,7 +296,8 @@ func checkPassword(p string) error {
 	return nil
 }
 
-// login logs in. A refusal is ErrRefused, wrapped with what the driver said.
+// login logs in. If the server refuses, the error wraps ErrRefused and the
+// driver's error.
 func (s *SQL) login(ctx context.Context, r *Rotation, l Login, label string) (*session, error) {
 	ses, err := open(ctx, s.open, l)
 	if err == nil {

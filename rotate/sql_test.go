@@ -36,7 +36,7 @@ func step(t *testing.T, srv *secretstest.Server, s rotate.Step, pending string, 
 	return rotate.Handler{API: srv.Client(), Rotator: r}.Handle(t.Context(), event(srv, s, id))
 }
 
-// TestLoginOrder sets a password with every combination of what logs in.
+// TestLoginOrder sets a password with every combination of accepted passwords.
 func TestLoginOrder(t *testing.T) {
 	const at = " db:5433 true"
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("refused")}
@@ -66,7 +66,7 @@ func TestLoginOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := secretstest.New(t, nil)
 			if tt.previous != "" {
-				// What else AWSPREVIOUS says of the connection does not count.
+				// The connection settings in AWSPREVIOUS do not matter.
 				srv.Put("s", with(t, secret, "password", tt.previous, "ssl", "true"))
 			}
 			srv.Put("s", secret)
@@ -282,7 +282,7 @@ func statements(log []string) []string {
 	return out
 }
 
-// TestMySQLStatements checks what the different servers are told.
+// TestMySQLStatements checks the statements for the different servers.
 func TestMySQLStatements(t *testing.T) {
 	const user = `{"engine":"mysql","host":"db","username":"app","password":"cur","masterarn":"master"}`
 	const own = `{"engine":"mysql","host":"db","username":"app","password":"cur"}`
@@ -368,7 +368,7 @@ func TestOldPostgres(t *testing.T) {
 	}
 }
 
-// TestNoPasswordInErrors has a driver that quotes what it was given.
+// TestNoPasswordInErrors has a driver whose errors quote its input.
 func TestNoPasswordInErrors(t *testing.T) {
 	const awkward = canary + "%@ x"
 	srv := secretstest.New(t, secretstest.Secrets{"s": secret})
@@ -411,7 +411,8 @@ func TestConnectionStrings(t *testing.T) {
 	}
 }
 
-// TestScrubbedErrorIs keeps what an error is where its message is withheld.
+// TestScrubbedErrorIs checks that errors.Is still works if the message is
+// withheld.
 func TestScrubbedErrorIs(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": secret})
 	db := newPostgresDB(nil)

@@ -11,11 +11,11 @@ import (
 type change struct {
 	user     string // name, without MySQL's host part
 	password string
-	old      string // the one that worked; empty where a master changes it
+	old      string // the working password; empty if a master changes it
 	opts     *SQLOptions
 }
 
-// A dialect is what differs between kinds of servers.
+// A dialect implements what differs between kinds of servers.
 type dialect interface {
 	name() string
 	engines() []string // the first is the default
@@ -36,9 +36,9 @@ type dialect interface {
 	// in already.
 	setBoth(ctx context.Context, ses, admin *session, c change, keep string, works func() (bool, error)) error
 
-	// setOther has master change the password of the alternating user c.user,
-	// who is made like the one that ses is logged in as if missing. The new
-	// password must not log in before everything else is done.
+	// setOther makes master change the password of the alternating user c.user. If
+	// that user is missing, it is made like the user that ses is logged in as. The
+	// new password must not log in before everything else is done.
 	setOther(ctx context.Context, ses, master *session, like string, c change) error
 }
 
@@ -54,7 +54,8 @@ func dialectFor(engine string) (dialect, bool) {
 	return nil, false
 }
 
-// Set has the database accept the AWSPENDING password, if it does not yet.
+// Set makes the database accept the AWSPENDING password, unless it already
+// does.
 func (s *SQL) Set(ctx context.Context, r *Rotation) error {
 	if err := s.check(); err != nil {
 		return err
@@ -93,8 +94,8 @@ func (s *SQL) works(ctx context.Context, r *Rotation, pend Login) (bool, error) 
 func (s *SQL) setOwn(ctx context.Context, r *Rotation, cur, pend Login, c change) error {
 	ses, with, err := s.loginOld(ctx, r, cur, pend)
 	if errors.Is(err, ErrRefused) {
-		// An earlier delivery, cut off while the server was at it or under way
-		// at the same time, may have changed the password since works asked.
+		// An earlier delivery, interrupted or running at the same time, may have
+		// changed the password since works tried it.
 		works, again := s.works(ctx, r, pend)
 		if works || again != nil {
 			return again
@@ -141,9 +142,9 @@ func (s *SQL) loginOld(ctx context.Context, r *Rotation, cur, pend Login) (*sess
 	return ses, old, err
 }
 
-// setOther changes the user at rest. The current user must log in first: it
-// shows that the author of the secret can log in to this server, where the
-// master is about to act on the secret's behalf.
+// setOther changes the user that is not current. The current user must log in
+// first: this proves that the author of the secret can log in to this server,
+// before the master acts on the secret's behalf.
 func (s *SQL) setOther(ctx context.Context, r *Rotation, cur Login, c change) error {
 	ses, err := s.login(ctx, r, cur, current)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 
 const redacted = "[redacted]"
 
-// A Value is the value of one version of a secret, text or binary. It cannot
-// be changed, and is safe for concurrent use by multiple goroutines. It prints
-// as "[redacted]" in every way that fmt, log/slog and encoding/json know;
-// Text and Bytes give what it holds. The zero Value holds nothing.
+// A Value is the value of one version of a secret, text or binary. It is
+// immutable, and safe for concurrent use by multiple goroutines. It prints as
+// "[redacted]" with fmt, log/slog and encoding/json; Text and Bytes return the
+// content. The zero Value is empty.
 type Value struct {
 	// Two pointers deep: fmt follows one when a Value is an unexported field
 	// of something it prints, because it cannot call Format there.
@@ -28,21 +28,21 @@ type content struct {
 
 func newValue(c *content) Value { return Value{&c} }
 
-// Text returns a Value that holds text, a SecretString.
+// Text returns a Value with the given text, a SecretString.
 func Text(text string) Value { return newValue(&content{text: text}) }
 
-// Binary returns a Value that holds a copy of b, a SecretBinary.
+// Binary returns a Value with a copy of b, a SecretBinary.
 func Binary(b []byte) Value {
 	return newValue(&content{binary: append(make([]byte, 0, len(b)), b...)})
 }
 
-// IsZero reports whether v is the zero Value, which holds nothing.
+// IsZero reports whether v is the zero Value, which is empty.
 func (v Value) IsZero() bool { return v.p == nil }
 
 // IsBinary reports whether v holds binary and not text.
 func (v Value) IsBinary() bool { return v.p != nil && (*v.p).binary != nil }
 
-// Text returns the text of v. It is an error if v is binary, or zero.
+// Text returns the text of v. It returns an error if v is binary or zero.
 func (v Value) Text() (string, error) {
 	switch {
 	case v.p == nil:
@@ -53,7 +53,7 @@ func (v Value) Text() (string, error) {
 	return (*v.p).text, nil
 }
 
-// Bytes returns a copy of what v holds, be it text or binary.
+// Bytes returns a copy of the content of v, whether text or binary.
 func (v Value) Bytes() []byte {
 	switch {
 	case v.p == nil:
@@ -64,9 +64,9 @@ func (v Value) Bytes() []byte {
 	return []byte((*v.p).text)
 }
 
-// Field returns the string member called name of a value that is a JSON
-// object; of several with this name it is the last one. The error says what
-// is wrong, without quoting the value.
+// Field returns the string member called name of a JSON object. If several
+// members have the name, it returns the last. The error says what is wrong,
+// without quoting the value.
 func (v Value) Field(name string) (string, error) {
 	text, err := v.Text()
 	if err != nil {
@@ -83,12 +83,12 @@ func (v Value) Field(name string) (string, error) {
 	return s, err
 }
 
-// WithField returns a copy of v, which must be a JSON object, in which the
-// member called name is the string s. The member's value is replaced in the
-// text where it stands, everywhere if there are several with this name, or
-// added as the last member if there is none. Everything else stays as it is,
-// byte for byte: other members, the form of numbers, escapes, white space. It
-// is an error if name or s is not valid UTF-8, which JSON cannot hold.
+// WithField returns a copy of v in which the member called name is the string
+// s. v must be a JSON object. WithField replaces the member's value in place,
+// in every member with this name, or adds a last member if there is none.
+// Everything else stays unchanged, byte for byte: other members, the format of
+// numbers, escapes, white space. It returns an error if name or s is not valid
+// UTF-8, which JSON requires.
 func (v Value) WithField(name, s string) (Value, error) {
 	text, err := v.Text()
 	if err != nil {
@@ -105,7 +105,7 @@ func (v Value) WithField(name, s string) (Value, error) {
 	return Text(set), nil
 }
 
-// Format writes "[redacted]", whatever the verb.
+// Format writes "[redacted]", for every verb.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // LogValue returns "[redacted]".

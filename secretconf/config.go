@@ -22,9 +22,9 @@ import (
 // Options are the settings of a [Config]. A nil *Options and zero fields mean
 // the defaults.
 type Options struct {
-	// Getenv allows names of secrets in tags to hold environment variables, as
-	// $NAME or ${NAME}, and looks them up: [os.LookupEnv], usually. One that is
-	// not set, or is empty, is an error of Bind. The default is to refuse them.
+	// Getenv looks up environment variables in tags, written $NAME or ${NAME}. It
+	// is usually [os.LookupEnv]. If a variable is unset or empty, Bind returns an
+	// error. By default tags must not contain variables.
 	Getenv func(name string) (value string, ok bool)
 }
 
@@ -43,8 +43,8 @@ type Config[T any] struct {
 	err atomic.Pointer[error] // why the newest versions are not in use
 }
 
-// snapshot is a T and the versions that it was filled from; nil stands for a
-// secret that there is none of.
+// snapshot is a T and the versions that it was filled from. A nil version
+// stands for a secret that does not exist.
 type snapshot[T any] struct {
 	value    *T
 	versions []*secrets.Secret
@@ -52,12 +52,13 @@ type snapshot[T any] struct {
 	read     time.Time
 }
 
-// missingFor is how long a secret that there is none of is not asked for again.
+// missingFor is how long a secret that does not exist is not requested again.
 const missingFor = time.Minute
 
-// Bind returns a Config of the secrets that the tags of T, a struct, name. It
-// makes no request. An error names every tag that makes no sense. The client
-// must outlive the Config; after its Close Get returns [secrets.ErrClosed].
+// Bind returns a Config of the secrets in the tags of T, which must be a
+// struct. It makes no request. Its error names every invalid tag. The client
+// must outlive the Config. After the client's Close, Get returns
+// [secrets.ErrClosed].
 func Bind[T any](client *secrets.Client, o *Options) (*Config[T], error) {
 	var getenv func(string) (string, bool)
 	if o != nil {
@@ -75,14 +76,14 @@ func Bind[T any](client *secrets.Client, o *Options) (*Config[T], error) {
 	return c, nil
 }
 
-// Get returns the T of the current versions. It is shared by all callers and must
-// not be changed. From memory it takes some tens of nanoseconds for each secret. The
-// first call fetches all secrets; it blocks, and so does one that finds a secret
-// expired, as [secrets.Client.Get] does.
+// Get returns the T of the current versions. All callers share it and must not
+// modify it. A Get from memory takes some tens of nanoseconds for each secret.
+// The first call fetches all secrets. It blocks as [secrets.Client.Get] does,
+// and so does a call that finds a secret expired.
 //
-// The error is an [*Error] with every field that cannot be filled. It is
-// returned where there is nothing yet to return, and where the service said no
-// to a secret that is not optional. After the client's Close it is
+// The error is an [*Error] with every field that cannot be filled. Get returns
+// it if no T could be filled yet, and if the service refuses to return a secret
+// that is not optional. After the client's Close the error is
 // [secrets.ErrClosed].
 func (c *Config[T]) Get(ctx context.Context) (*T, error) {
 	c.isMade()
@@ -99,8 +100,9 @@ func (c *Config[T]) isMade() {
 	}
 }
 
-// Err returns why the newest versions of the secrets are not in use, nil if they
-// are, as the last Get found it. It does not block.
+// Err returns why the newest versions of the secrets are not in use. It is nil
+// if they are in use. Err reports the result of the last Get and does not
+// block.
 func (c *Config[T]) Err() error {
 	if err := c.err.Load(); err != nil {
 		return *err
@@ -161,7 +163,7 @@ func same(a, b []*secrets.Secret) bool {
 	})
 }
 
-// lost reports whether a secret that was there is there no more.
+// lost reports whether a secret that existed no longer exists.
 func lost(old, now []*secrets.Secret) bool {
 	for i := range old {
 		if old[i] != nil && now[i] == nil {
@@ -171,10 +173,11 @@ func lost(old, now []*secrets.Secret) bool {
 	return false
 }
 
-// read returns the current version of every secret, nil where there is none.
+// read returns the current version of every secret, or nil for a secret that
+// does not exist.
 func (c *Config[T]) read(ctx context.Context, old *snapshot[T]) ([]*secrets.Secret, error) {
 	if old == nil {
-		// A secret that failed is read again below, from what is remembered.
+		// A secret that failed is read again below, from the cache.
 		if err := c.client.Prefetch(ctx, c.ids...); err != nil && !errors.As(err, new(*secrets.PrefetchError)) {
 			return nil, err
 		}
@@ -186,7 +189,7 @@ func (c *Config[T]) read(ctx context.Context, old *snapshot[T]) ([]*secrets.Secr
 		if err == secrets.ErrClosed {
 			return nil, err
 		}
-		// Where one was missing before, that nobody can be asked is no news.
+		// If the secret was missing before, an outage changes nothing.
 		missing := errors.As(err, new(*types.ResourceNotFoundException)) || old != nil && old.versions[i] == nil && ctx.Err() == nil
 		for _, f := range c.fields {
 			if f.secret == i && err != nil && !(f.optional && missing) {
@@ -204,7 +207,7 @@ func (c *Config[T]) read(ctx context.Context, old *snapshot[T]) ([]*secrets.Secr
 // fill makes a T of versions.
 func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
 	defer func() {
-		if p := recover(); p != nil { // what it panicked with may hold a value
+		if p := recover(); p != nil { // the panic value may contain a secret value
 			value, err = nil, &Error{Fields: []FieldError{{Err: fmt.Errorf("filling or validating it panicked (with a %T)", p)}}}
 		}
 	}()
@@ -231,10 +234,10 @@ func (c *Config[T]) fill(versions []*secrets.Secret) (value *T, err error) {
 	return value, nil
 }
 
-// Watch returns a T as it is now, and another whenever a secret has changed.
-// Between two it blocks. A failure to fill a T is yielded as an error, once, and
-// the loop goes on with the next change. It ends when ctx ends, silently, and
-// when the client is closed, with [secrets.ErrClosed].
+// Watch yields the current T, and a new one whenever a secret has changed. It
+// blocks in between. If a T cannot be filled, Watch yields the error once and
+// continues with the next change. The sequence ends without an error when ctx
+// ends, and with [secrets.ErrClosed] when the client is closed.
 func (c *Config[T]) Watch(ctx context.Context) iter.Seq2[*T, error] {
 	c.isMade()
 	return func(yield func(*T, error) bool) {
@@ -287,5 +290,5 @@ func (c *Config[T]) String() string {
 	return fmt.Sprintf("secretconf.Config[%v](%q)", reflect.TypeFor[T](), c.ids)
 }
 
-// Format writes what [Config.String] returns, whatever the verb.
+// Format writes what [Config.String] returns, for every verb.
 func (c *Config[T]) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }

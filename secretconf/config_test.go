@@ -92,8 +92,8 @@ func TestFill(t *testing.T) {
 	})
 }
 
-// From memory the same pointer is returned; when a secret changes another, and
-// what callers have does not change.
+// From memory Get returns the same pointer. When a secret changes, it returns
+// another, and the structs that callers have do not change.
 func TestChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, c := world(t, nil)
@@ -117,8 +117,8 @@ func TestChange(t *testing.T) {
 	})
 }
 
-// What does not fit, or is refused as a whole, leaves the old struct in use; two
-// secrets that belong together change as one.
+// If a value does not fit, or Validate refuses the struct, the old struct stays
+// in use. Two secrets that belong together change together.
 func TestRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, c := world(t, nil)
@@ -205,8 +205,8 @@ func TestAllErrors(t *testing.T) {
 	})
 }
 
-// An optional secret may be missing, come, and go; an outage while it is missing
-// is no failure. One that is not optional fails when it goes.
+// An optional secret may be missing, appear, and disappear; an outage while it
+// is missing is not a failure. A required secret fails when it disappears.
 func TestOptional(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, c := world(t, nil)
@@ -245,8 +245,8 @@ func TestOptional(t *testing.T) {
 	})
 }
 
-// Environment variables hold names or ARNs, where that is allowed, and all that
-// are not set are named at once.
+// Environment variables hold names or ARNs, if allowed. The error names all
+// unset variables.
 func TestEnvironment(t *testing.T) {
 	type T struct {
 		Key  string `secret:"$KEY_SECRET"`

@@ -1,5 +1,5 @@
-// Package secretconf fills one struct from many secrets of AWS Secrets Manager.
-// It fills it anew, as one, when any of them changes.
+// Package secretconf fills a struct from several AWS Secrets Manager secrets.
+// When any of the secrets changes, it fills a new struct as a whole.
 //
 //	type Config struct {
 //		DB struct {
@@ -15,32 +15,36 @@
 //	...
 //	c, err := conf.Get(ctx) // *Config
 //
-// A tag is the name or ARN of a secret, and options after commas. json=path
-// takes a field of the secret's JSON object, with dots for fields of fields;
-// optional leaves the field zero where there is no such secret or no such JSON
-// field. A string is the text of the secret, a []byte its bytes, anything else
-// is read as JSON, or by its UnmarshalText method where it has one. With json= a
-// field is what encoding/json makes of it. Structs without a tag are gone into.
+// A tag is the name or ARN of a secret, followed by options after commas.
+// json=path selects a field of the secret's JSON object, with dots for nested
+// fields. optional leaves the struct field zero if the secret or the JSON field
+// does not exist. A string gets the text of the secret, and a []byte its bytes.
+// Any other type is decoded from JSON, or by its UnmarshalText method if it has
+// one. With json=, encoding/json decodes the field. The fields of structs
+// without a tag are filled too.
 //
-// The secrets are fetched together, 20 a request, and each once however many
-// fields it fills. What is wrong is returned at once: an [*Error] names every
-// field that cannot be filled. A struct that is read as JSON may ask for its fields
-// by the tags `secret:"required"` and `secret:"strict"`, as [secrets.Bind] has
-// them, and an error's method PublicError shows its text as there. Where *T has a method Validate() error it is asked
-// about the whole.
+// The secrets are fetched together, 20 per request, and each only once, even if
+// it fills several fields. All problems are reported together: an *[Error]
+// names every field that cannot be filled. If *T has a method Validate() error,
+// it is called on the filled struct.
 //
-// A Config is never a mixture: [Config.Get] returns a pointer to a struct that
-// was filled from one set of versions and never changes after. When a secret has
-// a new version the next Get returns another struct. When that cannot be filled,
-// because the new version does not fit or Validate refuses it, the old struct
-// stays, and [Config.Err] and [Config.Watch] say why. Two secrets that are
-// changed one after the other may be seen in between; Validate can refuse what
-// does not go together, and the old struct stays until both have changed.
+// A field that is read from JSON into a struct can have the tags
+// `secret:"required"` and `secret:"strict"`, as for [secrets.Bind]. An error with
+// a method PublicError is shown as there.
 //
-// What an environment variable holds is a name, not a value: a secret that is
-// in one does not belong there. Names are looked up only where Options.Getenv
-// allows it, once, by Bind.
+// [Config.Get] returns a pointer to a struct that was filled from one set of
+// versions and never changes afterward. When a secret has a new version, the
+// next Get returns another struct. If that cannot be filled, because the new
+// version does not fit or Validate refuses it, the old struct stays in use, and
+// [Config.Err] and [Config.Watch] report why. If two secrets change one after
+// the other, a Get between the changes may see only the first. Validate can
+// refuse a combination that does not belong together; the old struct then stays
+// in use until both have changed.
 //
-// A T is the program's own, and prints as the program has it print; this package
-// prints no values.
+// An environment variable in a tag holds the name of a secret, not its value;
+// do not put secret values into environment variables. Bind looks variables up
+// once, and only if Options.Getenv is set.
+//
+// This package prints no values. T is the program's own type, and the program
+// decides how it prints.
 package secretconf

@@ -7,8 +7,8 @@ import (
 )
 
 // An Error names every field that cannot be filled, or says that Validate
-// refused the whole. It holds no value. errors.As finds the errors of the
-// service, errors.Is also the one that Validate returned.
+// failed. It contains no secret value. errors.As finds the errors of the
+// service; errors.Is also finds the error that Validate returned.
 type Error struct {
 	Fields []FieldError
 
@@ -18,9 +18,9 @@ type Error struct {
 
 // A FieldError says why one field cannot be filled.
 type FieldError struct {
-	Field     string // as "DB.Password"; empty: the struct as a whole
-	SecretID  string // as the tag has it, environment variables filled in
-	VersionID string // of the version that does not fit; empty: it cannot be read
+	Field     string // such as "DB.Password"; empty means the whole struct
+	SecretID  string // from the tag, with environment variables expanded
+	VersionID string // of the version that does not fit; empty if none could be read
 	Err       error
 }
 
@@ -60,8 +60,7 @@ func (f *FieldError) text() string {
 	return b.String()
 }
 
-// Is reports whether target is the error that Validate returned, or wrapped in
-// it.
+// Is reports whether target is in the chain of the error from Validate.
 func (e *Error) Is(target error) bool { return e.invalid != nil && e.invalid(target) }
 
 // Unwrap returns the errors of the fields.
@@ -73,5 +72,5 @@ func (e *Error) Unwrap() []error {
 	return all
 }
 
-// Format writes the error's message, whatever the verb.
+// Format writes the error's message, for every verb.
 func (e *Error) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }

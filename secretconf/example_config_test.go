@@ -19,7 +19,7 @@ type Limits struct {
 	Burst int    `secret:"prod/limits,json=burst"`
 }
 
-// Validate sees the struct as a whole. One that it refuses is not used.
+// Validate checks the struct as a whole. A struct that it refuses is not used.
 func (l *Limits) Validate() error {
 	if l.Burst < l.Rate {
 		return errors.New("burst must not be less than rate")
@@ -40,8 +40,7 @@ func exampleClient() (*secretstest.Server, *secrets.Client) {
 	return srv, client
 }
 
-// A program reads its configuration at each use. What it gets belongs together
-// and never changes.
+// A program calls Get at each use. The struct is consistent and never changes.
 func Example() {
 	srv, client := exampleClient()
 	defer srv.Close()
@@ -69,8 +68,8 @@ func Example() {
 	// 15 30
 }
 
-// A change that Validate refuses is not used, and Err says so to whoever watches
-// over the program.
+// A change that Validate refuses is not used. Err reports it, for instance to a
+// health check.
 func ExampleConfig_Err() {
 	srv, client := exampleClient()
 	defer srv.Close()
@@ -97,7 +96,7 @@ func ExampleConfig_Err() {
 	// true
 }
 
-// A server that is set up anew whenever its configuration changes.
+// A server is reconfigured whenever its configuration changes.
 func ExampleConfig_Watch() {
 	srv, client := exampleClient()
 	defer srv.Close()

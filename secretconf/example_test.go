@@ -44,7 +44,7 @@ func ExampleBind() {
 	// Output: app 5432 3 true
 }
 
-// Everything that is missing is in one error.
+// One error names everything that is missing.
 func ExampleConfig_Get() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": `{"username":"app"}`}})
 	defer srv.Close()

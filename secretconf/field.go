@@ -94,7 +94,7 @@ func (p *parser) tag(name string, index []int, sf reflect.StructField, tag strin
 		case isPath && path != "" && !slices.Contains(strings.Split(path, "."), ""):
 			f.path = strings.Split(path, ".")
 		default:
-			p.fail(name, id, "the tag's option %q is none: there are json=path and optional", option)
+			p.fail(name, id, "the tag's option %q is unknown: the options are json=path and optional", option)
 			return
 		}
 	}
@@ -191,8 +191,8 @@ func fit(raw []byte, v reflect.Value) error {
 	return nil
 }
 
-// pick returns the JSON of the field that path names, nil where an optional one
-// is missing.
+// pick returns the JSON of the field that path names, or nil if an optional
+// field is missing.
 func (f *field) pick(value []byte) (json.RawMessage, error) {
 	raw := json.RawMessage(value)
 	for _, name := range f.path {

@@ -27,8 +27,8 @@ func (c *counted) Validate() error {
 	return nil
 }
 
-// Versions that are refused are filled in once, not at every Get; and where a
-// secret has gone without which the rest is refused, the old struct goes too.
+// Refused versions are decoded once, not at every Get. If a secret disappears
+// and Validate refuses the rest without it, the old struct is not used anymore.
 func TestRefusedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, c := world(t, secretstest.Secrets{"prod/flags": "x"})
@@ -54,7 +54,7 @@ func TestRefusedOnce(t *testing.T) {
 	})
 }
 
-// A secret that was evicted and fetched anew has not changed.
+// A secret that was evicted and fetched again has not changed.
 func TestEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := secretstest.Secrets{"prod/key": "k-1", "prod/flags": "x"}

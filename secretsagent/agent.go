@@ -19,25 +19,25 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/fresh"
 )
 
-// Options are the options of [New]. A nil *Options and every zero field mean
-// the default.
+// Options are the options of [New]. A nil *Options and zero fields mean the
+// defaults.
 type Options struct {
-	// URL is where the agent listens. The default is http://localhost and the
-	// port of PARAMETERS_SECRETS_EXTENSION_HTTP_PORT, or 2773. With http the
-	// host must be this one.
+	// URL is the address of the agent. The default is http://localhost with the
+	// port in PARAMETERS_SECRETS_EXTENSION_HTTP_PORT, or 2773. With http the host
+	// must be this host.
 	URL string
 
-	// Token is the agent's token. The default is TokenFile's.
+	// Token is the agent's token. By default it is read from TokenFile.
 	Token string
 
-	// TokenFile is the file that holds the token. The default is what AWS_TOKEN
-	// says, a token or file:// and a path; then /var/run/awssmatoken; then
-	// AWS_SESSION_TOKEN; then AWS_CONTAINER_AUTHORIZATION_TOKEN. It is read at
-	// the first request, and again when the agent refuses the token.
+	// TokenFile is the file that holds the token. By default the token is the
+	// first of these: AWS_TOKEN, which is a token or file:// and a path; the file
+	// /var/run/awssmatoken; AWS_SESSION_TOKEN; AWS_CONTAINER_AUTHORIZATION_TOKEN.
+	// It is read at the first request, and again when the agent refuses it.
 	TokenFile string
 
-	// Transport sends the requests. The default dials this host alone, without a
-	// proxy.
+	// Transport sends the requests. The default connects only to this host,
+	// without a proxy.
 	Transport http.RoundTripper
 }
 
@@ -69,7 +69,7 @@ func New(o *Options) (*Agent, error) {
 	case u.User != nil || u.RawQuery != "":
 		return nil, errors.New("secretsagent: Options.URL has a user or a query")
 	case u.Scheme == "http" && !isLocal(u.Hostname()):
-		return nil, fmt.Errorf("secretsagent: plain http to another host than this one: %q", u.Hostname())
+		return nil, fmt.Errorf("secretsagent: plain http is allowed only to this host, not to %q", u.Hostname())
 	}
 	a := &Agent{url: strings.TrimSuffix(at, "/"), tokens: &tokens{read: o.reader()}}
 	a.client = &http.Client{
@@ -94,14 +94,14 @@ func isLocal(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// transport returns a transport without a proxy. local says that it connects to
-// this host alone, whatever names resolve to.
+// transport returns a transport without a proxy. If local is set, it connects
+// only to this host, regardless of name resolution.
 func transport(local bool) *http.Transport {
 	d := &net.Dialer{Timeout: 2 * time.Second}
 	if local {
 		d.Control = func(_, address string, _ syscall.RawConn) error {
 			if host, _, _ := net.SplitHostPort(address); !isLocal(host) {
-				return fmt.Errorf("secretsagent: plain http to another host than this one: %s", address)
+				return fmt.Errorf("secretsagent: plain http is allowed only to this host, not to %s", address)
 			}
 			return nil
 		}
@@ -109,15 +109,16 @@ func transport(local bool) *http.Transport {
 	return &http.Transport{DialContext: d.DialContext, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, DisableCompression: true}
 }
 
-// Refresh returns a context with which GetSecretValue has the agent ask the
-// service (refreshNow=true), and not answer with what it has kept. A
-// secrets.Client does that by itself where it is needed.
+// Refresh returns a context that makes GetSecretValue bypass the agent's cache.
+// The agent then asks the service (refreshNow=true). A secrets.Client uses it
+// by itself when needed.
 func Refresh(ctx context.Context) context.Context { return fresh.With(ctx) }
 
-// GetSecretValue asks the agent for a version of a secret. It blocks until the
-// agent has answered or ctx ends. The SDK's options have no effect. The
-// service's errors are of the SDK's types. A refused token is read again once,
-// and an agent that is not yet ready is asked again for two seconds.
+// GetSecretValue gets a version of a secret from the agent. It blocks until the
+// agent answers or ctx ends. The SDK's options have no effect. Errors of the
+// service have the SDK's types. If the agent refuses the token, GetSecretValue
+// reads the token again, once. If the agent is not ready yet, it retries for
+// two seconds.
 func (a *Agent) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
 	if in == nil || in.SecretId == nil || *in.SecretId == "" {
 		return nil, errors.New("secretsagent: the secret id is empty")
@@ -171,8 +172,8 @@ func (a *Agent) untilReady(ctx context.Context, q url.Values, token string) (rep
 	}
 }
 
-// Ping returns nil if an agent answers that is healthy. The Lambda extension
-// has no such request.
+// Ping returns nil if the agent answers that it is healthy. The Lambda
+// extension does not support this request.
 func (a *Agent) Ping(ctx context.Context) error {
 	a.isMade()
 	r, err := a.ask(ctx, "/ping", "")
@@ -224,17 +225,17 @@ func unreachable(ctx context.Context, err error) error {
 	return fmt.Errorf("secretsagent: the agent does not answer: %w", err)
 }
 
-// String returns where the agent listens.
+// String returns the address of the agent.
 func (a *Agent) String() string { return "secretsagent.Agent(" + a.url + ")" }
 
-// Format writes what [Agent.String] returns, whatever the verb.
+// Format writes what [Agent.String] returns, for every verb.
 func (a *Agent) Format(f fmt.State, _ rune) { io.WriteString(f, a.String()) }
 
 // LogValue returns what [Agent.String] returns.
 func (a *Agent) LogValue() slog.Value { return slog.StringValue(a.String()) }
 
-// String shows no token.
+// String describes the options without the token.
 func (o Options) String() string { return fmt.Sprintf("secretsagent.Options(URL %q)", o.URL) }
 
-// Format writes what [Options.String] returns, whatever the verb.
+// Format writes what [Options.String] returns, for every verb.
 func (o Options) Format(f fmt.State, _ rune) { io.WriteString(f, o.String()) }

@@ -113,7 +113,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"a bad token":          {403, "Bad Token", "token"},
 		"too many connections": {429, "Connection limit exceeded", "TooManyRequests"},
-		"forwarded":            {400, "Forwarded", "bad"},
+		"forwarded":            {400, "Forwarded", "invalid"},
 		"another path":         {404, "Not found", "not an agent"},
 		"another method":       {405, "Not allowed", "not an agent"},
 		"a timeout":            {504, `{"__type":"TimeoutError","message":"Timeout."}`, "TimeoutError"},

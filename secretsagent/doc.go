@@ -1,33 +1,36 @@
-// Package secretsagent reads secrets through an agent on the same machine. That
-// is AWS's Secrets Manager Agent (the workload credentials provider) or the AWS
-// Lambda extension for parameters and secrets. An [Agent] is an API for
-// secrets.New.
+// Package secretsagent reads secrets through a local agent. The agent is AWS's
+// Secrets Manager Agent (the workload credentials provider) or the AWS Lambda
+// extension for parameters and secrets. An [Agent] implements the API that
+// [secrets.New] expects.
 //
-// The agent holds the credentials and keeps a cache of its own, which processes
-// of one host share. What that costs a secrets.Client:
+// The agent holds the credentials and has its own cache, which the processes of
+// a host share. This limits a secrets.Client in several ways:
 //
-//   - The agent has no DescribeSecret. Every check fetches the value, and the
-//     client learns nothing of rotations ahead of time: not that one is
-//     outstanding, not when the next is due, and RotationState says so little.
-//     Custom labels are not found by Versions. BatchGetSecretValue is missing
-//     too, so Prefetch reads one by one.
-//   - The agent's TTL (5 minutes by default) adds to the client's: a version is
-//     noticed after both, at worst. Where the client needs to know it asks the
-//     agent to ask the service: in Refresh, in Try after a rejection, for a
-//     second check of a version that went back, and for the check that an event
-//     causes. So events end that delay, and Try finds the pending version as it
-//     does without an agent.
-//   - While the service is out of reach the agent itself serves old values, and
-//     the client takes those for confirmed: MaxStale is counted from then.
-//   - A secret to which access was withdrawn is dropped when the agent next
-//     asks, not before.
+//   - The agent has no DescribeSecret. Every check fetches the value. The
+//     client does not learn in advance about rotations, neither that one is
+//     outstanding nor when the next is due, so RotationState contains little.
+//     Versions does not find custom labels. The agent has no
+//     BatchGetSecretValue either, so Prefetch reads secrets one at a time.
+//   - The agent's TTL (5 minutes by default) adds to the client's: at worst,
+//     the client notices a new version after the sum of both. In some cases the
+//     client makes the agent ask the service: in Refresh, in Try after a
+//     rejection, for the second check after a label moved back to an older
+//     version, and for a check caused by an event. So with events there is no
+//     such delay, and Try finds the pending version as it does without an
+//     agent.
+//   - While the service cannot be reached, the agent itself serves old values.
+//     The client treats them as confirmed, and counts MaxStale from that
+//     moment.
+//   - If access to a secret is revoked, the agent drops the secret only when it
+//     next asks the service.
 //
-// Requests go over plain http, so to this host alone: New refuses another one,
-// and so does each connection, whatever a name resolves to. No proxy is used and
-// no redirect followed. The token is read from where the agent's documentation
-// says, and again when it was refused. It is in no error.
+// Requests use plain http, and therefore go only to this host: [New] refuses
+// any other host, and each connection is refused if its name resolves to
+// another host. The package uses no proxy and follows no redirect. It reads the
+// token from the places in the agent's documentation, and again when the agent
+// refuses it. No error contains the token.
 //
-// Errors of the service are of the SDK's types; all others, such as a refused
-// token or too many connections, are failures for the moment, to which a client
-// answers with what it has.
+// Errors of the service have the SDK's types. All other errors, such as a
+// refused token or too many connections, are temporary: a client then serves
+// its cached values.
 package secretsagent

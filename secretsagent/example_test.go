@@ -24,9 +24,9 @@ func exampleAgent() (*secretstest.Server, *secretsagent.Agent) {
 	return srv, agent
 }
 
-// A host with an agent needs no options: the token and the port are where the
-// agent's documentation has them. Another host is refused, for it would be sent
-// the token in plain text.
+// On a host with an agent no options are needed: token and port are found at
+// the places in the agent's documentation. Another host is refused, because the
+// token would go there in plain text.
 func ExampleNew() {
 	agent, err := secretsagent.New(nil)
 	fmt.Println(agent, err)
@@ -37,8 +37,8 @@ func ExampleNew() {
 	// true
 }
 
-// Without a secrets.Client an Agent is asked as the SDK's client is. Each call is a
-// request to the agent.
+// An Agent can be used without a secrets.Client, like the SDK's client. Each
+// call is a request to the agent.
 func ExampleAgent_GetSecretValue() {
 	srv, agent := exampleAgent()
 	defer srv.Close()
@@ -57,7 +57,8 @@ func ExampleAgent_GetSecretValue() {
 	// Output: prod/api-key [AWSCURRENT]
 }
 
-// A container that starts beside its agent waits until that is ready.
+// A container that starts together with its agent waits until the agent is
+// ready.
 func ExampleAgent_Ping() {
 	srv, agent := exampleAgent()
 	fmt.Println(agent.Ping(context.Background()))
@@ -68,7 +69,7 @@ func ExampleAgent_Ping() {
 	// true
 }
 
-// The agent keeps a value for its own TTL, unless it is told to ask the service.
+// The agent keeps a value for its own TTL. Refresh makes it ask the service.
 func ExampleRefresh() {
 	srv, agent := exampleAgent()
 	defer srv.Close()

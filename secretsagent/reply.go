@@ -18,20 +18,20 @@ import (
 
 var (
 	errTooLong    = errors.New("secretsagent: the agent's answer is too long")
-	errUnreadable = errors.New("secretsagent: the agent's answer could not be read (not shown: it may hold the value)")
+	errUnreadable = errors.New("secretsagent: the agent's answer could not be read (not shown: it may contain the value)")
 )
 
-// An Error is a refusal of the agent itself, which says nothing of the secret.
+// An Error is a refusal by the agent itself. It says nothing about the secret.
 type Error struct {
-	Status int    // of HTTP
-	Reason string // what that means, in the package's words
+	Status int    // HTTP status
+	Reason string // explanation by this package
 }
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("secretsagent: the agent refused the request: HTTP %d, %s", e.Status, e.Reason)
 }
 
-// A reply is what the agent answered.
+// A reply is a response of the agent.
 type reply struct {
 	status int
 	body   []byte
@@ -47,24 +47,24 @@ func (r reply) failure() error {
 	if err := r.service(); err != nil {
 		return err
 	}
-	reason := "of no reason that is known"
+	reason := "the reason is unknown"
 	switch {
 	case r.status == http.StatusForbidden:
-		reason = "the token is not the agent's"
+		reason = "the token is wrong"
 	case r.status == http.StatusTooManyRequests:
 		return &smithy.GenericAPIError{Code: "TooManyRequestsException", Message: "the agent has too many connections", Fault: smithy.FaultServer}
 	case r.unready():
 		reason = "it is not yet ready"
 	case r.status == http.StatusBadRequest:
-		reason = "the request is bad, or was forwarded"
+		reason = "the request is invalid, or was forwarded"
 	case r.status == http.StatusNotFound || r.status == http.StatusMethodNotAllowed:
-		reason = "it is not an agent, or of an older version"
+		reason = "it is not an agent, or an older version of one"
 	}
 	return &Error{r.status, reason}
 }
 
-// service returns the error of the service that the agent passes on, as the SDK
-// has it, nil if the reply is none.
+// service returns the service error that the agent passes on, with the SDK's
+// type, or nil if the reply is not a service error.
 func (r reply) service() error {
 	var e struct {
 		Type    string `json:"__type"`
@@ -117,8 +117,8 @@ func (r reply) output() (*secretsmanager.GetSecretValueOutput, error) {
 	}, nil
 }
 
-// dateOf returns a date that is given in seconds since 1970, as a string or a
-// number, nil where there is none that can be read.
+// dateOf parses a date in seconds since 1970, a string or a number. It returns
+// nil if it cannot.
 func dateOf(raw json.RawMessage) *time.Time {
 	s := strings.Trim(string(raw), `"`)
 	whole, fraction, _ := strings.Cut(s, ".")

@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// hostToken is where the agent's installation puts the token on a host.
+// hostToken is the file in which the agent's installation stores the token.
 const hostToken = "/var/run/awssmatoken"
 
-// errNoToken says that no token was found. It does not say what was.
+// errNoToken says that no token was found.
 var errNoToken = errors.New("secretsagent: there is no token: set AWS_TOKEN, or let the process read " + hostToken)
 
 // A tokens has the token that requests show. It is safe for concurrent use.
@@ -52,7 +52,7 @@ func (t *tokens) again() (string, int, error) {
 	return s, t.gen, nil
 }
 
-// reader returns what reads the token for the given options.
+// reader returns a function that reads the token for the given options.
 func (o *Options) reader() func() (string, error) {
 	switch {
 	case o != nil && o.Token != "":
@@ -63,7 +63,7 @@ func (o *Options) reader() func() (string, error) {
 	return fromEnvironment
 }
 
-// fromEnvironment reads the token from where the agent's documentation says.
+// fromEnvironment reads the token from the places in the agent's documentation.
 func fromEnvironment() (string, error) {
 	if t := os.Getenv("AWS_TOKEN"); t != "" {
 		if path, ok := strings.CutPrefix(t, "file://"); ok {
@@ -85,7 +85,7 @@ func fromEnvironment() (string, error) {
 func fromFile(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", err // it names the file alone
+		return "", err // it contains only the file name
 	}
 	return clean(string(b))
 }
@@ -95,7 +95,7 @@ func clean(t string) (string, error) {
 	t = strings.TrimSpace(t)
 	for _, c := range t {
 		if c < ' ' || c > '~' {
-			return "", errors.New("secretsagent: the token holds characters that no header may")
+			return "", errors.New("secretsagent: the token has characters that are not allowed in a header")
 		}
 	}
 	if t == "" {

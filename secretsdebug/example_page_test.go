@@ -32,8 +32,8 @@ func ask(page http.Handler, query url.Values) (int, []string) {
 	return w.Code, names
 }
 
-// The page of a client without a Log, behind the door of the program's other pages
-// for operators. A monitor asks it which secrets need attention.
+// The page of a client without a Log, with the same protection as the program's
+// other pages for operators. A monitor asks it which secrets need attention.
 func ExampleHandler() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x", "prod/api-key": "y"}})
 	defer srv.Close()
@@ -57,8 +57,8 @@ func ExampleHandler() {
 	// 404
 }
 
-// A Log and a metric are both told. The Log knows of a secret that left the cache
-// since the service said no.
+// A Log and a metric both get the events. The Log knows of a secret that left
+// the cache because the service refused it.
 func ExampleLog_OnEvent() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()

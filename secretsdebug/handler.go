@@ -19,19 +19,21 @@ import (
 // pageSize is how many secrets a page lists. JSON lists them all.
 const pageSize = 200
 
-// Handler returns a handler that shows what the client knows. The log may be
-// nil: timelines are then what the client itself remembers of each secret, and
-// secrets that left the cache are not shown.
+// Handler returns a handler that shows the state of the client. If log is nil,
+// timelines contain only the events that the client itself keeps for each
+// secret, and secrets that left the cache are not shown.
 //
-// It answers GET and HEAD at whatever path it is mounted. The parameter secret,
-// an ARN or an id, asks for one secret with its timeline; q for those whose name
-// contains a text; attention=1 for those that need attention; page for a further
-// part of a long list, which JSON has whole. With the header Accept:
-// application/json the answer is JSON, whose fields may grow in number and do
-// not change otherwise. A secret that is not known is 404.
+// It answers GET and HEAD and may be mounted at any path. These query
+// parameters select what it shows: secret, an ARN or an id, for one secret with
+// its timeline; q for secrets whose name contains a text; attention=1 for
+// secrets that need attention; page for a page of a long list. With the header
+// Accept: application/json the response is JSON, always with the complete list.
+// Fields may be added to the JSON; existing ones do not change. For an unknown
+// secret the status is 404.
 //
-// A request takes about as long as Client.Statuses does, and writes a page that
-// is bounded. It may be asked after Close, and shows an empty cache then.
+// A request takes about as long as Client.Statuses, and the size of the page is
+// bounded. The handler also works after the client's Close; it then shows an
+// empty cache.
 func Handler(client *secrets.Client, log *Log) http.Handler {
 	client.Statuses() // panics, and says why, where client was not made by secrets.New
 	return &handler{src: client, log: log}
@@ -48,8 +50,8 @@ var style string
 //go:embed page.html
 var pageText string
 
-// headers are the same for every answer. The style sheet is the only thing that
-// the page may use, and a form may only lead back to it.
+// headers are the headers of every response. The page may use only the style
+// sheet, and its form may only lead back to it.
 var headers = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; style-src 'sha256-" + styleHash() + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	"X-Content-Type-Options":  "nosniff",
@@ -81,7 +83,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	write(w, v)
 }
 
-// A view is what an answer shows.
+// A view is the content of a response.
 type view struct {
 	Now     time.Time `json:"now"`
 	Totals  totals    `json:"totals"`
@@ -129,7 +131,7 @@ func (v *view) Rows() []*row {
 	return v.Secrets[from:min(from+pageSize, len(v.Secrets))]
 }
 
-// Link returns where another page of the same list is.
+// Link returns the URL of another page of the same list.
 func (v *view) Link(page int) string {
 	q := url.Values{}
 	if v.Query != "" {
@@ -159,8 +161,8 @@ func writeJSON(w http.ResponseWriter, v *view) {
 	enc.Encode(v)
 }
 
-// writePage writes the page once it is complete: half of one would look like all
-// there is.
+// writePage writes the page only when it is complete, because a partial page
+// could be taken for a complete one.
 func writePage(w http.ResponseWriter, v *view) {
 	var b bytes.Buffer
 	if err := page.Execute(&b, v); err != nil {

@@ -28,7 +28,7 @@ func read(ctx context.Context, client *secrets.Client, id string, d time.Duratio
 	}
 }
 
-// TestLife follows a client through what a page is for.
+// TestLife follows a client through the situations that the page is for.
 func TestLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := secretstest.New(t, secretstest.Secrets{"db": `{"password":"hunter2"}`, "limits": `{"limit":7}`, "idle": "hunter2", "old": "hunter2"})
@@ -79,7 +79,7 @@ func TestLife(t *testing.T) {
 			t.Errorf("the order is %v", order)
 		}
 		for name, wants := range map[string][]string{
-			"old": {"the service said no: missing"}, "limits": {"limits still uses version", "does not decode (field limit)"},
+			"old": {"the service refused it: missing"}, "limits": {"limits still uses version", "does not decode (field limit)"},
 			"db": {"stale", "refresh fails: network"},
 		} {
 			for _, want := range wants {
@@ -132,7 +132,7 @@ func checkTimeline(t *testing.T, h http.Handler, id string, want ...string) {
 	}
 }
 
-// checkPages checks that no page, in whatever form, holds a value.
+// checkPages checks that no page, in any format, contains a value.
 func checkPages(t *testing.T, h http.Handler, ids ...string) {
 	t.Helper()
 	queries := []string{"", "?attention=1", "?q=d"}
@@ -152,7 +152,7 @@ func checkPages(t *testing.T, h http.Handler, ids ...string) {
 	}
 }
 
-// TestWithoutLog shows what the client itself remembers.
+// TestWithoutLog shows the events that the client itself keeps.
 func TestWithoutLog(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "one", "old": "one"})
 	client, h := open(t, srv, nil)

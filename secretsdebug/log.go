@@ -10,29 +10,29 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// DefaultLogSize is how many events a [Log] keeps.
+// DefaultLogSize is how many events a [Log] keeps by default.
 const DefaultLogSize = 10_000
 
-// perSecret is how many events are kept of one secret at most.
+// perSecret is how many events are kept for one secret.
 const perSecret = 50
 
 // maxErrorText is how long an error's text may be, in bytes.
 const maxErrorText = 400
 
-// A Log remembers events for the page of a [Handler]. Its OnEvent is the hook of
-// the client's options. The zero value is ready for use. Its memory is bounded: it
-// keeps the last 50 events of each secret, and when it is full those of the
-// secrets of which it has not heard for longest go. Failures in a row are one
-// event to it.
+// A Log keeps events for the page of a [Handler]. Set its OnEvent as the hook
+// in the client's options. The zero value is ready for use. Its memory is
+// bounded: it keeps the last 50 events of each secret. When it is full, it
+// drops the events of the secrets that have had no event for the longest time.
+// It stores consecutive failures as one event.
 //
 // A Log is safe for concurrent use by multiple goroutines, and for use by
 // several clients.
 type Log struct {
-	// Size is how many events are kept. The default is DefaultLogSize. It must
-	// not be changed once the Log is in use.
+	// Size is how many events the Log keeps. The default is DefaultLogSize. It
+	// must not be changed once the Log is in use.
 	Size int
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	lines map[string]*list.Element
 	order list.List // of *line, the one heard of last in front
 	total int
@@ -47,8 +47,8 @@ type line struct {
 	events []moment
 }
 
-// A moment is an event as it is kept: without its error, whose text is enough,
-// and without what its context holds on to.
+// A moment is a stored event. It has the text of the error instead of the
+// error, and no context, so that it keeps no other objects alive.
 type moment struct {
 	secrets.Event
 	text  string // the error's
@@ -63,7 +63,7 @@ type callTotals struct {
 	Max    time.Duration `json:"maxNanoseconds"`
 }
 
-// OnEvent remembers an event. It is what secrets.Options.OnEvent takes.
+// OnEvent adds an event to the log. Use it as secrets.Options.OnEvent.
 func (l *Log) OnEvent(e secrets.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,7 +80,7 @@ func (l *Log) OnEvent(e secrets.Event) {
 }
 
 // countLocked adds a call to the totals of its operation. There are three
-// operations; whatever else an event says is one more.
+// operations; all others count as one more.
 func (l *Log) countLocked(e secrets.Event) {
 	c := l.calls[e.Operation]
 	if c == nil && len(l.calls) < 8 {
@@ -134,7 +134,7 @@ func (l *Log) forgetLocked(at *list.Element) {
 	l.order.Remove(at)
 }
 
-// keep returns e as it is kept.
+// keep returns the stored form of e.
 func keep(e secrets.Event) moment {
 	m := moment{Event: secrets.Event{
 		Kind: e.Kind, Time: e.Time, Secret: e.Secret, ARN: e.ARN, Version: e.Version, From: e.From, Stage: e.Stage,
@@ -150,8 +150,9 @@ func keep(e secrets.Event) moment {
 	return m
 }
 
-// same reports whether b only repeats a: the next failure in a row of the same
-// class, the hourly reminder of what stands. Such events become one, the latest.
+// same reports whether b only repeats a: the next consecutive failure of the
+// same class, or an hourly reminder of a lasting state. Of such events only the
+// latest is kept.
 func same(a, b moment) bool {
 	switch b.Kind {
 	case secrets.EventFailed, secrets.EventRefused, secrets.EventRotationStuck, secrets.EventRejected:
@@ -160,8 +161,8 @@ func same(a, b moment) bool {
 	return false
 }
 
-// timeline returns what is kept of a secret that is known by these names,
-// oldest first.
+// timeline returns the stored events of a secret with these names, oldest
+// first.
 func (l *Log) timeline(names ...string) []moment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,12 +177,12 @@ func (l *Log) timeline(names ...string) []moment {
 	return events
 }
 
-// lostFor is how long a secret is shown that left the cache because reads of it
-// would fail: by then somebody has seen it, or nobody reads it any more.
+// lostFor is how long a secret is shown after it left the cache because reads
+// of it fail. By then somebody has seen it, or nobody reads it anymore.
 const lostFor = 24 * time.Hour
 
-// lost returns the last event of each secret whose last is that the service
-// said no, or that it is too old, of late.
+// lost returns the last event of each secret that recently left the cache
+// because the service refused it or because it was too old.
 func (l *Log) lost(now time.Time) []moment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -196,7 +197,7 @@ func (l *Log) lost(now time.Time) []moment {
 	return events
 }
 
-// totals returns the totals of each operation, and since when they are counted.
+// totals returns the totals of each operation, and when counting began.
 func (l *Log) totals() (map[string]callTotals, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -20,7 +20,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A page is what the JSON of a page says.
+// A page is the decoded JSON of a page.
 type page struct {
 	Totals struct {
 		Secrets, Critical, Warning, Failing, Stale, Rotating int
@@ -114,7 +114,7 @@ func TestLostForADay(t *testing.T) {
 	log.OnEvent(secrets.Event{Kind: secrets.EventDropped, Time: time.Now().Add(-25 * time.Hour), Secret: "b"})
 	p := look(t, h, "")
 	if len(p.Secrets) != 1 || p.Secrets[0].Name != "a" || p.Secrets[0].Severity != "critical" || p.Secrets[0].Cached || p.Totals.Secrets != 0 ||
-		p.Secrets[0].Why[0].Text != "left the cache, the service said no: denied: no" {
+		p.Secrets[0].Why[0].Text != "left the cache, the service refused it: denied: no" {
 		t.Errorf("of two that are gone, one for more than a day: %+v", p)
 	}
 }

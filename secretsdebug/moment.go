@@ -21,7 +21,7 @@ func (m *moment) group() string {
 	return "plain"
 }
 
-// sentence says what happened.
+// sentence describes the event.
 func (m *moment) sentence() string {
 	s := m.plain()
 	if m.times > 1 && m.Kind != secrets.EventFailed {
@@ -43,17 +43,17 @@ func (m *moment) plain() string {
 	case secrets.EventFailed:
 		return "refresh failed" + optional(": ", string(m.Class)) + ", " + plural(m.Attempt, "time", "times in a row")
 	case secrets.EventStale:
-		return "stale: served on past its TTL"
+		return "stale: still served past its TTL"
 	case secrets.EventRecovered:
 		return "the service answers again, after " + plural(m.Attempt, "failure", "failures")
 	case secrets.EventDropped:
-		return "left the cache, the service said no" + optional(": ", string(m.Class))
+		return "left the cache, the service refused it" + optional(": ", string(m.Class))
 	case secrets.EventTooOld:
 		return "version " + v + " left the cache: not confirmed for too long"
 	case secrets.EventRecreated:
 		return "deleted and recreated: what was cached left the cache"
 	case secrets.EventEvicted:
-		return "left the cache for lack of room"
+		return "evicted: the cache was full"
 	case secrets.EventUnavailable:
 		return cmp.Or(m.Operation, "an operation") + " is not permitted, or does not exist"
 	}
@@ -63,7 +63,7 @@ func (m *moment) plain() string {
 func (m *moment) rotationPlain(v, from string) string {
 	switch m.Kind {
 	case secrets.EventRejected:
-		return "version " + v + optional(", ", m.Stage) + ", rejected by its use"
+		return "version " + v + optional(", ", m.Stage) + ", rejected in use"
 	case secrets.EventPinned:
 		return cmp.Or(m.Type, "a handle") + " uses version " + v + optional(", ", m.Stage) + optional(", in place of ", from)
 	case secrets.EventUnpinned:
@@ -113,7 +113,7 @@ func span(d time.Duration) string {
 	return units(d, 24*time.Hour, "d", time.Hour, "h")
 }
 
-// units returns d in two units, in one where there is nothing of the other.
+// units returns d in two units, or in one if the other is zero.
 func units(d, large time.Duration, l string, small time.Duration, s string) string {
 	text := fmt.Sprintf("%d%s", d/large, l)
 	if rest := d % large / small; rest > 0 {

@@ -39,7 +39,7 @@ func ask(t *testing.T, src source, log *Log, query, accept string) *httptest.Res
 	return w
 }
 
-// fit is the status of a secret with which all is well.
+// fit is the status of a healthy secret.
 func fit(name string, now time.Time) secrets.Status {
 	return secrets.Status{
 		ID: name, Name: name, ARN: "arn:aws:secretsmanager:us-east-1:123456789012:secret:" + name + "-AbCdEf",
@@ -55,7 +55,7 @@ var hostile = []string{
 	`</style><script>alert(1)</script>`, "{{.}}", "a\x00b", "\u202egnp.exe", "x\u200by", "new\nline", strings.Repeat("w", 512), "\xff\xfe", "?secret=x&q=y#z",
 }
 
-// asked is where a page repeats what was searched for, as it was.
+// asked matches the place where a page repeats the search text unchanged.
 var asked = regexp.MustCompile(`name="q" value="[^"]*"`)
 
 var (
@@ -68,8 +68,8 @@ var (
 	attr = strings.Fields("html lang charset name content class aria-label method action role type value placeholder checked href title data-label rel")
 )
 
-// checkTags checks that a page is made of the tags and attributes of the
-// template alone.
+// checkTags checks that a page has only the tags and attributes of the
+// template.
 func checkTags(t *testing.T, page string) {
 	t.Helper()
 	for _, part := range strings.Split(page, "<")[1:] {
@@ -241,7 +241,7 @@ func TestEmpty(t *testing.T) {
 	if w := ask(t, made{}, nil, "?secret=a", "application/json"); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `"secrets": []`) {
 		t.Errorf("an unknown secret is %d:\n%s", w.Code, w.Body)
 	}
-	if w := ask(t, made{}, nil, "?secret=a", ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "Nothing is known") {
+	if w := ask(t, made{}, nil, "?secret=a", ""); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "This secret is not known") {
 		t.Errorf("an unknown secret is %d:\n%s", w.Code, w.Body)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A severity is how much a secret needs somebody's attention.
+// A severity says how urgently a secret needs attention.
 type severity int
 
 const (
@@ -34,7 +34,7 @@ type reason struct {
 // stuckAfter is how long a rotation, which takes seconds, may be outstanding.
 const stuckAfter = time.Hour
 
-// judge returns why a secret needs attention, the worst first.
+// judge returns the reasons why a secret needs attention, the worst first.
 func judge(st *secrets.Status, now time.Time) []reason {
 	var found []reason
 	add := func(level severity, since time.Time, format string, args ...any) {
@@ -42,7 +42,7 @@ func judge(st *secrets.Status, now time.Time) []reason {
 	}
 	switch {
 	case st.Version == "":
-		add(critical, st.Confirmed, "no version is fit to be served")
+		add(critical, st.Confirmed, "no version can be served")
 	case !st.StaleSince.IsZero():
 		add(warning, st.StaleSince, "stale: served past its TTL, unconfirmed")
 	}
@@ -66,7 +66,7 @@ func judge(st *secrets.Status, now time.Time) []reason {
 
 type addFunc = func(level severity, since time.Time, format string, args ...any)
 
-// refused is a version that a type does not take.
+// refused is a version that a type does not decode.
 func refused(e *secrets.Event, add addFunc) {
 	field := ""
 	if e.Field != "" {
@@ -98,7 +98,7 @@ func level(reasons []reason) severity {
 	return reasons[0].level
 }
 
-// worse compares two rows: the worse first, of equals the one that has lasted
+// worse compares two rows. The worse comes first, then the one that has lasted
 // longer, then by name.
 func worse(a, b *row) int {
 	since := func(r *row) time.Time {
@@ -117,7 +117,7 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// short returns enough of a version id to tell it from others.
+// short returns the beginning of a version id, long enough to distinguish it.
 func short(version string) string {
 	if len(version) <= 8 {
 		return version

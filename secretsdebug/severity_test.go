@@ -26,7 +26,7 @@ func TestJudge(t *testing.T) {
 		"stale": {func(st *secrets.Status) {
 			st.Failures, st.FailingSince, st.StaleSince, st.LastClass = 9, before(time.Hour), before(time.Minute), secrets.ClassNetwork
 		}, warning, []string{"stale", "refresh fails: network, 9 times"}},
-		"too old": {func(st *secrets.Status) { st.Version, st.Failures, st.LastClass = "", 99, secrets.ClassServer }, critical, []string{"no version is fit", "refresh fails: server, 99"}},
+		"too old": {func(st *secrets.Status) { st.Version, st.Failures, st.LastClass = "", 99, secrets.ClassServer }, critical, []string{"no version can be served", "refresh fails: server, 99"}},
 		"refused": {func(st *secrets.Status) {
 			st.Refused = []secrets.Event{{Type: "main.Limits", Field: "limit", Version: "v2", From: "v1"}}
 		}, warning, []string{"main.Limits still uses version v1: version v2 does not decode (field limit)"}},

@@ -10,13 +10,13 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A source is what a page is made of; *secrets.Client has it.
+// A source provides the data of a page. *secrets.Client implements it.
 type source interface {
 	Stats() secrets.Stats
 	Statuses() iter.Seq[secrets.Status]
 }
 
-// A row is one secret of the list. It goes to JSON as it is.
+// A row is one secret in the list. It is encoded to JSON unchanged.
 type row struct {
 	Key        string    `json:"key"` // its ARN, or its id
 	Name       string    `json:"name"`
@@ -100,7 +100,7 @@ func (r *row) judged(reasons []reason) {
 	}
 }
 
-// lostRow makes the row of a secret that left the cache because of a no.
+// lostRow makes the row of a secret that left the cache because of a refusal.
 func lostRow(m moment) *row {
 	r := &row{Key: cmp.Or(m.ARN, m.Secret), Name: cmp.Or(m.Secret, m.ARN), ARN: m.ARN, LastClass: string(m.Class), LastFailed: m.Time,
 		Rotation: rotationOf(secrets.RotationState{})}
@@ -108,7 +108,7 @@ func lostRow(m moment) *row {
 	return r
 }
 
-// rows returns the rows of all secrets, those first that need attention most.
+// rows returns the rows of all secrets, starting with the most urgent.
 func rows(src source, log *Log, now time.Time) []*row {
 	var all []*row
 	cached := make(map[string]bool)
@@ -130,7 +130,8 @@ func rows(src source, log *Log, now time.Time) []*row {
 	return all
 }
 
-// find returns the row of one secret, with its timeline, nil if there is none.
+// find returns the row of one secret, with its timeline, or nil if there is
+// none.
 func find(src source, log *Log, now time.Time, key string) *row {
 	for st := range src.Statuses() {
 		if key != st.ARN && key != st.ID && !slices.Contains(st.Alias, key) {
@@ -152,8 +153,8 @@ func find(src source, log *Log, now time.Time, key string) *row {
 	return nil
 }
 
-// timeline returns what happened to a secret, the last first: what the log has
-// of it, or else what the client remembers.
+// timeline returns the events of a secret, the latest first, from the log or
+// else from the client.
 func timeline(log *Log, recent []secrets.Event, names []string) []happens {
 	var events []moment
 	if log != nil {
@@ -167,7 +168,7 @@ func timeline(log *Log, recent []secrets.Event, names []string) []happens {
 	return told(events)
 }
 
-// told puts events into words, the last first.
+// told describes events in words, the latest first.
 func told(events []moment) []happens {
 	var list []happens
 	for i, m := range events {
@@ -181,8 +182,8 @@ func told(events []moment) []happens {
 	return list
 }
 
-// matches reports whether a row is among those that are asked for: by a part of
-// its name, in any case, or the beginning of its ARN.
+// matches reports whether a row matches the query: by a part of its name, in
+// any case, or the beginning of its ARN.
 func (r *row) matches(text string, attention bool) bool {
 	if attention && r.severity == fine {
 		return false

@@ -22,8 +22,9 @@ func ago(now, t time.Time) string {
 	}
 }
 
-// show returns an id as text: what is invisible, or turns the direction of
-// what follows, is replaced by its code, so that no id looks like another.
+// show returns an id as text. It replaces invisible characters, and those that
+// change the direction of text, with their codes, so that no id looks like
+// another.
 func show(id string) string {
 	if strings.IndexFunc(id, hidden) < 0 {
 		return id
@@ -39,13 +40,13 @@ func show(id string) string {
 	return b.String()
 }
 
-// hidden reports whether a character has no look of its own. A byte that is no
-// character is one.
+// hidden reports whether a character is invisible. An invalid byte counts as
+// invisible.
 func hidden(r rune) bool {
 	return r == unicode.ReplacementChar || r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Zs, r) && r != ' ' || unicode.Is(unicode.M, r)
 }
 
-// number returns n with its thousands apart.
+// number returns n with separated thousands.
 func number(n any) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -54,7 +55,7 @@ func number(n any) string {
 	return s
 }
 
-// dollars returns an amount of dollars, in cents where it is less than one.
+// dollars returns an amount of dollars, in cents if it is less than one.
 func dollars(d float64) string {
 	switch {
 	case d == 0:

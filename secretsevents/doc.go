@@ -1,14 +1,14 @@
-// Package secretsevents reads EventBridge's events about changes of secrets.
-// Those are the native event "Secret Label Updated", which AWS Secrets Manager
-// publishes by itself, and the events that AWS CloudTrail makes of calls and
-// rotations. [Parse] takes an event as it comes: bare, as an SQS message's body,
-// inside an SNS notification, or both.
+// Package secretsevents parses Amazon EventBridge events about secrets. It
+// knows the native event "Secret Label Updated", which AWS Secrets Manager
+// publishes itself, and the AWS CloudTrail events about calls and rotations.
+// [Parse] accepts a bare event, an event in an SQS message, in an SNS
+// notification, or in both.
 //
-// An event is a hint and no more. Nothing in it is signed, events are delivered
-// at least once and in any order, some are minutes late, and one may be lost. So
-// none carries a value, none can be trusted, and none replaces a TTL: use them
-// to ask the service sooner, as HandleEvent of a secrets.Client does.
+// An event is only a hint. It is not signed. Events are delivered at least once
+// and in any order; some are minutes late, and some may be lost. No event
+// carries a value. Do not trust an event, and do not let events replace a TTL.
+// Use them to ask the service sooner, as HandleEvent of a secrets.Client does.
 //
-// The package uses the standard library alone. It keeps no state; its functions
+// The package uses only the standard library. It keeps no state; its functions
 // are safe for concurrent use by multiple goroutines.
 package secretsevents

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// A Kind is what an event says.
+// A Kind is the kind of change that an event reports.
 type Kind int
 
 const (
-	Unrelated    Kind = iota // nothing about a change of a secret
-	LabelMoved               // a staging label is on another version: see Label and VersionID
-	ValueChanged             // a version was added, or labels moved, not said which
+	Unrelated    Kind = iota // not about a change of a secret
+	LabelMoved               // a staging label moved to another version: see Label and VersionID
+	ValueChanged             // a version was added, or labels moved; the event does not say which
 	Rotation                 // a rotation started, ended, failed or was canceled
 	Deletion                 // the secret was scheduled for deletion, restored or deleted
 )
@@ -33,41 +33,40 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// An Event is one change of one secret, as far as EventBridge tells. Everything
-// in it is somebody's claim.
+// An Event describes one change of one secret. Nothing in it is verified.
 type Event struct {
 	Kind Kind
 
-	// SecretID names the secret: its full ARN where the event has it, otherwise
-	// what the caller of the operation wrote, a name or a part of an ARN.
+	// SecretID identifies the secret. It is the full ARN if the event has it,
+	// otherwise the name or partial ARN in the request of the operation.
 	SecretID string
 
-	// Name is the secret's name. It is empty where the event does not say.
+	// Name is the secret's name, or empty if the event does not have it.
 	Name string
 
 	// Label is the staging label that moved, and VersionID the version that it
-	// is on now. Both are empty where the event does not say.
+	// moved to. Both are empty if the event does not have them.
 	Label, VersionID string
 
-	// Operation is what happened in CloudTrail's words, such as
+	// Operation is CloudTrail's name for what happened, such as
 	// UpdateSecretVersionStage or RotationSucceeded. It is empty for native
 	// events.
 	Operation string
 
-	// Account and Region are where it happened. A replica region sends native
-	// events of its own.
+	// Account and Region are where it happened. A replica region sends its own
+	// native events.
 	Account, Region string
 
-	// Time is when it happened, the zero time where that is not said.
+	// Time is when it happened, or the zero time if the event does not have it.
 	Time time.Time
 }
 
-// MaxSize is the size in bytes of the greatest message that Parse reads: SQS
-// and SNS carry none that is greater.
+// MaxSize is the size in bytes of the largest message that Parse accepts. SQS
+// and SNS carry no larger messages.
 const MaxSize = 1 << 20
 
-// The errors of [Parse]. They quote nothing of the message.
+// The errors of [Parse]. They do not quote the message.
 var (
-	ErrMalformed = errors.New("secretsevents: the message is not an event of EventBridge, bare or in an envelope of SQS or SNS")
-	ErrTooLarge  = errors.New("secretsevents: the message is larger than a message of SQS can be")
+	ErrMalformed = errors.New("secretsevents: the message is not an EventBridge event, bare or in an SQS or SNS envelope")
+	ErrTooLarge  = errors.New("secretsevents: the message is larger than an SQS message can be")
 )

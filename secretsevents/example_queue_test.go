@@ -7,8 +7,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsevents"
 )
 
-// A queue holds events of many kinds. Most need no answer, and what is no event is
-// deleted, or it would come again for ever.
+// A queue holds events of many kinds. Most need no action. A message that is
+// not an event must be deleted, or it would be delivered again and again.
 func Example() {
 	queue := []string{
 		`{"source":"aws.secretsmanager","detail-type":"Secret Label Updated",

@@ -6,7 +6,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsevents"
 )
 
-// The body of a message of SQS, as EventBridge puts it there.
+// The body of an SQS message from EventBridge.
 func ExampleParse() {
 	body := `{"source":"aws.secretsmanager","detail-type":"Secret Label Updated","account":"123456789012","region":"us-east-1",
 		"resources":["arn:aws:secretsmanager:us-east-1:123456789012:secret:prod/db-AbCdEf"],

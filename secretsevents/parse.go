@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Parse reads a message: an event of EventBridge, as it is or in the envelopes
-// of SNS and SQS. What is well formed and says nothing about a change of a
-// secret is an event of kind [Unrelated]: other services' events, calls that
-// only read or that failed, changes of tags and policies, SNS's requests to
-// confirm a subscription. An error is [ErrMalformed] or [ErrTooLarge].
+// Parse parses an EventBridge event, bare or in envelopes of SNS and SQS. For a
+// well-formed message that is not about a change of a secret it returns an
+// event of kind [Unrelated]: other services' events, calls that only read or
+// that failed, changes of tags and policies, and SNS's requests to confirm a
+// subscription. Its error is [ErrMalformed] or [ErrTooLarge].
 func Parse(data []byte) (Event, error) {
 	if len(data) > MaxSize {
 		return Event{}, ErrTooLarge
@@ -55,7 +55,7 @@ type message struct {
 	Body      string `json:"Body"`
 }
 
-// inside returns what an envelope holds.
+// inside returns the content of an envelope.
 func (m *message) inside() (string, bool) {
 	switch {
 	case m.Detail != nil:
@@ -137,8 +137,9 @@ var operations = map[string]Kind{
 	"StartSecretVersionDelete": Deletion, "CancelSecretVersionDelete": Deletion, "EndSecretVersionDelete": Deletion,
 }
 
-// trail reads a record of CloudTrail. Calls that only read are none of ours: a
-// client that asked the service because of its own reads would never cease.
+// trail reads a record of CloudTrail. It ignores calls that only read:
+// otherwise the reads of a client would cause events, which would cause further
+// reads.
 func (m *message) trail(e Event) (Event, error) {
 	var r record
 	if json.Unmarshal(m.Detail, &r) != nil {
@@ -164,8 +165,8 @@ func (m *message) trail(e Event) (Event, error) {
 	return e.named()
 }
 
-// labelOf returns the label that a new version has: of those asked for the one
-// that matters most.
+// labelOf returns the most important of the labels that were requested for a
+// new version.
 func labelOf(stages []string) string {
 	if len(stages) == 0 || slices.Contains(stages, current) {
 		return current

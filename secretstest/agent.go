@@ -18,29 +18,30 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Defaults of AgentOptions.
+// DefaultAgentTTL and DefaultAgentConns are the defaults of AgentOptions.
 const (
 	DefaultAgentTTL   = 300 * time.Second
 	DefaultAgentConns = 800
 )
 
-// AgentOptions configure an agent. A nil *AgentOptions and the zero value of
-// each field mean the documented defaults.
+// AgentOptions configure an agent. A nil *AgentOptions and zero fields mean the
+// documented defaults.
 type AgentOptions struct {
-	// Token is what requests must have in the header
-	// X-Aws-Parameters-Secrets-Token or X-Vault-Token. One is made up if it is
-	// empty: see Server.AgentToken.
+	// Token is the token that requests must carry in the header
+	// X-Aws-Parameters-Secrets-Token or X-Vault-Token. If it is empty, the server
+	// makes one: see [Server.AgentToken].
 	Token string
 
-	// TTL is how long the agent serves a value before it asks again. The
-	// default is DefaultAgentTTL; a negative one keeps nothing.
+	// TTL is how long the agent serves a value before it asks the server again.
+	// The default is DefaultAgentTTL; with a negative TTL the agent caches
+	// nothing.
 	TTL time.Duration
 
-	// MaxConns is how many requests the agent answers at once. More are
-	// refused with 429. The default is DefaultAgentConns.
+	// MaxConns is how many requests the agent answers at the same time. It refuses
+	// further ones with status 429. The default is DefaultAgentConns.
 	MaxConns int
 
-	// Extension makes it answer as the Lambda extension: without /v1/ and
+	// Extension makes the agent behave as the Lambda extension: without /v1/ and
 	// /ping.
 	Extension bool
 }
@@ -56,7 +57,7 @@ type agent struct {
 	cache map[agentKey]agentEntry
 }
 
-// An agentKey is what the agent keeps a value by.
+// An agentKey is the key of a value in the agent's cache.
 type agentKey struct{ id, version, stage string }
 
 type agentEntry struct {
@@ -64,13 +65,13 @@ type agentEntry struct {
 	at   time.Time
 }
 
-// Agent returns an agent in front of the server: it answers GET
-// /secretsmanager/get?secretId=... and /v1/<secretId> with the answer of
-// GetSecretValue, which it keeps for its TTL and refreshes on read, or at once
-// for refreshNow=true. It knows nothing of rotations. A value stays while a
-// refresh fails for want of the service, not when the service refuses it. The
-// agent asks the server as Client does, in the default region: its calls are
-// in the ledger, and faults strike them.
+// Agent returns an agent in front of the server. It answers GET
+// /secretsmanager/get?secretId=... and /v1/<secretId> with the output of
+// GetSecretValue. It caches that for its TTL and refreshes it on read, or at
+// once for refreshNow=true. It knows nothing of rotations. It keeps a value
+// while the service cannot be reached, but not if the service refuses the
+// refresh. The agent calls the server as Client does, in the default region:
+// its calls are in the ledger, and faults strike them.
 func (s *Server) Agent(o *AgentOptions) http.Handler {
 	a := &agent{client: s.Client(), cache: make(map[agentKey]agentEntry)}
 	if o != nil {
@@ -88,13 +89,13 @@ func (s *Server) Agent(o *AgentOptions) http.Handler {
 	return a
 }
 
-// AgentToken returns the token that an agent without one of its own takes. It
-// is the same for as long as the server lasts.
+// AgentToken returns the token of agents whose AgentOptions set none. It stays
+// the same for the life of the server.
 func (s *Server) AgentToken() string { return s.agentToken }
 
-// AgentURL returns the address of an agent with default options, on a loopback
-// port of its own. The first call starts to listen; Close stops it. It is not
-// for use in a synctest bubble, where Agent is.
+// AgentURL returns the address of an agent with default options. It listens on
+// its own loopback port from the first call until Close. Do not use it in a
+// synctest bubble; use Agent there.
 func (s *Server) AgentURL() string {
 	s.helper()()
 	h := s.Agent(nil)
@@ -208,8 +209,8 @@ func (a *agent) fetch(ctx context.Context, key agentKey) ([]byte, error) {
 	}), nil
 }
 
-// An agentAnswer is the agent's answer: that of GetSecretValue, but that the
-// date is a string.
+// An agentAnswer is the agent's response: that of GetSecretValue, with the date
+// as a string.
 type agentAnswer struct {
 	ARN           string
 	Name          string
@@ -220,7 +221,8 @@ type agentAnswer struct {
 	CreatedDate   string
 }
 
-// outOfReach reports whether an error says nothing about the secret.
+// outOfReach reports whether an error means that the service could not be
+// reached, and so says nothing about the secret.
 func outOfReach(err error) bool {
 	var api smithy.APIError
 	return !errors.As(err, &api) || statusOf(err) >= 500 || api.ErrorCode() == "ThrottlingException"

@@ -50,7 +50,7 @@ type validationBody struct {
 	Message string `json:"message"`
 }
 
-// An appender writes its own JSON, where speed matters.
+// An appender writes its own JSON, for speed.
 type appender interface{ appendJSON([]byte) []byte }
 
 // encode fills in the status and the body.
@@ -77,7 +77,7 @@ func (a *answer) encode(out any, err error) {
 	a.body = marshal(out)
 }
 
-// marshal encodes without escaping what HTML would need escaped.
+// marshal encodes to JSON without HTML escaping.
 func marshal(v any) []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

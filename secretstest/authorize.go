@@ -24,8 +24,7 @@ func (c *call) deniedText(op, resource, reason string) string {
 		" on resource: " + resource + " " + strings.Replace(reason, "%s", action, 1)
 }
 
-// target returns the ARN of the secret that a call is about, or what it was
-// called there.
+// target returns the ARN of the secret of a call, or the id in the request.
 func (c *call) target() string {
 	id := c.entry.SecretID
 	if s := c.srv.findLocked(c.caller.account, c.region, id, c.now); s != nil {
@@ -37,13 +36,13 @@ func (c *call) target() string {
 	return id
 }
 
-// authorize checks that the caller may carry out op. The secret is nil when
-// the operation is about none, or about one that is not there; id is then how
-// it was asked for.
+// authorize checks that the caller may execute op. The secret is nil if the
+// operation has none, or if it does not exist; id is then the id in the
+// request.
 func (c *call) authorize(op string, s *secret, id string) error {
 	if c.caller.Allow == nil && c.caller.policies == nil && c.caller.Deny == nil &&
 		(s == nil || s.policy == nil && s.realm.account == c.caller.account) {
-		return nil // nobody has anything to say
+		return nil // no policy applies
 	}
 	r := c.policyRequest(op, s, id)
 	deny := func(reason string) error {
@@ -138,9 +137,9 @@ func (c *call) tagKeys(set func(string, ...string), keys map[string][]string) {
 	}
 }
 
-// inputKeys adds the service's condition keys about what is asked for. A read
-// that names no version is one of AWSCURRENT. A flag that is absent is false in
-// the operations that have it, as the service documents.
+// inputKeys adds the service's condition keys for the parameters of a request.
+// A read that names no version reads AWSCURRENT. An absent flag is false in the
+// operations that have it, as the service documents.
 func (c *call) inputKeys(op string, set func(string, ...string)) {
 	if id := c.in.str("VersionId"); id != "" {
 		set("secretsmanager:versionid", id)

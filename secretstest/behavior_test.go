@@ -237,7 +237,7 @@ func TestProtocol(t *testing.T) {
 	}
 }
 
-// A brokenSigner signs as the SDK does, for a moment that is off.
+// A brokenSigner signs as the SDK does, with a wrong time.
 type brokenSigner struct {
 	*v4.Signer
 	off time.Duration

@@ -12,7 +12,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// noop answers every request with the same bytes: what is left is the SDK.
+// noop answers every request with the same bytes, so that only the cost of the
+// SDK remains.
 type noop struct{ body string }
 
 func (n noop) Do(r *http.Request) (*http.Response, error) {
@@ -43,7 +44,7 @@ func BenchmarkGetSecretValueSDK(b *testing.B) {
 	benchmarkGet(b, srv.Client())
 }
 
-// BenchmarkSDKAlone is what the SDK costs without a service behind it.
+// BenchmarkSDKAlone measures the SDK without a service behind it.
 func BenchmarkSDKAlone(b *testing.B) {
 	srv := secretstest.New(b, nil)
 	benchmarkGet(b, srv.Client(func(o *secretsmanager.Options) {
@@ -51,7 +52,7 @@ func BenchmarkSDKAlone(b *testing.B) {
 	}))
 }
 
-// BenchmarkHandler is what the server costs without the SDK.
+// BenchmarkHandler measures the server without the SDK.
 func BenchmarkHandler(b *testing.B) {
 	srv := secretstest.New(b, secretstest.Secrets{"prod/db": `{"username":"app","password":"hunter2"}`})
 	h := srv.HTTPClient()

@@ -15,13 +15,13 @@ type call struct {
 	in        input
 	caller    *identity
 	region    string
-	sourceIP  string // where the request comes from
+	sourceIP  string // address that the request comes from
 	userAgent string
 	realm     *realm
 	now       time.Time
 	secret    *secret // of an operation on one secret
 	entry     *Call   // in the ledger
-	read      reading // what a fault makes of reads
+	read      reading // the effect of a fault on reads
 
 	inBatch bool // a GetSecretValue that is part of a BatchGetSecretValue
 }
@@ -113,7 +113,7 @@ func (c *call) do() (any, error) {
 		return nil, serialization(err.Error())
 	}
 	if violations := shape.Validate(c.op.name, c.in); violations != "" {
-		// A replica refuses changes whatever they are.
+		// A replica refuses all changes.
 		if c.op.onSecret && c.lookUp() == errReplica {
 			return nil, errReplica
 		}
@@ -132,8 +132,8 @@ func (c *call) do() (any, error) {
 	return c.op.run(c)
 }
 
-// lookUp finds the secret that the call is about and checks that the caller
-// may do to it what is asked.
+// lookUp finds the secret of the call and checks that the caller may execute
+// the operation on it.
 func (c *call) lookUp() error {
 	id := c.in.str("SecretId")
 	if c.op.checkName {

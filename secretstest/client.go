@@ -14,15 +14,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// Client returns an SDK client for the server's default region whose calls
-// reach the server without a socket. Marshalling, typed errors and retries are
-// the SDK's own. It may be used in a synctest bubble, and by multiple
-// goroutines. For another region set the Region of opts.
+// Client returns an SDK client for the default region that needs no socket.
+// Marshaling, typed errors and retries are the SDK's own. The client may be
+// used in a synctest bubble, and by multiple goroutines. For another region set
+// Region in opts.
 func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
 	return s.client(defaultAccessKey, defaultSecretKey, opts)
 }
 
-// ClientFor returns a client like that of Client for a caller of its own.
+// ClientFor returns a client like that of Client, with id as the caller.
 func (s *Server) ClientFor(id Identity, opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
 	s.helper()()
 	if id.SecretKey == "" {
@@ -39,8 +39,9 @@ func (s *Server) client(key, secret string, opts []func(*secretsmanager.Options)
 	}, opts...)
 }
 
-// HTTPClient returns an http.Client whose every request, to whatever host, is
-// answered by the server in the goroutine that makes it.
+// HTTPClient returns an http.Client whose requests all go to the server. The
+// host of a request does not matter. The server handles it in the goroutine
+// that makes it.
 func (s *Server) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport:     transport{s},
@@ -51,8 +52,8 @@ func (s *Server) HTTPClient() *http.Client {
 // A transport hands requests to a server without a socket.
 type transport struct{ srv *Server }
 
-// Do implements the HTTPClient of the SDK, which needs none of what an
-// http.Client does beside the round trip.
+// Do implements the SDK's HTTPClient, which needs only the round trip of an
+// http.Client.
 func (t transport) Do(r *http.Request) (*http.Response, error) { return t.RoundTrip(r) }
 
 // RoundTrip implements http.RoundTripper.
@@ -108,7 +109,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 }
 
-// errReset is what a client sees of a connection that the server closes.
+// errReset is the error that a client sees when the server closes a connection.
 var errReset error = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 
 // A brokenReader is the end of an answer that was cut short.
@@ -145,16 +146,16 @@ type listener struct {
 func (l *listener) close() { l.srv.Close() }
 
 // URL returns the address of the server over HTTP, for other programs. The
-// first call starts to listen on loopback; Close stops it. It is not for use in
+// server listens on loopback from the first call until Close. Do not use URL in
 // a synctest bubble.
 //
-// A test in Go that counts calls does better with Client. Over HTTP an SDK for
-// Go with smithy-go v1.28.8 now and then loses the end of an answer of more than
-// 4 KB, mostly the first on a connection: it closes the request's body before
-// net/http has looked for the end of it, which then takes that for an error and
-// closes the connection. The SDK tries again, so that two calls arrive; without
-// retries the call fails with "use of closed network connection". No server can
-// prevent it.
+// A Go test that counts calls should use Client. With smithy-go v1.28.8 the SDK
+// for Go sometimes loses the end of a response of more than 4 KB over HTTP,
+// mostly the first on a connection. It closes the body of its request before
+// net/http has read that to the end, so net/http reports an error and closes
+// the connection. The SDK then retries, and two calls arrive. Without retries
+// the call fails with "use of closed network connection". No server can prevent
+// it.
 func (s *Server) URL() string {
 	s.helper()()
 	s.mu.Lock()

@@ -44,7 +44,7 @@ func (c *conf) client() *secretsmanager.Client {
 	})
 }
 
-// An apiError is what the service refused a call with.
+// An apiError is the error of a refused call.
 type apiError struct{ code, message string }
 
 // call makes a call with the SDK. Input and answer are JSON to the caller; in

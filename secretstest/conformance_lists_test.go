@@ -137,7 +137,7 @@ func library(c *conf) {
 		"Tags": []m{{"Key": "team", "Value": "search"}, {"Key": "stage", "Value": "Payments"}}})
 }
 
-// found is a fact about what a filter finds in the library.
+// found is a fact about the results of a filter in the library.
 func found(from source, name, key string, values []string, want ...string) fact {
 	return fact{from, name, func(c *conf) {
 		library(c)

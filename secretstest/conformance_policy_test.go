@@ -170,8 +170,8 @@ var policyFacts = []fact{
 	}),
 }
 
-// as returns c as another caller, who may do what is allowed: everything, if
-// that is nothing.
+// as returns c with another caller. The caller may execute the allowed actions,
+// or all actions if none are given.
 func (c *conf) as(arn string, allowed ...string) *conf {
 	d := c.in(c.region)
 	d.creds.AccessKeyID = c.fake.AddIdentity(secretstest.Identity{ARN: arn, Allow: allowed})

@@ -23,7 +23,7 @@ import (
 // the usual variables. Another endpoint never fails the test for differing;
 // the differences are printed.
 
-// A source says where a fact comes from.
+// A source is the source of a fact.
 type source string
 
 const (
@@ -77,7 +77,7 @@ func TestConformance(t *testing.T) {
 			c := newConf(hs.URL, "us-east-1")
 			c.fake = srv
 			if !c.try(f) {
-				t.Skip("not to be had here")
+				t.Skip("not available here")
 			}
 			for _, d := range c.differences {
 				t.Error(d)
@@ -86,7 +86,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// sources says how many facts come from where.
+// sources counts the facts from each source.
 func sources(all []fact) string {
 	count := make(map[source]int)
 	for _, f := range all {
@@ -111,7 +111,7 @@ func TestConformanceElsewhere(t *testing.T) {
 	compare(t, endpoint, 10*time.Minute)
 }
 
-// compare prints where an endpoint differs from the facts.
+// compare prints the differences between an endpoint and the facts.
 func compare(t *testing.T, endpoint string, limit time.Duration) {
 	t.Helper()
 	region := os.Getenv("AWS_REGION")

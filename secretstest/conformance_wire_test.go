@@ -242,7 +242,7 @@ var deleteFacts = append([]fact{
 		c.ok("DeleteSecret", m{"SecretId": c.name("a"), "ForceDeleteWithoutRecovery": true})
 		c.fails("GetSecretValue", m{"SecretId": c.name("a")}, "ResourceNotFoundException", notFoundText)
 		if second := c.create("a", "w")["ARN"]; second == first {
-			c.differ("the secret that was made again has the same ARN")
+			c.differ("the recreated secret has the same ARN")
 		}
 	}},
 	{recorded, "a secret that is to be deleted may be deleted by force", func(c *conf) {

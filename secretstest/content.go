@@ -21,8 +21,8 @@ const (
 // A tag is a key and its value.
 type tag = filter.Tag
 
-// A content is what a secret and its replicas share: everything but the
-// region. The server's lock guards it.
+// A content is the part that a secret and its replicas share: everything but
+// the region. The server's lock guards it.
 type content struct {
 	name          string
 	description   string
@@ -40,7 +40,7 @@ type content struct {
 	rotated       *rotationState // nil until there is something to know
 	replicas      []*replication
 	lastSeq       uint64                           // of the newest version
-	onLabel       func(*content, string, *version) // is told of labels that move; nil for none
+	onLabel       func(*content, string, *version) // called for labels that move; may be nil
 	history       []past                           // older states, oldest first; see remember
 }
 
@@ -100,7 +100,7 @@ func (c *content) hold(all []version) {
 	c.reindex()
 }
 
-// reindex makes the index anew, if there are enough versions for one.
+// reindex rebuilds the index if there are enough versions.
 func (c *content) reindex() {
 	c.index = nil
 	if len(c.versions) <= fewVersions {

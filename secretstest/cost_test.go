@@ -13,9 +13,9 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// TestManyPutsToOneSecret holds the last puts to twice the cost of the first:
-// what a change costs must not grow with the number of versions. Of several
-// rounds the fastest counts, as the machine may be busy.
+// TestManyPutsToOneSecret limits the cost of the last puts to twice that of the
+// first: the cost of a change must not grow with the number of versions. Of
+// several rounds the fastest counts, because the machine may be busy.
 func TestManyPutsToOneSecret(t *testing.T) {
 	srv := secretstest.New(t, nil)
 	puts := func(n int) time.Duration {
@@ -42,9 +42,9 @@ func TestManyPutsToOneSecret(t *testing.T) {
 	}
 }
 
-// TestFilterDoesNotBlock does something else while a filter goes through 100,000
-// secrets: it must wait for a part of the time that the filter takes only. Of
-// several rounds the best counts, as the machine may be busy.
+// TestFilterDoesNotBlock makes another call while a filter goes through 100,000
+// secrets. That call must wait for only a part of the filter's time. Of several
+// rounds the best counts, because the machine may be busy.
 func TestFilterDoesNotBlock(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures time")

@@ -1,8 +1,7 @@
-// Package secretstest is an AWS Secrets Manager in memory, for tests.
+// Package secretstest is an in-memory AWS Secrets Manager for tests.
 //
-// It speaks the service's own protocol, all 23 operations of it, so that what
-// runs against it is the AWS SDK itself: its marshalling, its typed errors, its
-// retries.
+// It implements the service's protocol with all 23 operations. So tests run the
+// AWS SDK itself, with its marshaling, typed errors and retries.
 //
 //	func TestLogin(t *testing.T) {
 //		srv := secretstest.New(t, secretstest.Secrets{
@@ -17,28 +16,27 @@
 //		}
 //	}
 //
-// [Server.Client] needs no socket and leaves no goroutine behind, and the server's time
-// is time.Now: in a [testing/synctest] bubble its clock is the bubble's, with
-// scheduled rotations, recovery windows and all. A [Server] is an http.Handler,
+// [Server.Client] needs no socket and leaves no goroutine behind. The server reads
+// time.Now, so in a testing/synctest bubble it uses the bubble's clock, also
+// for scheduled rotations and recovery windows. A [Server] is an http.Handler,
 // and [Server.URL] serves it over loopback to programs in any language.
 //
 // # Faults and the ledger
 //
 // [Server.Fail] arms faults: throttling, errors, latency, dropped connections, truncated
-// answers, garbage, reads that lag behind writes; for the next so many calls,
-// for always, or with a probability drawn from a seed.
+// responses, garbage, and reads that lag behind writes. A fault strikes a
+// number of calls, all calls, or calls chosen at random from a seed.
 //
 //	srv.Fail(secretstest.Fault{Op: "GetSecretValue", Secret: "prod/db", Times: 3, Code: "ThrottlingException"})
 //
-// [Server.Calls] and [Server.Count] tell which calls arrived and what came of them.
+// [Server.Calls] and [Server.Count] report which calls arrived and how each ended.
 //
 // # Scenarios
 //
-// A failure of production takes one line, and its method says what it looks
-// like from a client: [Server.RegionOutage], [Server.STSDenied],
-// [Server.LaggingReplica], [Server.RotationStuckAfterSet], [Server.ThrottleStorm],
-// [Server.KMSRevoked], [Server.SlowTrickle], [Server.ClockSkew],
-// [Server.BrokenJSON]. Each returns a function that ends it.
+// One call starts a failure known from production: [Server.RegionOutage], [Server.STSDenied],
+// [Server.LaggingReplica], [Server.RotationStuckAfterSet], [Server.ThrottleStorm], [Server.KMSRevoked],
+// [Server.SlowTrickle], [Server.ClockSkew], [Server.BrokenJSON]. The comment of each method describes what
+// a client sees. Each returns a function that ends the failure.
 //
 //	end := srv.LaggingReplica("eu-west-1", 10*time.Second)
 //	...
@@ -47,35 +45,36 @@
 // # Rotation
 //
 // [Server.HandleRotation] registers a Go function under the ARN of a rotation function,
-// and RotateSecret calls it for the four steps. [Server.Rotation] puts them in the hands
-// of the test, which can look at the secret between any two;
-// [Server.FailStep] makes them fail, hang, or arrive twice. [Server.RDSSecret] makes a secret that Amazon RDS
-// manages and that is rotated without a function.
+// and RotateSecret calls it for the four steps. With [Server.Rotation] the test delivers
+// the steps itself and can examine the secret between any two. [Server.FailStep] makes
+// steps fail, hang, or arrive twice. [Server.RDSSecret] makes a secret like those that
+// Amazon RDS manages; it is rotated without a function.
 //
 // # Events and the local agent
 //
-// [Server.OnEvent] subscribes to the events of labels that move, [Server.PostEvents]
-// sends them to a URL. [Server.AgentURL] and [Server.Agent] serve the protocol of AWS's Secrets Manager Agent
+// [Server.OnEvent] subscribes to the events about moved labels; [Server.PostEvents] sends them to
+// a URL. [Server.AgentURL] and [Server.Agent] serve the protocol of AWS's Secrets Manager Agent
 // and of the Lambda extension.
 //
 // # Regions and callers
 //
-// The region of a request is that of its signature. [Server.Region] takes a region down,
-// and says how replication to it goes. A caller is known by its access key; see
-// [Identity]. A key of twelve digits is the account with that number. Policies of
-// secrets and of callers are enforced by IAM's documented rules: a principal
-// that is an account only delegates to the policies of its callers, and a role
-// stands for its sessions. Signatures are not verified unless
-// Options.VerifySignatures says so, and there is no KMS: any key id will do.
+// The signature of a request names its region. [Server.Region] takes a region down, and
+// controls replication to it. The access key of a request identifies its
+// caller; see [Identity]. An access key of twelve digits is the account with that
+// number. The server enforces the policies of secrets and of callers by IAM's
+// documented rules: an account as principal only delegates to the policies of
+// its callers, and a role as principal includes its sessions. Signatures are
+// verified only if Options.VerifySignatures is set. There is no KMS: any key id
+// is accepted.
 //
 // # What differs from AWS
 //
-// Nothing is eventually consistent unless a fault says so, replicas are in sync
-// at once unless Region.ReplicationTakes says otherwise, secrets whose recovery
-// window ends are gone that very moment, and scheduled rotations begin when
-// their window opens. One that fails is tried again four times, every ten
-// minutes, and at the next window; the service documents that it retries, not
-// when. No rate is limited unless Options.EnforceRates says so, and the number
-// of versions of a secret is not unless Options.VersionQuota does. A service
-// rotates its managed secrets at once, not within a minute.
+// Reads are consistent unless a fault makes them lag. Replicas are in sync at
+// once unless Region.ReplicationTakes is used. A secret disappears the moment
+// its recovery window ends, and a scheduled rotation begins when its window
+// opens. A failed scheduled rotation is retried four times, every ten minutes,
+// and again at the next window; AWS documents that it retries, but not when.
+// Rates are limited only if Options.EnforceRates is set, and the number of
+// versions of a secret only if Options.VersionQuota is. Managed secrets are
+// rotated at once, not within a minute.
 package secretstest

@@ -26,24 +26,23 @@ type eventDetail struct {
 	VersionID    string `json:"versionId"`
 }
 
-// OnEvent subscribes f to the events of the service: "Secret Label Updated",
-// whenever a label is moved to a version, other than AWSPENDING and AWSPREVIOUS.
-// An event is JSON, as EventBridge hands it to a target. Each region that has
-// the secret sends its own.
+// OnEvent subscribes f to the event "Secret Label Updated". The service sends
+// it whenever a label other than AWSPENDING and AWSPREVIOUS moves to a version.
+// An event is JSON, as EventBridge delivers it to a target. Each region that
+// has the secret sends its own.
 //
-// Events are delivered one after the other, in order, by a goroutine that ends
-// when there are none left. f may use the server but for Close. There is no
-// way to unsubscribe; Reset keeps the subscribers and drops what is not yet
-// delivered.
+// A goroutine delivers events in order, one at a time, and ends when none are
+// left. f may use the server, except Close. There is no way to unsubscribe.
+// Reset keeps the subscribers and drops undelivered events.
 func (s *Server) OnEvent(f func(event []byte)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscribers = append(s.subscribers, f)
 }
 
-// PostEvents has the events of OnEvent sent to a URL as the body of a POST. One
-// that is not answered by a 2xx within ten seconds is sent again, three times in
-// all. Redirects are not followed.
+// PostEvents sends the events of OnEvent to a URL as the body of a POST. An
+// event without a 2xx response within ten seconds is sent again, up to three
+// times in all. Redirects are not followed.
 func (s *Server) PostEvents(url string) {
 	client := &http.Client{
 		Timeout:       10 * time.Second,
@@ -78,7 +77,7 @@ func (s *Server) post(client *http.Client, url string, event []byte) error {
 	return nil
 }
 
-// labelMovedLocked is told of each label that a secret's version got.
+// labelMovedLocked is called for each label that a version gets.
 func (s *Server) labelMovedLocked(c *content, stage string, v *version) {
 	if len(s.subscribers) == 0 || s.closed || stage == stagePending || stage == stagePrevious {
 		return

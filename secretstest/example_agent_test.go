@@ -11,7 +11,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// What a program in another language asks the local agent.
+// A program in another language reads a secret through the local agent.
 func ExampleServer_AgentURL() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -32,8 +32,8 @@ func ExampleServer_AgentURL() {
 	// Output: 200 prod/db <nil>
 }
 
-// Without a token the agent answers nobody: it protects from requests that a
-// program was tricked into.
+// Without a token the agent answers no request. This protects against
+// server-side request forgery.
 func ExampleServer_AgentToken() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -51,8 +51,8 @@ func ExampleServer_AgentToken() {
 	// 200
 }
 
-// The Lambda extension, with a token of the function's own. It serves what it has
-// until its TTL ends, whatever happens to the secret.
+// The Lambda extension, with the function's own token. It serves a cached value
+// until its TTL ends, regardless of changes to the secret.
 func ExampleServer_Agent() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -72,7 +72,7 @@ func ExampleServer_Agent() {
 	// 1 call
 }
 
-// Events come in order, and name the secret, never a value.
+// Events arrive in order. They name the secret and never contain a value.
 func ExampleServer_OnEvent() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()

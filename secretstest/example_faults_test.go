@@ -12,7 +12,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// described asks for a secret's labels, which decrypts nothing.
+// described reads a secret's labels, which decrypts nothing.
 func described(client *secretsmanager.Client, id string) error {
 	_, err := client.DescribeSecret(context.Background(), &secretsmanager.DescribeSecretInput{SecretId: &id})
 	return err
@@ -44,7 +44,7 @@ func ExampleDenyDescribe() {
 	// <nil>
 }
 
-// A reader without kms:Decrypt sees the labels, and not the value.
+// A reader without kms:Decrypt sees the labels, but not the value.
 func ExampleDenyKMS() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -59,7 +59,7 @@ func ExampleDenyKMS() {
 	// AccessDeniedException
 }
 
-// A policy lets a reader have the current version alone.
+// A policy lets a reader read only the current version.
 func ExampleDenyPending() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -77,7 +77,7 @@ func ExampleDenyPending() {
 	// <nil>
 }
 
-// The end of a disturbance of any kind.
+// ClearFaults ends faults of any kind.
 func ExampleServer_ClearFaults() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -94,8 +94,8 @@ func ExampleServer_ClearFaults() {
 	// <nil>
 }
 
-// A fault says which calls it strikes and what becomes of them: here the third
-// read is answered from the state before the last change.
+// A fault says which calls it strikes and what happens to them. Here the third
+// read returns the state before the last change.
 func ExampleFault() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()
@@ -113,7 +113,7 @@ func ExampleFault() {
 	// new <nil>
 }
 
-// Of ten calls nine are throttled, the same nine at each run.
+// Nine of ten calls are throttled, the same nine in each run.
 func ExampleServer_ThrottleStorm() {
 	srv := secretstest.NewServer(&secretstest.Options{Seed: 7, Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -135,7 +135,7 @@ func ExampleServer_ThrottleStorm() {
 	// <nil>
 }
 
-// The key is gone, and a batch says so for one secret only.
+// The key is revoked, and a batch reports the error for one secret only.
 func ExampleServer_KMSRevoked() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"a": "x", "b": "y"}})
 	defer srv.Close()
@@ -156,8 +156,8 @@ func ExampleServer_KMSRevoked() {
 	// 1
 }
 
-// A server that stops in the middle of an answer: the caller's deadline is what
-// ends the call.
+// A server stalls in the middle of a response. The caller's deadline ends the
+// call.
 func ExampleServer_SlowTrickle() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -171,8 +171,9 @@ func ExampleServer_SlowTrickle() {
 	// Output: true
 }
 
-// Ten minutes ahead of the client, the server refuses its signature. A retry
-// corrects the client's clock by the Date header of the refusal.
+// The server's clock is ten minutes ahead, so it refuses the client's
+// signature. The SDK corrects its clock by the Date header of the response and
+// retries.
 func ExampleServer_ClockSkew() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -188,7 +189,7 @@ func ExampleServer_ClockSkew() {
 	// <nil>
 }
 
-// Something between the program and the service answers in its place.
+// A proxy between the program and the service answers in place of the service.
 func ExampleServer_BrokenJSON() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -200,8 +201,8 @@ func ExampleServer_BrokenJSON() {
 	// Output: true no answer of the service
 }
 
-// Credentials that cannot be renewed say nothing about a secret: a cache must
-// not drop its values for that.
+// A failure to renew credentials says nothing about a secret, so a cache must
+// not drop its values.
 func ExampleServer_STSDenied() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -216,7 +217,7 @@ func ExampleServer_STSDenied() {
 	// 0 calls arrived
 }
 
-// One region is out of reach. A replica in another goes on.
+// One region cannot be reached. A replica in another still works.
 func ExampleServer_RegionOutage() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -234,7 +235,7 @@ func ExampleServer_RegionOutage() {
 	// <nil>
 }
 
-// A replica that lags still gives out the password before the rotation.
+// A lagging replica still returns the password from before the rotation.
 func ExampleServer_LaggingReplica() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()

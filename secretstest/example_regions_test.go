@@ -42,7 +42,7 @@ func ExampleServer_Region() {
 	// <nil>
 }
 
-// What is stored in a region that is down stays there, and replicas go on.
+// A region that is down keeps its secrets, and replicas still serve.
 func ExampleRegion_Down() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -55,7 +55,7 @@ func ExampleRegion_Down() {
 	// Output: <nil>
 }
 
-// Whatever a region missed while it was down, its secrets are as they were.
+// After an outage the secrets of a region are as they were before.
 func ExampleRegion_Up() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -68,7 +68,7 @@ func ExampleRegion_Up() {
 	// Output: <nil>
 }
 
-// Until a replica is in sync it is not there.
+// A replica does not exist until it is in sync.
 func ExampleRegion_ReplicationTakes() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -83,7 +83,7 @@ func ExampleRegion_ReplicationTakes() {
 	// ResourceNotFoundException
 }
 
-// Replication that fails says why in the secret's description.
+// DescribeSecret says why replication failed.
 func ExampleRegion_ReplicationFails() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -101,7 +101,7 @@ func ExampleRegion_ReplicationFails() {
 	// Output: us-west-2 Failed the KMS key is not there
 }
 
-// The service as a session of a role sees it that may only read.
+// A client for a session of a role that may only read.
 func ExampleServer_ClientFor() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -118,7 +118,7 @@ func ExampleServer_ClientFor() {
 	// AccessDeniedException
 }
 
-// A policy as it will be in production is tried before it is deployed.
+// A policy for production is tested before it is deployed.
 func ExampleIdentity_Check() {
 	id := secretstest.Identity{Policies: []string{`{
 		"Version": "2012-10-17",
@@ -133,7 +133,8 @@ func ExampleIdentity_Check() {
 	// Output: true
 }
 
-// For a caller whose keys the code under test has in its configuration.
+// AddIdentity adds a caller whose keys are in the configuration of the code
+// under test.
 func ExampleServer_AddIdentity() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// From one line to the next the password is another.
+// Rotate changes the password at once.
 func ExampleServer_Rotate() {
 	srv := secretstest.NewServer(&secretstest.Options{
 		Secrets: secretstest.Secrets{"prod/db": `{"username":"app","password":"old"}`},
@@ -28,7 +28,7 @@ func ExampleServer_Rotate() {
 	// Output: [AWSCURRENT] [AWSPREVIOUS]
 }
 
-// The test stands between two steps of a rotation and looks at the labels.
+// The test examines the labels between two steps of a rotation.
 func ExampleServer_Rotation() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -47,7 +47,7 @@ func ExampleServer_Rotation() {
 	// ""
 }
 
-// All four steps, and again: that is how AWS repeats a rotation that failed.
+// Run repeats all four steps, as AWS does after a failed rotation.
 func ExampleRotation_Run() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -64,7 +64,7 @@ func ExampleRotation_Run() {
 	// new <nil>
 }
 
-// The value that createSecret puts into the pending version.
+// SetValue sets the value that createSecret puts into the pending version.
 func ExampleRotation_SetValue() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/api-key": "k-1"}})
 	defer srv.Close()
@@ -103,7 +103,8 @@ func ExampleRotation_Step() {
 	// Output: true
 }
 
-// AWS delivers a step more than once: a rotation function must bear it.
+// AWS may deliver a step more than once, and a rotation function must handle
+// that.
 func ExampleRotation_Redeliver() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -120,7 +121,7 @@ func ExampleRotation_Redeliver() {
 	// true
 }
 
-// RotateSecret delivers the steps by itself once the test has let go.
+// After Release, RotateSecret delivers the steps by itself.
 func ExampleRotation_Release() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -153,7 +154,8 @@ func ExampleRotation_Wait() {
 	// Output: true true
 }
 
-// The id of the version in the making, for a reader that asks for it by id.
+// VersionID returns the id of the pending version, for a reader that asks for
+// it by id.
 func ExampleRotation_VersionID() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -224,7 +226,7 @@ func ExampleServer_FailStep() {
 	// Output: [createSecret createSecret setSecret] true
 }
 
-// The worst moment: the password has changed, and nobody moves the label.
+// The rotation stops after the password has changed and before the label moves.
 func ExampleServer_RotationStuckAfterSet() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -238,7 +240,7 @@ func ExampleServer_RotationStuckAfterSet() {
 	// [AWSCURRENT]
 }
 
-// A secret as RDS makes it for a database's master user has no host in it.
+// A secret that RDS makes for a master user has no host.
 func ExampleServer_RDSSecret() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()
@@ -255,7 +257,7 @@ func ExampleServer_RDSSecret() {
 	// true
 }
 
-// Secrets that other services manage are read as any other, and not deleted.
+// Secrets that other services manage can be read like others, but not deleted.
 func ExampleServer_SetOwner() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"events!connection/crm": "x"}})
 	defer srv.Close()

@@ -36,7 +36,7 @@ func errorCode(err error) string {
 	return "no answer of the service"
 }
 
-// noRetry switches the SDK's retries off. Their backoff takes real time.
+// noRetry turns off the SDK's retries, because their backoff takes real time.
 func noRetry(o *secretsmanager.Options) { o.Retryer = aws.NopRetryer{} }
 
 // A server that lives as long as the test. Nothing has to be closed.
@@ -106,7 +106,7 @@ func ExampleServer_Calls() {
 	// prod/unknown ResourceNotFoundException
 }
 
-// How often did the code under test ask?
+// Count tells how often the code under test read a secret.
 func ExampleServer_Count() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -123,7 +123,7 @@ func ExampleServer_Count() {
 	// 0
 }
 
-// Only the calls after the preparation are of interest.
+// The test counts only the calls after its setup.
 func ExampleServer_ResetCalls() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -136,7 +136,7 @@ func ExampleServer_ResetCalls() {
 	// Output: 0
 }
 
-// One server serves several cases of a test, each from an empty start.
+// One server serves several cases of a test. Reset empties it before each.
 func ExampleServer_Reset() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()
@@ -192,7 +192,7 @@ func ExampleServer_PutPending() {
 }
 
 // RotateSecret labels a version before a rotation function gives it a value. A
-// reader that asks for AWSPENDING at that moment is told that there is none.
+// read of AWSPENDING at that moment fails with ResourceNotFoundException.
 func ExampleServer_PutEmptyPending() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "old"}})
 	defer srv.Close()
@@ -215,7 +215,7 @@ func ExampleServer_PutStages() {
 	// Output: [BLUE GREEN]
 }
 
-// A rollback: the version before is current again.
+// A rollback makes the previous version current again.
 func ExampleServer_MoveStage() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()
@@ -228,7 +228,7 @@ func ExampleServer_MoveStage() {
 	// Output: [AWSCURRENT] [AWSPREVIOUS]
 }
 
-// Which version has a label, and which has none.
+// VersionID returns the version with a label, and "" for an unused label.
 func ExampleServer_VersionID() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()
@@ -250,7 +250,8 @@ func ExampleServer_Stages() {
 	// Output: [AWSCURRENT]
 }
 
-// A deleted secret can be created anew under its name, and has another ARN then.
+// A deleted secret can be created again under its name. It then has another
+// ARN.
 func ExampleServer_Delete() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -285,7 +286,7 @@ func ExampleServer_ScheduleDeletion() {
 	// <nil>
 }
 
-// What somebody deletes by mistake is back with its ARN and its versions.
+// A restored secret has its old ARN and versions.
 func ExampleServer_Restore() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -312,7 +313,7 @@ func ExampleServer_URL() {
 	// Output: <nil>
 }
 
-// For a client that is configured by the code under test.
+// HTTPClient is for an SDK client that the code under test configures.
 func ExampleServer_HTTPClient() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": "x"}})
 	defer srv.Close()
@@ -329,8 +330,8 @@ func ExampleServer_HTTPClient() {
 	// Output: <nil>
 }
 
-// A Server is an http.Handler, for a mux of a test's own. Beside the protocol it
-// has a path that empties it.
+// A Server is an http.Handler and can be mounted in a mux. Besides the protocol
+// it has a path that empties it.
 func ExampleServer_ServeHTTP() {
 	srv := secretstest.NewServer(&secretstest.Options{
 		Secrets:     secretstest.Secrets{"prod/db": "x"},

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// In a test, New(t, secretstest.Secrets{...}) is all it takes. This is how it
-// goes without one.
+// In a test, call New(t, secretstest.Secrets{...}). This example works without
+// a test.
 func Example() {
 	srv := secretstest.NewServer(&secretstest.Options{
 		Secrets: secretstest.Secrets{"prod/api-key": "sk-1"},

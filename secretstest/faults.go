@@ -5,33 +5,33 @@ import (
 	"time"
 )
 
-// Always, as the Times of a Fault, makes it strike until ClearFaults.
+// Always as the Times of a Fault makes it strike until ClearFaults.
 const Always = -1
 
-// A Fault is something that goes wrong with calls. Its first part says which
-// calls it strikes, its second what happens to them. A Fault whose second part
-// is empty throttles.
+// A Fault makes calls fail or misbehave. The fields up to Probability say which
+// calls it strikes; the fields from Code on say what happens to them. A Fault
+// that sets none of the latter throttles.
 type Fault struct {
-	// Op is the operation, "GetSecretValue" for instance. Empty: any. An error
-	// of GetSecretValue is met by the secrets of a BatchGetSecretValue as well,
-	// and is then one of the answer's Errors.
+	// Op is the operation, for instance "GetSecretValue". Empty means any. A Fault
+	// of GetSecretValue with an error also strikes the secrets of a
+	// BatchGetSecretValue; the error is then one of the output's Errors.
 	Op string
-	// Secret is the name or the ARN of the secret. Empty: any. A
-	// BatchGetSecretValue is about each secret of its list.
+	// Secret is the name or the ARN of the secret. Empty means any. A
+	// BatchGetSecretValue matches by any secret in its list.
 	Secret string
-	// Stage is the staging label that a GetSecretValue asks for, which is
-	// AWSCURRENT if it asks for no version at all. Empty: any.
+	// Stage is the staging label that a GetSecretValue asks for. A request that
+	// names no version asks for AWSCURRENT. Empty means any.
 	Stage string
-	// Region is the region of the call. Empty: any.
+	// Region is the region of the call. Empty means any.
 	Region string
-	// Identity is the ARN of the caller. Empty: any.
+	// Identity is the ARN of the caller. Empty means any.
 	Identity string
-	// Skip is how many matching calls pass before the first is struck.
+	// Skip is how many matching calls pass before the fault strikes.
 	Skip int
-	// Times is how many calls are struck: 0 means one, Always all of them.
+	// Times is how many calls the fault strikes. Zero means one, Always all.
 	Times int
-	// Probability is that of a matching call being struck. Zero means 1. It is
-	// drawn from the server's seed.
+	// Probability is how likely the fault is to strike a matching call. Zero means
+	// 1. The server's seed determines which calls are struck.
 	Probability float64
 
 	// Code is the error's code, such as "ThrottlingException". It need not be
@@ -40,28 +40,29 @@ type Fault struct {
 	// Message is the error's text. It defaults to AWS's for the known codes.
 	Message string
 	// Status is the HTTP status. It defaults to 400, or to 500 for
-	// InternalServiceError. Without a Code it makes one of InternalFailure.
+	// InternalServiceError. If Status is set and Code is not, the code is
+	// InternalFailure.
 	Status int
-	// Latency passes before the call is carried out, or fails. The caller's
-	// context ends it.
+	// Latency is the delay before the call is executed or fails. The end of the
+	// caller's context ends it.
 	Latency time.Duration
-	// Trickle sends the body of the answer a byte at a time, with such a pause
-	// before each.
+	// Trickle sends the response body one byte at a time, with this pause before
+	// each byte.
 	Trickle time.Duration
-	// Late makes the operation happen although its answer fails.
+	// Late executes the operation although its response is a failure.
 	Late bool
-	// Drop closes the connection without an answer.
+	// Drop closes the connection without a response.
 	Drop bool
-	// Truncate ends the connection in the middle of the answer.
+	// Truncate closes the connection in the middle of the response.
 	Truncate bool
 	// Garbage sends an HTTP 200 whose body is not JSON.
 	Garbage bool
 	// Empty sends an HTTP 200 whose body is an empty object.
 	Empty bool
-	// Lag answers a read from the state that the secret had so long ago.
+	// Lag answers a read with the state of the secret this long ago.
 	Lag time.Duration
-	// Stale answers a read from the state before the secret's last change: to
-	// the caller, a label goes back.
+	// Stale answers a read with the state before the secret's last change, so that
+	// the caller sees a label move back.
 	Stale bool
 	// NoStages leaves VersionIdsToStages out of DescribeSecret.
 	NoStages bool
@@ -71,11 +72,11 @@ type Fault struct {
 type armedFault struct {
 	Fault
 	skip  int
-	times int // Always, or what is left
+	times int // Always, or how many are left
 }
 
-// Fail arms faults. Of all that match a call the one armed first strikes; when
-// it has struck its last time it is gone.
+// Fail arms faults. If several match a call, the one armed first strikes. A
+// fault is removed after it has struck its last time.
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +97,7 @@ func (s *Server) failLocked(faults []Fault) []*armedFault {
 	return armed
 }
 
-// ClearFaults disarms all faults, those of rotation steps too.
+// ClearFaults disarms all faults, including those of rotation steps.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,21 +105,21 @@ func (s *Server) ClearFaults() {
 	s.stepFaults = nil
 }
 
-// DenyPending returns a fault that refuses to give out the pending version of a
-// secret, as a policy with the condition key secretsmanager:VersionStage does.
-// An empty name means every secret.
+// DenyPending returns a fault that denies reads of the pending version. A
+// policy with the condition key secretsmanager:VersionStage does so. An empty
+// name means every secret.
 func DenyPending(secret string) Fault {
 	return Fault{Op: "GetSecretValue", Secret: secret, Stage: stagePending, Times: Always, Code: "AccessDeniedException"}
 }
 
-// DenyDescribe returns a fault that refuses DescribeSecret. An empty name means
+// DenyDescribe returns a fault that denies DescribeSecret. An empty name means
 // every secret.
 func DenyDescribe(secret string) Fault {
 	return Fault{Op: "DescribeSecret", Secret: secret, Times: Always, Code: "AccessDeniedException"}
 }
 
-// DenyKMS returns a fault that refuses to decrypt a secret, as AWS does to a
-// caller without kms:Decrypt. An empty name means every secret.
+// DenyKMS returns a fault that denies decryption of a secret. AWS does so if
+// the caller lacks kms:Decrypt. An empty name means every secret.
 func DenyKMS(secret string) Fault {
 	return Fault{Op: "GetSecretValue", Secret: secret, Times: Always, Code: "AccessDeniedException", Message: "Access to KMS is not allowed"}
 }
@@ -150,7 +151,7 @@ func (s *Server) strikeLocked(c *call) *Fault {
 	return nil
 }
 
-// matches reports whether a call is one that the fault may strike.
+// matches reports whether the fault may strike a call.
 func (f *Fault) matches(c *call) bool {
 	return (f.Op == "" && !c.inBatch || f.Op == c.op.name) &&
 		(f.Region == "" || f.Region == c.region) &&
@@ -198,7 +199,7 @@ func (f Fault) prepared(c *call) *Fault {
 	return &f
 }
 
-// harmless reports whether the fault does something other than answer with an
+// harmless reports whether the fault does something other than respond with an
 // error.
 func (f *Fault) harmless() bool {
 	return f.Latency > 0 || f.Trickle > 0 || f.Drop || f.Truncate || f.Garbage || f.Empty || f.Lag > 0 || f.Stale || f.NoStages
@@ -230,7 +231,7 @@ func (f *Fault) err() error {
 	return e
 }
 
-// reading returns what the fault makes of reads.
+// reading returns the effect of the fault on reads.
 func (f *Fault) reading() reading {
 	return reading{lag: f.Lag, stale: f.Stale, noStages: f.NoStages}
 }
@@ -251,7 +252,7 @@ func (f *Fault) broken() answer {
 	return a
 }
 
-// outcome returns what the ledger says of an answered call.
+// outcome returns the Outcome in the ledger of a completed call.
 func outcome(err error, a answer, f *Fault) string {
 	if a.broken == dropped {
 		return OutcomeDropped

@@ -19,8 +19,8 @@ var operations = []string{
 	"StopReplicationToReplica", "TagResource", "UntagResource", "UpdateSecret", "UpdateSecretVersionStage", "ValidateResourcePolicy",
 }
 
-// bodies are seeds: one for each operation that gets past its checks, and what
-// clients get wrong.
+// bodies are the seeds: one valid body for each operation, and typical mistakes
+// of clients.
 var bodies = []string{
 	`{}`, ``, `null`, `[]`, `"a"`, `7`, `{"SecretId":`, "\x00\xff", `{"SecretId":null}`, `{"SecretId":{}}`, `{"SecretId":"a","SecretId":["b"]}`,
 	`{"SecretId":"a"}`, `{"SecretId":"arn:aws:secretsmanager:us-east-1:123456789012:secret:a"}`, `{"SecretId":"arn:"}`, `{"SecretId":"arn:::::::"}`,
@@ -42,10 +42,9 @@ var bodies = []string{
 	`{"SecretId":"a","Tags":[null,{"Key":"k"}]}`, `{"SecretId":"a","TagKeys":["k",null]}`, `{"SecretId":"a\ud800","VersionId":"\u0000"}`,
 }
 
-// FuzzHandler sends any body for any target, several times in turn, to a
-// server with a secret that is replicated and rotated. Whatever comes, the
-// handler must not panic, and must answer with something that is not an error
-// of its own.
+// FuzzHandler sends any body for any target, several times in a row, to a
+// server with a replicated and rotated secret. The handler must never panic,
+// and never respond with an internal error.
 func FuzzHandler(f *testing.F) {
 	for _, b := range bodies {
 		for i := range operations {
@@ -64,7 +63,7 @@ func FuzzHandler(f *testing.F) {
 		for _, body := range [][]byte{first, second, first} {
 			send(t, srv, target, auth, body)
 		}
-		// Whatever the requests did, these work on it.
+		// These must work after any requests.
 		for _, op := range []string{"ListSecrets", "DescribeSecret", "ListSecretVersionIds", "GetSecretValue"} {
 			send(t, srv, "secretsmanager."+op, "", []byte(`{"SecretId":"a"}`))
 		}

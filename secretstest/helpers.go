@@ -10,8 +10,8 @@ import (
 // they fail they end the test at the caller's line, or panic when the server
 // was made without a test.
 
-// Put makes value the current version of a secret, which it creates if there is
-// none, and returns the version's id.
+// Put makes value the current version of a secret and returns the version's id.
+// It creates the secret if it does not exist.
 func (s *Server) Put(name, value string) (versionID string) {
 	s.helper()()
 	return s.put(name, textValue(value), nil)
@@ -23,8 +23,8 @@ func (s *Server) PutBinary(name string, value []byte) (versionID string) {
 	return s.put(name, binaryValue(value), nil)
 }
 
-// PutPending adds a version with the label AWSPENDING, as the first step of a
-// rotation does, and returns its id.
+// PutPending adds an AWSPENDING version and returns its id. The first step of a
+// rotation does so.
 func (s *Server) PutPending(name, value string) (versionID string) {
 	s.helper()()
 	return s.put(name, textValue(value), []string{stagePending})
@@ -36,9 +36,8 @@ func (s *Server) PutStages(name, value string, stages ...string) (versionID stri
 	return s.put(name, textValue(value), stages)
 }
 
-// PutEmptyPending adds a version with the label AWSPENDING that has no value
-// yet, as RotateSecret does before the rotation function runs, and returns its
-// id.
+// PutEmptyPending adds an AWSPENDING version without a value and returns its
+// id. RotateSecret does so before the rotation function runs.
 func (s *Server) PutEmptyPending(name string) (versionID string) {
 	s.helper()()
 	s.mu.Lock()
@@ -118,8 +117,8 @@ func (s *Server) helperSecretLocked(id string) (*secret, error) {
 	return sec, nil
 }
 
-// MoveStage moves a label to a version, or takes it off whatever version has it
-// if versionID is empty. Moving AWSCURRENT moves AWSPREVIOUS as AWS does.
+// MoveStage moves a label to a version. If versionID is empty, it removes the
+// label. Moving AWSCURRENT moves AWSPREVIOUS as AWS does.
 func (s *Server) MoveStage(name, stage, versionID string) {
 	s.helper()()
 	s.check(s.tryMoveStage(name, stage, versionID), "move %s of %q", stage, name)
@@ -145,7 +144,7 @@ func (s *Server) tryMoveStage(name, stage, versionID string) error {
 	return nil
 }
 
-// Delete removes a secret at once and for good.
+// Delete removes a secret at once, without a recovery window.
 func (s *Server) Delete(name string) {
 	s.helper()()
 	s.mu.Lock()
@@ -157,7 +156,7 @@ func (s *Server) Delete(name string) {
 	s.check(err, "delete %q", name)
 }
 
-// ScheduleDeletion starts a recovery window of a secret, 30 days long.
+// ScheduleDeletion schedules a secret for deletion after 30 days.
 func (s *Server) ScheduleDeletion(name string) {
 	s.helper()()
 	s.mu.Lock()
@@ -169,7 +168,7 @@ func (s *Server) ScheduleDeletion(name string) {
 	s.check(err, "schedule deletion of %q", name)
 }
 
-// Restore ends the recovery window of a secret.
+// Restore cancels the deletion that ScheduleDeletion scheduled.
 func (s *Server) Restore(name string) {
 	s.helper()()
 	s.mu.Lock()
@@ -195,8 +194,8 @@ func (s *Server) ARN(name string) string {
 	return sec.arn
 }
 
-// Stages returns the labels of each version of a secret that has any, by
-// version id.
+// Stages returns the labels of a secret by version id. Versions without a label
+// are not in it.
 func (s *Server) Stages(name string) map[string][]string {
 	s.helper()()
 	s.mu.Lock()
@@ -212,7 +211,7 @@ func (s *Server) Stages(name string) map[string][]string {
 	return m
 }
 
-// VersionID returns the id of the version that has a label, or "" if none has.
+// VersionID returns the id of the version with a label, or "" if there is none.
 func (s *Server) VersionID(name, stage string) string {
 	s.helper()()
 	for id, stages := range s.Stages(name) {

@@ -45,8 +45,8 @@ var failures = map[string]func(*testing.T, *secretstest.Server){
 	},
 }
 
-// TestHelpersFailAtCaller runs itself and looks where the failures are said to
-// be.
+// TestHelpersFailAtCaller runs itself and checks the reported positions of the
+// failures.
 func TestHelpersFailAtCaller(t *testing.T) {
 	if name := os.Getenv("SECRETSTEST_FAIL"); name != "" {
 		failures[name](t, secretstest.New(t, secretstest.Secrets{"s": "x"}))

@@ -10,9 +10,9 @@ import (
 // behind further changes sees the oldest of them.
 const maxHistory = 4096
 
-// A past is a state that a secret was in until a moment. It costs what the
-// labels cost, however many versions there are: a version without labels never
-// changes, and so is taken from the present.
+// A past is the state of a secret until a moment. It stores only versions with
+// labels: a version without labels never changes, so it is read from the
+// present state.
 type past struct {
 	until    time.Time
 	metadata *content

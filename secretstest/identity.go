@@ -11,57 +11,56 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/policy"
 )
 
-// An Identity is a caller, known by its access key. A key of twelve digits needs
-// no Identity: it is that of the root user of the account with that number.
+// An Identity is a caller, identified by its access key. An access key of
+// twelve digits needs no Identity: it is the root user of the account with that
+// number.
 type Identity struct {
-	// AccessKey is the access key id. One is made up if it is empty.
+	// AccessKey is the access key id. If it is empty, the server makes one.
 	AccessKey string
 
-	// SecretKey is the secret access key. It is "secret" if it is empty, and
-	// matters only to Options.VerifySignatures.
+	// SecretKey is the secret access key. The default is "secret". It matters only
+	// with Options.VerifySignatures.
 	SecretKey string
 
-	// ARN is the caller's, such as arn:aws:iam::123456789012:user/app, or that
-	// of a session of a role, arn:aws:sts::123456789012:assumed-role/app/i-1.
-	// Its account is where the caller's secrets are. The default is the root
-	// user of the server's account.
+	// ARN is the caller's ARN, such as arn:aws:iam::123456789012:user/app or, for
+	// a session of a role, arn:aws:sts::123456789012:assumed-role/app/i-1. The
+	// account in it owns the caller's secrets. The default is the root user of the
+	// server's account.
 	ARN string
 
-	// Role is the ARN of the role of a session. It need be given only where
-	// the role has a path, which the session's ARN lacks.
+	// Role is the ARN of the role of a session. It is needed only if the role has
+	// a path, since the session's ARN lacks that.
 	Role string
 
-	// Tags are those of the user, the role or the session: the condition keys
+	// Tags are the tags of the user, the role or the session: the condition keys
 	// aws:PrincipalTag/KEY.
 	Tags map[string]string
 
-	// Policies are the caller's own policies, JSON documents as IAM takes
-	// them.
+	// Policies are the caller's own policies: JSON documents in IAM's format.
 	Policies []string
 
-	// Allow lists the actions that the caller's own policies allow, such as
-	// "secretsmanager:GetSecretValue" or "secretsmanager:Get*", on all
-	// secrets. Nil allows everything, unless there are Policies; an empty list
-	// nothing.
+	// Allow lists actions that the caller's own policies allow on all secrets,
+	// such as "secretsmanager:GetSecretValue" or "secretsmanager:Get*". Nil allows
+	// everything, unless there are Policies. An empty list allows nothing.
 	Allow []string
 
-	// Deny lists actions that the caller's own policies deny explicitly.
+	// Deny lists actions that the caller's own policies explicitly deny.
 	Deny []string
 
 	// SourceIP is the address that the caller's requests come from, for the
-	// condition key aws:SourceIp. The default is that of the connection, and
+	// condition key aws:SourceIp. The default is the address of the connection, or
 	// Options.SourceIP for Client and HTTPClient.
 	SourceIP string
 
 	// Keys are further condition keys of the caller's requests, such as
-	// "aws:SourceVpce" or "aws:PrincipalOrgID", and replace those that the
-	// server makes. An empty list takes a key away. A request with an
-	// aws:SourceVpce has no aws:SourceIp.
+	// "aws:SourceVpce" or "aws:PrincipalOrgID". They replace the keys that the
+	// server sets. An empty list removes a key. A request with an aws:SourceVpce
+	// has no aws:SourceIp.
 	Keys map[string][]string
 }
 
-// Check reports what makes the identity one that AddIdentity refuses: a policy
-// that IAM would refuse.
+// Check returns an error if AddIdentity would refuse the identity. It refuses
+// an identity that has a policy that IAM would refuse.
 func (id Identity) Check() error {
 	_, err := newIdentity(id, DefaultRegion, DefaultAccount)
 	return err
@@ -78,9 +77,9 @@ type identity struct {
 	replaced map[string]bool     // those of Identity.Keys, in lower case
 }
 
-// AddIdentity makes the server know a caller by its access key, which it
-// returns. A caller that had the key before is replaced. A policy that IAM
-// would refuse fails the test, or panics when the server was made without one.
+// AddIdentity adds a caller to the server and returns its access key. It
+// replaces a caller with the same access key. If IAM would refuse a policy of
+// the caller, AddIdentity fails the test, or panics if the server has no test.
 func (s *Server) AddIdentity(id Identity) (accessKey string) {
 	s.helper()()
 	if id.AccessKey == "" {
@@ -97,14 +96,14 @@ func (s *Server) AddIdentity(id Identity) (accessKey string) {
 	return id.AccessKey
 }
 
-// The credentials of Client. The secret access key is that of all who have no
-// other.
+// The credentials of Client. All callers without a secret access key of their
+// own have this one.
 const (
 	defaultAccessKey = "AKIAIOSFODNN7EXAMPLE"
 	defaultSecretKey = "secret"
 )
 
-// newIdentity works out what requests of a caller are known by.
+// newIdentity derives the properties of a caller's requests.
 func newIdentity(id Identity, region, account string) (*identity, error) {
 	k := &identity{Identity: id, arn: id.ARN, account: account}
 	if k.arn == "" {
@@ -145,8 +144,8 @@ func newIdentity(id Identity, region, account string) (*identity, error) {
 	return k, nil
 }
 
-// describe adds what is known of a kind of caller. A session is known by its
-// role, and by when it began.
+// describe adds the condition keys that depend on the kind of caller. A session
+// has a role and a start time.
 func (k *identity) describe(kind, name string, parts []string) {
 	switch kind {
 	case "root":
@@ -179,11 +178,11 @@ func uniqueID(prefix, arn string) string {
 	return prefix + strings.ToUpper(hex.EncodeToString(sum[:]))[:17]
 }
 
-// identity returns the caller with an access key, and whether the key is one
-// that somebody has. Twelve digits, which AWS gives to nobody as a key, are the
-// root user of the account with that number. Any other key that nobody has
-// belongs to the root user of the server's account. Root users may do
-// everything; they are of the partition that they ask.
+// identity returns the caller with an access key, and whether the key is known.
+// Twelve digits, which AWS never uses as an access key, are the root user of
+// the account with that number. Any other unknown key belongs to the root user
+// of the server's account. Root users may do everything; they are in the
+// partition of the request.
 func (s *Server) identity(key, region string) (k *identity, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +213,7 @@ func rootARN(region, account string) string {
 	return "arn:" + partition(region) + ":iam::" + account + ":root"
 }
 
-// may returns what the caller's own policies say of a request.
+// may returns the decision of the caller's own policies on a request.
 func (k *identity) may(r policy.Request) policy.Decision {
 	for _, pattern := range k.Deny {
 		if actionMatches(pattern, r.Action) {
@@ -241,8 +240,8 @@ func (k *identity) may(r policy.Request) policy.Decision {
 	return d
 }
 
-// actionMatches reports whether an action is one that a pattern with * stands
-// for. The service's prefix may be left out of the pattern.
+// actionMatches reports whether an action matches a pattern with *. The pattern
+// may omit the service's prefix.
 func actionMatches(pattern, action string) bool {
 	if pattern != "*" && !strings.Contains(pattern, ":") {
 		pattern = "secretsmanager:" + pattern

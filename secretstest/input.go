@@ -9,7 +9,7 @@ import (
 // An input is the body of a request whose types have been checked.
 type input map[string]any
 
-// has reports whether a member is there and not null.
+// has reports whether a member exists and is not null.
 func (in input) has(name string) bool { return in[name] != nil }
 
 // str returns a string member, or "".

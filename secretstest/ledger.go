@@ -6,33 +6,33 @@ import (
 	"time"
 )
 
-// Outcomes of calls that have no error code. The outcome of any other call is
-// the code of its error, "ThrottlingException" for instance.
+// Outcomes of calls without an error code. The outcome of any other call is its
+// error code, for instance "ThrottlingException".
 const (
 	OutcomeOK        = "OK"
-	OutcomeDropped   = "Dropped"   // the connection was dropped by a fault
-	OutcomeTruncated = "Truncated" // a fault cut the answer short
+	OutcomeDropped   = "Dropped"   // a fault dropped the connection
+	OutcomeTruncated = "Truncated" // a fault cut the response short
 	OutcomeGarbage   = "Garbage"   // a fault sent garbage
 	OutcomeCanceled  = "Canceled"  // the caller went away during a fault's latency
 )
 
-// A Call is one call that reached the server. In Calls and Count it serves as a
-// pattern: a call matches it when it agrees in every field of the pattern that
-// is not zero.
+// A Call is one call that reached the server. As an argument of Calls and Count
+// it is a pattern: a call matches if it equals the pattern in every field that
+// the pattern sets.
 type Call struct {
 	Time      time.Time // when it arrived
 	Op        string    // "GetSecretValue"
-	Secret    string    // the name of the secret, however it was asked for
-	SecretID  string    // SecretId or Name as it was asked for
-	SecretIDs []string  // SecretIdList of BatchGetSecretValue, as asked for
-	VersionID string    // as asked for
-	Stage     string    // VersionStage as asked for
+	Secret    string    // the name of the secret, also if the request has its ARN
+	SecretID  string    // SecretId or Name as in the request
+	SecretIDs []string  // SecretIdList of a BatchGetSecretValue
+	VersionID string    // as in the request
+	Stage     string    // VersionStage as in the request
 	Identity  string    // the ARN of the caller
 	Region    string
-	Outcome   string // OutcomeOK, an error's code, ...; empty while it is under way
+	Outcome   string // OutcomeOK, an error's code, ...; empty during the call
 }
 
-// String returns a call in one line.
+// String describes the call in one line.
 func (c Call) String() string {
 	s := c.Op
 	if c.Secret != "" {
@@ -64,10 +64,10 @@ func (c *Call) matches(p *Call) bool {
 		(p.Outcome == "" || p.Outcome == c.Outcome)
 }
 
-// Calls returns the calls that arrived and match one of the patterns, oldest
-// first. Without a pattern it returns all. Calls by the helpers are not among
-// them, those by rotation functions are. A call is entered when it arrives, so
-// one that a fault delays is there with an empty Outcome.
+// Calls returns the calls that match one of the patterns, oldest first. Without
+// a pattern it returns all. It includes calls by rotation functions, but not
+// those by the helpers. A call is recorded when it arrives, so a call that a
+// fault delays has an empty Outcome.
 func (s *Server) Calls(patterns ...Call) []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,8 +80,7 @@ func (s *Server) Calls(patterns ...Call) []Call {
 	return out
 }
 
-// Count returns the number of calls that match one of the patterns, as Calls
-// does.
+// Count returns how many calls Calls would return.
 func (s *Server) Count(patterns ...Call) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

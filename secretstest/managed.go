@@ -7,12 +7,12 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/schedule"
 )
 
-// RDSSecret makes a secret like that of a database whose master password Amazon
-// RDS manages, and returns its name, rds!db- and a UUID. The value is a JSON
-// object of username and password, nothing else. RDS owns the secret: callers
-// can neither change nor delete it. It is rotated every seven days, by
-// RotateSecret and by Rotate, without a function and at once; AWS takes up to a
-// minute, which a StepFault with a Delay does too.
+// RDSSecret makes a secret like those that Amazon RDS manages and returns its
+// name. The name is rds!db- and a UUID. The value is a JSON object with
+// username and password, and no other members. RDS owns the secret: callers can
+// neither change nor delete it. It is rotated without a function, every seven
+// days and by RotateSecret and Rotate. A rotation here completes at once; on
+// AWS it takes up to a minute. To simulate that, use a StepFault with a Delay.
 func (s *Server) RDSSecret(username string) (name string) {
 	s.helper()()
 	pw, err := password.New(password.Input{ExcludeCharacters: `/@"'\\`})
@@ -28,9 +28,10 @@ func (s *Server) RDSSecret(username string) (name string) {
 	return name
 }
 
-// SetOwner gives a secret to another service, "rds" for instance, with the tags
-// that the service puts on it: callers may no longer change or delete it, only
-// read and rotate it, which needs no function. It is rotated every seven days.
+// SetOwner makes another service, for instance "rds", the owner of a secret.
+// tags are the tags that the service sets on it. Callers may then read and
+// rotate the secret, but not change or delete it. Its rotation needs no
+// function and happens every seven days.
 func (s *Server) SetOwner(name, service string, tags map[string]string) {
 	s.helper()()
 	s.check(s.trySetOwner(name, service, tags), "set owner of %q", name)

@@ -40,7 +40,7 @@ type operation struct {
 	name string
 	run  func(*call) (any, error)
 
-	// before, if it is not nil, checks what comes before the look-up.
+	// before, if not nil, makes the checks that precede the look-up.
 	before func(input) error
 
 	onSecret  bool // SecretId is required: it is looked up and access is checked

@@ -103,10 +103,10 @@ type walk struct {
 	descending bool
 	from       token // of the page before; zero for the first
 	begun      bool
-	at         int // where next looks
+	at         int // position of next
 }
 
-// walkAfter returns a walk in the order of creation that goes on after a secret.
+// walkAfter returns a walk in the order of creation that starts after a secret.
 func walkAfter(created []*secret, s *secret, descending bool) walk {
 	return walk{list: created, descending: descending, from: token{Seq: s.seq}}
 }
@@ -148,7 +148,8 @@ func (w *walk) begin() {
 	w.at = i
 }
 
-// queryText sums up what a list is of, so that a token is used for it only.
+// queryText returns the parameters of a list as text, so that a token is valid
+// only for the same list.
 func queryText(fs []filter.Filter, by string, descending, dying bool) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %t %t", fs, by, descending, dying))
 	return hex.EncodeToString(sum[:8])

@@ -108,8 +108,8 @@ func batchGetSecretValue(c *call) (any, error) {
 	return out, nil
 }
 
-// get adds the current value of one secret to the answer, or why there is none.
-// Faults of GetSecretValue strike here too.
+// get adds the current value of one secret to the output, or its error. Faults
+// of GetSecretValue strike here too.
 func (a *batchAnswer) get(c *call, id string) {
 	one := *c
 	one.op = operations["GetSecretValue"]
@@ -123,7 +123,7 @@ func (a *batchAnswer) get(c *call, id string) {
 	}
 	e := err.(*apiError)
 	if e == errDeleted {
-		e = errInBatch // a batch has words of its own
+		e = errInBatch // a batch has its own error text
 	}
 	a.Errors = append(a.Errors, batchError{id, e.code, e.message})
 }

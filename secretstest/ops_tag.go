@@ -49,10 +49,10 @@ var (
 	errControl  = invalidParameter("The keys and values of tags can't have control characters.")
 )
 
-// reserved reports whether a tag's key is one that only AWS itself may use.
+// reserved reports whether only AWS itself may use the key of a tag.
 func reserved(key string) bool { return len(key) >= 4 && strings.EqualFold(key[:4], "aws:") }
 
-// checkTag refuses what a tag may not have.
+// checkTag returns an error for an invalid tag.
 func checkTag(key, value string) error {
 	switch {
 	case reserved(key):

@@ -49,9 +49,9 @@ func putSecretValue(c *call) (any, error) {
 	return out, nil
 }
 
-// newVersion makes a version, or fills in the one that a rotation announced
-// under this id, and gives it labels: AWSCURRENT if none is asked for, and if
-// no version has it yet.
+// newVersion makes a version, or fills the empty one that a rotation added
+// under this id, and gives it labels. It gets AWSCURRENT if no label is
+// requested, or if no version has AWSCURRENT yet.
 func (c *call) newVersion(id string, val value, stages []string) *version {
 	s := c.secret
 	v := s.version(id)
@@ -75,8 +75,8 @@ func (c *call) newVersion(id string, val value, stages []string) *version {
 	return v
 }
 
-// checkVersions refuses a version more than Options.VersionQuota, unless an
-// older one would make room for it.
+// checkVersions refuses a version above Options.VersionQuota, unless it may
+// replace an old one.
 func (c *call) checkVersions(id string) error {
 	s, quota := c.secret, c.srv.opts.VersionQuota
 	if quota <= 0 || len(s.versions) < quota || s.version(id) != nil {
@@ -90,8 +90,8 @@ func (c *call) checkVersions(id string) error {
 	return limitExceeded("You have reached the limit of %d versions of a secret.", quota)
 }
 
-// checkStages refuses more labels than a secret may have, once a version is
-// given stages. AWSCURRENT is always one of those that are there.
+// checkStages returns an error if stages would give the secret too many labels.
+// AWSCURRENT always counts.
 func (c *content) checkStages(stages []string) error {
 	if c.stageCount(append(stages[:len(stages):len(stages)], stageCurrent)) > maxStages {
 		return limitExceeded("You can't attach more than %d staging labels to the versions of a secret.", maxStages)

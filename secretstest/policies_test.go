@@ -10,8 +10,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// The callers of the cases. One that ends in + may do everything by its own
-// policies, the others nothing.
+// The callers of the cases. Callers whose name ends in + may do everything by
+// their own policies, the others nothing.
 var callers = map[string]secretstest.Identity{
 	"root":     {},
 	"alice":    {ARN: "arn:aws:iam::123456789012:user/alice", Tags: map[string]string{"team": "blue"}},
@@ -82,8 +82,8 @@ func own(effect string, members ...string) []string {
 	return []string{st(effect, append([]string{`"Principal":`}, members...)...)}
 }
 
-// A policyCase is a call and what policies make of it. A refusal names the kind
-// of policy and, with deny-, an explicit one.
+// A policyCase is a call and the decision of the policies. A refusal names the
+// kind of policy; the prefix deny- means an explicit denial.
 type policyCase struct {
 	name   string
 	caller string
@@ -357,8 +357,8 @@ var decisionFacts = func() (all []fact) {
 	return all
 }()
 
-// outcome makes the call of a case and returns what refused it. Nothing but
-// policies may refuse it with AccessDeniedException.
+// outcome makes the call of a case and returns the kind of policy that refused
+// it. Only policies may refuse it with AccessDeniedException.
 func (test policyCase) outcome(srv *secretstest.Server) string {
 	srv.Put("s", "v")
 	srv.SetRotation("s", nil, nil)
@@ -387,7 +387,8 @@ func (test policyCase) outcome(srv *secretstest.Server) string {
 	return refusal(e.message)
 }
 
-// refusal returns what kind of policy a message says refused a call.
+// refusal returns the kind of policy that refused a call, from the error
+// message.
 func refusal(message string) string {
 	switch {
 	case strings.Contains(message, "explicit deny in an identity-based"):

@@ -1,6 +1,6 @@
 package secretstest
 
-// A rateKey is what has a rate of its own.
+// A rateKey identifies what a rate applies to.
 type rateKey struct{ account, region, op string }
 
 // quotas are the documented rates of operations, in calls a second for an

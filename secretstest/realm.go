@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A realm is one region of one account: what a ListSecrets can see. The
-// server's lock guards it.
+// A realm is one region of one account, the scope of ListSecrets. The server's
+// lock guards it.
 type realm struct {
 	account string
 	region  string
@@ -96,8 +96,7 @@ func (r *realm) findARN(arn string) *secret {
 // dayOf cuts a time to the day.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
-// realm returns the realm of a region and an account and makes it if there is
-// none yet.
+// realm returns the realm of a region and an account. It makes it if necessary.
 func (s *Server) realmLocked(account, region string) *realm {
 	key := [2]string{account, region}
 	r := s.realms[key]
@@ -128,7 +127,7 @@ func (s *Server) findLocked(account, region, id string, now time.Time) *secret {
 }
 
 // A sortedList is a realm's secrets in an order other than that of creation. It
-// is good until the realm's count of edits has moved on.
+// is valid until the realm's count of edits changes.
 type sortedList struct {
 	edits   uint64
 	secrets []*secret

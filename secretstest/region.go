@@ -13,8 +13,8 @@ type Region struct {
 // Region returns a region by its name, such as "us-west-2".
 func (s *Server) Region(name string) *Region { return &Region{s, name} }
 
-// Down makes every call to the region fail with HTTP 503 until Up. What is
-// stored there stays; replicas in other regions go on serving.
+// Down makes every call to the region fail with HTTP 503 until Up. The region
+// keeps its secrets, and replicas in other regions continue to serve.
 func (r *Region) Down() { r.set(true) }
 
 // Up ends Down.
@@ -32,15 +32,16 @@ type replicating struct {
 	failure string
 }
 
-// ReplicationTakes makes replication to the region take so long: meanwhile its
-// status is InProgress, and the replica is not there. By default it takes no
+// ReplicationTakes sets how long replication to the region takes. Until then
+// its status is InProgress and the replica does not exist. The default is no
 // time.
 func (r *Region) ReplicationTakes(d time.Duration) {
 	r.replicates(func(b *replicating) { b.delay = d })
 }
 
-// ReplicationFails makes replication to the region fail with a StatusMessage,
-// once the time that it takes has passed. An empty message ends that.
+// ReplicationFails makes replication to the region fail with a StatusMessage.
+// It fails after the time set by ReplicationTakes. An empty message ends the
+// failure.
 func (r *Region) ReplicationFails(message string) {
 	r.replicates(func(b *replicating) { b.failure = message })
 }

@@ -80,7 +80,7 @@ func TestReplicaRefusesWrites(t *testing.T) {
 			_, err := west.RotateSecret(ctx, &secretsmanager.RotateSecretInput{SecretId: s})
 			return err
 		},
-		// What is wrong with these besides comes second.
+		// The other faults of these requests are checked later.
 		"ReplicateSecretToRegions": func(ctx context.Context) error {
 			_, err := west.ReplicateSecretToRegions(ctx, &secretsmanager.ReplicateSecretToRegionsInput{SecretId: s, AddReplicaRegions: []types.ReplicaRegionType{{}}})
 			return err

@@ -15,7 +15,7 @@ type replication struct {
 	ready    time.Time // when the replica is in sync
 }
 
-// A replicationStatus is what DescribeSecret says of a replication.
+// A replicationStatus is the status of a replication in DescribeSecret.
 type replicationStatus struct {
 	Region           string
 	KmsKeyID         string `json:"KmsKeyId,omitempty"`

@@ -14,8 +14,8 @@ import (
 // function.
 const stepTimeout = 15 * time.Minute
 
-// A Rotation is the rotation of one secret, one step at a time, so that a test
-// can look at the secret between any two steps:
+// A Rotation delivers the rotation steps of one secret, one at a time. A test
+// can examine the secret between any two steps:
 //
 //	r := srv.Rotation("prod/db")
 //	r.Step(rotate.CreateSecret, rotate.SetSecret)
@@ -38,12 +38,13 @@ type Rotation struct {
 	token    string             // the event's RotationToken
 	version  string             // the version under way
 	attempts int                // of the scheduled rotation that has not succeeded yet
-	value    *value             // what the built-in function puts next
+	value    *value             // the next value of the built-in function
 }
 
-// Rotation returns the rotation of a secret and takes it in hand: from now on
-// RotateSecret and the schedule only announce the new version, AWSPENDING and
-// without a value, and the steps are delivered by Step. Release ends that.
+// Rotation returns the rotation of a secret, for manual delivery of its steps.
+// From then on RotateSecret and the schedule only add the new version,
+// AWSPENDING and without a value, and Step delivers the steps. Release ends
+// that.
 func (s *Server) Rotation(id string) *Rotation {
 	s.helper()()
 	s.mu.Lock()
@@ -68,17 +69,17 @@ func (s *Server) rotationLocked(sec *secret) *Rotation {
 	return r
 }
 
-// Release lets RotateSecret and the schedule deliver the steps by themselves
-// again. It does not deliver those of a rotation that is outstanding.
+// Release lets RotateSecret and the schedule deliver the steps themselves
+// again. It does not deliver the steps of an outstanding rotation.
 func (r *Rotation) Release() {
 	r.srv.mu.Lock()
 	defer r.srv.mu.Unlock()
 	r.manual = false
 }
 
-// SetValue says what createSecret gives the next version, in a rotation without
-// a function of its own. By default it is the current value with another
-// "password" member if it is a JSON object, or else a new password.
+// SetValue sets the value of the next version, in a rotation without a
+// function. By default the new value is the current value with another
+// "password" member if that is a JSON object, or else a new password.
 func (r *Rotation) SetValue(text string) {
 	r.srv.mu.Lock()
 	defer r.srv.mu.Unlock()
@@ -86,8 +87,8 @@ func (r *Rotation) SetValue(text string) {
 	r.value = &v
 }
 
-// VersionID returns the id of the version that is being made, or "" when no
-// rotation is outstanding.
+// VersionID returns the id of the new version, or "" if no rotation is
+// outstanding.
 func (r *Rotation) VersionID() string {
 	r.srv.mu.Lock()
 	defer r.srv.mu.Unlock()
@@ -98,7 +99,7 @@ func (r *Rotation) VersionID() string {
 }
 
 // Start begins a rotation as RotateSecret does and returns the id of the new
-// version. If one is outstanding it returns the id of that.
+// version. If a rotation is outstanding, it returns the id of that version.
 func (r *Rotation) Start() string {
 	r.srv.mu.Lock()
 	defer r.srv.mu.Unlock()
@@ -125,14 +126,14 @@ func (r *Rotation) announceLocked(id string) string {
 }
 
 // Step delivers steps in the given order and returns the first error of the
-// rotation function. It begins a rotation if none is outstanding. It returns
-// when the function has; a function that hangs is ended by CancelRotateSecret,
-// the deletion of the secret, or Close. Without steps it does nothing but begin
+// rotation function. It begins a rotation if none is outstanding. It blocks
+// until the function returns; CancelRotateSecret, the deletion of the secret,
+// and Close cancel the context of the function. Without steps it only begins
 // the rotation.
 //
-// Once finishSecret has succeeded the rotation is over: AWSPENDING is taken off
-// the version that is now current, and a further Step begins another rotation.
-// Redeliver repeats a step of the old one.
+// Once finishSecret has succeeded, the rotation is over: AWSPENDING is removed
+// from the version that is now current, and a further Step begins another
+// rotation. Redeliver repeats a step of the old one.
 func (r *Rotation) Step(steps ...rotate.Step) error {
 	if err := checkSteps(steps); err != nil {
 		return err
@@ -144,8 +145,9 @@ func (r *Rotation) Step(steps ...rotate.Step) error {
 	return r.run(ctx, id, steps)
 }
 
-// Redeliver delivers steps of the rotation that is outstanding, or else of the
-// last one, once more. It is an error if there was none.
+// Redeliver delivers steps of the outstanding rotation once more. If none is
+// outstanding, it delivers steps of the last rotation. It returns an error if
+// there was no rotation.
 func (r *Rotation) Redeliver(steps ...rotate.Step) error {
 	if err := checkSteps(steps); err != nil {
 		return err
@@ -172,13 +174,12 @@ func checkSteps(steps []rotate.Step) error {
 	return nil
 }
 
-// Run delivers all four steps. On a rotation that is outstanding that is what
-// AWS does when it tries again.
+// Run delivers all four steps. For an outstanding rotation this is what AWS
+// does in a retry.
 func (r *Rotation) Run() error { return r.Step(rotate.Steps()...) }
 
-// Wait waits until the steps that RotateSecret or the schedule set off have
-// been delivered, and returns the error that ended the last rotation, if one
-// did.
+// Wait blocks until the steps that RotateSecret or the schedule started are
+// delivered. It returns the error that ended the last rotation, or nil.
 func (r *Rotation) Wait() error {
 	r.srv.mu.Lock()
 	done := r.done
@@ -226,7 +227,7 @@ func (r *Rotation) busyLocked() bool {
 	}
 }
 
-// run delivers steps and notes what came of it.
+// run delivers steps and records the result.
 func (r *Rotation) run(ctx context.Context, id string, steps []rotate.Step) error {
 	var err error
 	for _, step := range steps {
@@ -263,7 +264,7 @@ func (r *Rotation) completeLocked(id string) {
 	r.srv.planRotationLocked(sec)
 }
 
-// stopLocked ends the functions under way.
+// stopLocked cancels the running functions.
 func (r *Rotation) stopLocked() {
 	if r.cancel != nil {
 		r.cancel()
@@ -349,8 +350,8 @@ func (r *Rotation) retryLocked() {
 	r.timer = time.AfterFunc(retryInterval, func() { r.scheduled(false) })
 }
 
-// valueChangedLocked is told of each new version. A value that was put by hand
-// counts as a rotation for a schedule in days.
+// valueChangedLocked is called for each new version. A value that was put by
+// hand counts as a rotation for a schedule in days.
 func (s *Server) valueChangedLocked(sec *secret) {
 	st := sec.rotation()
 	if st.enabled && st.rules.AfterDays > 0 && sec.outstanding() == nil {

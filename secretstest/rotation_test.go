@@ -183,8 +183,8 @@ func TestRotationStepByStep(t *testing.T) {
 	}
 }
 
-// A rotation that has ended well leaves AWSPENDING nowhere, whoever delivered
-// its steps; one that has not leaves it on the new version.
+// After a successful rotation no version has AWSPENDING, regardless of who
+// delivered its steps. After a failed rotation it is on the new version.
 func TestRotationTakesPendingOff(t *testing.T) {
 	srv := secretstest.New(t, secretstest.Secrets{"s": "one"})
 	c := srv.Client()

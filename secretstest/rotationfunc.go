@@ -10,8 +10,9 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/schedule"
 )
 
-// HandleRotation registers a rotation function under the ARN that RotateSecret
-// names it by. It replaces the one that had the ARN before; nil takes it away.
+// HandleRotation registers a rotation function under an ARN for RotateSecret.
+// It replaces the function that had the ARN before. A nil function removes
+// that.
 func (s *Server) HandleRotation(arn string, fn RotationFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -22,9 +23,9 @@ func (s *Server) HandleRotation(arn string, fn RotationFunc) {
 	s.functions[arn] = fn
 }
 
-// SetRotation turns the rotation of a secret on without rotating it, and
-// returns the ARN under which the function is registered. A nil function gives
-// each version a new value by itself; nil rules set no schedule.
+// SetRotation turns on the rotation of a secret without rotating it. It returns
+// the ARN under which it registered the function. With a nil function the
+// server makes each new value itself; nil rules set no schedule.
 func (s *Server) SetRotation(name string, fn RotationFunc, rules *types.RotationRulesType) (functionARN string) {
 	s.helper()()
 	arn, err := s.trySetRotation(name, fn, rules)
@@ -63,8 +64,8 @@ func (s *Server) trySetRotation(name string, fn RotationFunc, rules *types.Rotat
 	return st.function, nil
 }
 
-// Rotate rotates a secret: it delivers the four steps, waits for them, and
-// returns the id of the new version. A secret without a rotation function gets
+// Rotate rotates a secret and returns the id of the new version. It delivers
+// the four steps and waits for them. A secret without a rotation function gets
 // a new value as Rotation.SetValue describes.
 func (s *Server) Rotate(name string) (versionID string) {
 	s.helper()()
@@ -83,8 +84,7 @@ func (s *Server) Rotate(name string) (versionID string) {
 	return versionID
 }
 
-// A RotationFunc is a rotation function, as a Lambda function would be. It is
-// called once for each step, and more often if a fault says so. Its context
-// ends when the rotation is cancelled, the secret deleted, or the server
-// closed.
+// A RotationFunc is a rotation function, in place of a Lambda function. It is
+// called once for each step, or more often if a fault requires it. Its context
+// ends when the rotation is canceled, the secret deleted, or the server closed.
 type RotationFunc func(ctx context.Context, e rotate.Event) error

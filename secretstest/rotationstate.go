@@ -6,7 +6,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/schedule"
 )
 
-// A rotationState is what a secret knows of its rotation.
+// A rotationState is the state of a secret's rotation.
 type rotationState struct {
 	configured bool // RotateSecret has succeeded once
 	enabled    bool
@@ -19,7 +19,7 @@ type rotationState struct {
 	roleARN    string
 }
 
-// rotation returns what the secret knows of its rotation, to read.
+// rotation returns the state of the secret's rotation, for reading.
 func (c *content) rotation() rotationState {
 	if c.rotated == nil {
 		return rotationState{}
@@ -48,8 +48,8 @@ type metadataItem struct {
 	Value string
 }
 
-// describe adds the rotation to a description. DescribeSecret does not tell when
-// a secret was last rotated whose rotation is turned off; ListSecrets does.
+// describe adds the rotation to a description. If rotation is turned off,
+// DescribeSecret omits the time of the last rotation; ListSecrets does not.
 func (r *rotationState) describe(out *description, listed bool) {
 	if listed || r.enabled || !r.configured {
 		out.LastRotatedDate = epoch(r.last)

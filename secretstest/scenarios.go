@@ -13,28 +13,28 @@ import (
 	"github.com/seed-74dc7b3e/secrets/rotate"
 )
 
-// The scenarios are failures as they happen in production, each in one line.
-// Each begins at once and returns a function that ends it, which may be called
-// twice, and need not be called at all. Faults that were armed before strike
-// first. ClearFaults ends those that are made of faults, Reset all of them.
+// The scenarios are failures that happen in production. Each begins at once and
+// returns a function that ends it. That function may be called twice, or not at
+// all. Faults that were armed before strike first. ClearFaults ends the
+// scenarios made of faults; Reset ends all.
 
-// RegionOutage makes a region unreachable: every connection is reset.
+// RegionOutage makes a region unreachable: it resets every connection.
 //
 // Symptom: calls fail with "connection reset by peer" after the SDK's retries,
-// without an answer of the service (there is no smithy.APIError in the chain).
-// Other regions, and replicas there, go on. Region.Down is the outage in which
-// the endpoint still answers, with HTTP 503.
+// without a response from the service (there is no smithy.APIError in the
+// chain). Other regions, and replicas there, still work. Region.Down is another
+// kind of outage: the endpoint still answers, with HTTP 503.
 func (s *Server) RegionOutage(region string) (end func()) {
 	return s.arm(Fault{Region: region, Times: Always, Drop: true})
 }
 
-// STSDenied makes the credentials of Client and ClientFor fail, as if the role
-// that they assume had lost its trust policy.
+// STSDenied makes the credentials of Client and ClientFor fail. This happens
+// when the trust policy of a role no longer allows a program to assume it.
 //
-// Symptom: every call fails before it is sent, so that none arrives. The error
-// chain holds AccessDenied, of STS and not of Secrets Manager, and so says
-// nothing about any secret: "get identity: get credentials: operation error
-// STS: AssumeRole, ... api error AccessDenied".
+// Symptom: every call fails before it is sent, so none arrives. The
+// AccessDenied in the error chain is from STS and not from Secrets Manager, so
+// it says nothing about any secret: "get identity: get credentials: operation
+// error STS: AssumeRole, ... api error AccessDenied".
 func (s *Server) STSDenied() (end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,23 +42,24 @@ func (s *Server) STSDenied() (end func()) {
 	return s.undo(func() { s.stsDenied-- })
 }
 
-// LaggingReplica makes the reads in a region see the state of so long ago.
+// LaggingReplica makes reads in a region lag behind writes.
 //
 // Symptom: after a rotation, readers in that region get the old value, which
-// the database no longer takes, while DescribeSecret there still has the old
-// labels. A new secret is not affected: a replica is there from its making.
+// the database no longer accepts, and DescribeSecret there still has the old
+// labels. A new secret is not affected: its replica exists at once.
 func (s *Server) LaggingReplica(region string, lag time.Duration) (end func()) {
 	return s.arm(Fault{Region: region, Times: Always, Lag: lag})
 }
 
 // RotationStuckAfterSet begins the rotation of a secret and stops it after
-// setSecret, as a rotation function does that cannot reach the service any
-// more. It returns the pending version. end delivers the remaining steps.
+// setSecret. This happens when a rotation function can no longer reach the
+// service. It returns the id of the pending version. end delivers the remaining
+// steps.
 //
-// Symptom: the password has changed where it is used, and AWSCURRENT still has
-// the old one. Logins by the current value are refused until the rotation is
-// tried again; RotateSecret is refused with "A previous rotation isn't
-// complete. That rotation will be reattempted."
+// Symptom: the database has the new password, and AWSCURRENT still has the old
+// one. The database refuses logins with the current value until the rotation is
+// tried again. RotateSecret fails with "A previous rotation isn't complete.
+// That rotation will be reattempted."
 func (s *Server) RotationStuckAfterSet(name string) (versionID string, end func()) {
 	s.helper()()
 	r := s.Rotation(name)
@@ -75,44 +76,46 @@ func (s *Server) RotationStuckAfterSet(name string) (versionID string, end func(
 	}
 }
 
-// ThrottleStorm throttles nine calls of ten, drawn from the server's seed, as
-// when a fleet starts at once, or somebody else uses up the account's rate.
+// ThrottleStorm throttles nine of ten calls, chosen by the server's seed. This
+// happens when a fleet starts at once, or when another program uses up the
+// account's rate.
 //
-// Symptom: ThrottlingException "Rate exceeded" after the SDK's three attempts
-// for most calls, and slow success for some. Retries without backoff make it
-// last.
+// Symptom: most calls fail with ThrottlingException "Rate exceeded" after the
+// SDK's three attempts, and some succeed slowly. Retries without backoff
+// prolong it.
 func (s *Server) ThrottleStorm() (end func()) {
 	return s.arm(Fault{Code: "ThrottlingException", Probability: 0.9, Times: Always})
 }
 
-// KMSRevoked takes away the KMS key of a secret, or of every secret if the name
-// is empty.
+// KMSRevoked revokes access to the KMS key of a secret. An empty name means
+// every secret.
 //
-// Symptom: GetSecretValue and PutSecretValue are AccessDeniedException "Access
-// to KMS is not allowed", and in a batch one of its Errors, while DescribeSecret
-// and the lists, which decrypt nothing, go on as if all were well.
+// Symptom: GetSecretValue and PutSecretValue fail with AccessDeniedException
+// "Access to KMS is not allowed"; in a BatchGetSecretValue it is one of the
+// Errors. DescribeSecret and the lists decrypt nothing and still succeed.
 func (s *Server) KMSRevoked(name string) (end func()) {
 	put, update := DenyKMS(name), DenyKMS(name)
 	put.Op, update.Op = "PutSecretValue", "UpdateSecret"
 	return s.arm(DenyKMS(name), put, update)
 }
 
-// SlowTrickle sends every answer a byte at a time, with a pause before each.
+// SlowTrickle sends every response one byte at a time, with a pause before
+// each.
 //
-// Symptom: the header arrives at once and the body does not end: a client that
-// bounds only the connection and the header waits for minutes. A deadline of
-// the caller's context ends the call.
+// Symptom: the header arrives at once, but the body takes very long. A client
+// that has timeouts only for the connection and the header waits for minutes. A
+// deadline of the caller's context ends the call.
 func (s *Server) SlowTrickle(pause time.Duration) (end func()) {
 	return s.arm(Fault{Trickle: pause, Times: Always})
 }
 
-// ClockSkew lets the client's clock differ from the server's, which is ahead by
-// so much, or behind if it is negative. Beyond five minutes signatures are
-// refused; the answers' Date header has the server's time.
+// ClockSkew sets the server's clock ahead of the client's, or behind if
+// negative. Beyond five minutes the server refuses signatures. The Date header
+// of responses has the server's time.
 //
 // Symptom: InvalidSignatureException "Signature expired: ... is now earlier
 // than ..." (or "not yet current"). An SDK that corrects its clock by the Date
-// header recovers at the second attempt; without retries every call fails.
+// header succeeds at the second attempt. Without retries every call fails.
 func (s *Server) ClockSkew(ahead time.Duration) (end func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,12 +123,12 @@ func (s *Server) ClockSkew(ahead time.Duration) (end func()) {
 	return s.undo(func() { s.skew.Add(-int64(ahead)) })
 }
 
-// BrokenJSON answers every call with HTTP 200 and a body that is no JSON, as a
-// proxy's page of its own or a broken gateway does.
+// BrokenJSON answers every call with HTTP 200 and a body that is not JSON. A
+// broken gateway, or a proxy with its own error page, does so.
 //
-// Symptom: "deserialization failed, failed to decode response body": an error
-// that is none of the service's, is not retried, and must not lead to the
-// secret's value in a log. The operation has happened nevertheless.
+// Symptom: "deserialization failed, failed to decode response body". This is
+// not an error of the service and is not retried. It must not put the secret's
+// value in a log. The operation was executed all the same.
 func (s *Server) BrokenJSON() (end func()) {
 	return s.arm(Fault{Garbage: true, Times: Always})
 }
@@ -182,7 +185,7 @@ func (s *Server) credentials(key, secret string) aws.CredentialsProvider {
 	})
 }
 
-// errSTS is what a provider of credentials returns that may not assume its role.
+// errSTS is the error of a credentials provider that may not assume its role.
 var errSTS = &smithy.OperationError{
 	ServiceID: "STS", OperationName: "AssumeRole",
 	Err: &smithyhttp.ResponseError{

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/filter"
 )
 
-// A secret is what one region shows of a content: the primary secret or one of
-// its replicas.
+// A secret is a content in one region: the primary secret or one of its
+// replicas.
 type secret struct {
 	*content
 	realm    *realm
@@ -34,7 +34,7 @@ func customKey(id string) string {
 	return id
 }
 
-// encrypt makes a key the secret's, and that of the versions with a label of
+// encrypt sets the key of the secret and of the versions that have a label of
 // the service's own.
 func (s *secret) encrypt(key string) {
 	s.kmsKeyID = key
@@ -45,7 +45,7 @@ func (s *secret) encrypt(key string) {
 	}
 }
 
-// A description is what DescribeSecret and ListSecrets say of a secret.
+// A description is a secret in the output of DescribeSecret and ListSecrets.
 type description struct {
 	ARN                string
 	Name               string
@@ -71,7 +71,7 @@ type description struct {
 	ReplicationStatus  []replicationStatus `json:",omitempty"`
 }
 
-// describe says what d, a state of s, is.
+// describe returns the description of d, a state of s.
 func (s *secret) describe(d *content, listed bool) *description {
 	out := &description{
 		ARN:              s.arn,
@@ -95,7 +95,7 @@ func (s *secret) describe(d *content, listed bool) *description {
 	return out
 }
 
-// sortKey returns what a secret is sorted by.
+// sortKey returns the sort key of a secret.
 func (s *secret) sortKey(by string) string {
 	var t time.Time
 	switch by {
@@ -114,7 +114,7 @@ func (s *secret) sortKey(by string) string {
 	return fmt.Sprintf("%020d", t.UnixMilli())
 }
 
-// filterView returns what filters look at.
+// filterView returns the fields that filters use.
 func (s *secret) filterView() filter.Secret {
 	return filter.Secret{
 		Name:          s.name,

@@ -81,7 +81,7 @@ func TestPartialARN(t *testing.T) {
 	srv.Delete("app")
 	srv.Put("app", "3")
 	if srv.ARN("app") == old {
-		t.Error("made again under the same ARN")
+		t.Error("recreated under the same ARN")
 	}
 	wantError(t, read(t, c, old, ""), "ResourceNotFoundException", "")
 }

@@ -21,7 +21,7 @@ type secretValue struct {
 // MarshalJSON implements json.Marshaler.
 func (a *secretValue) MarshalJSON() ([]byte, error) { return a.appendJSON(nil), nil }
 
-// appendJSON is what makes a read fast.
+// appendJSON appends the value as JSON. It makes reads fast.
 func (a *secretValue) appendJSON(b []byte) []byte {
 	b = slices.Grow(b, 512)
 	b = appendString(append(b, `{"ARN":`...), a.ARN)

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/rate"
 )
 
-// Defaults of Options.
+// The defaults of Options.
 const (
 	DefaultRegion  = "us-east-1"
 	DefaultAccount = "123456789012"
@@ -29,49 +29,47 @@ const (
 // Secrets maps the names of secrets to their values.
 type Secrets map[string]string
 
-// Options configure a Server. A nil *Options and the zero value of each field
-// mean the documented defaults.
+// Options configure a Server. A nil *Options and zero fields mean the
+// documented defaults.
 type Options struct {
-	// Secrets are there from the start, in the default region.
+	// Secrets are the initial secrets, in the default region.
 	Secrets Secrets
 
-	// Region is the default region: that of Secrets, of Client, of the
-	// helpers and of requests without a signature. The default is
-	// DefaultRegion.
+	// Region is the region of Secrets, of Client, of the helpers and of requests
+	// without a signature. The default is DefaultRegion.
 	Region string
 
-	// Regions limits the regions there are. Requests to any other, and
-	// replication to it, are refused. The default is every region.
+	// Regions lists the regions that exist. Requests and replication to any other
+	// region are refused. The default is every region.
 	Regions []string
 
-	// Account owns the secrets and is that of callers whose access key no
-	// Identity has. The default is DefaultAccount.
+	// Account owns the secrets. It is also the account of callers whose access key
+	// belongs to no Identity. The default is DefaultAccount.
 	Account string
 
-	// Seed makes the faults that strike with a probability repeatable. The
-	// default is 1.
+	// Seed makes faults with a Probability repeatable. The default is 1.
 	Seed uint64
 
-	// Ledger is how many calls the ledger keeps; the oldest go first. The
+	// Ledger is how many calls the ledger keeps. The oldest are dropped first. The
 	// default is DefaultLedger; a negative number keeps none.
 	Ledger int
 
-	// VersionQuota is how many versions a secret may have, when none of them is
-	// both without labels and a day old: more is LimitExceededException. AWS
-	// documents that there is such a quota and not how large it is. The default
-	// is none.
+	// VersionQuota is how many versions a secret may have. A further version
+	// replaces one that has no label and is at least a day old; if there is none,
+	// it is refused with LimitExceededException. AWS documents that it has such a
+	// quota, but not how large it is. The default is no quota.
 	VersionQuota int
 
-	// EnforceRates throttles calls above the service's documented rates, of
-	// each account, region and operation: 10,000 GetSecretValue, 40,000
-	// DescribeSecret, 100 BatchGetSecretValue, 100 ListSecrets a second, and 50
-	// of each of the others, with bursts of as many. By default no rate is
+	// EnforceRates throttles calls above the service's documented rates, for each
+	// account, region and operation: per second 10,000 GetSecretValue, 40,000
+	// DescribeSecret, 100 BatchGetSecretValue, 100 ListSecrets, and 50 of each
+	// other operation, with bursts of the same size. By default no rate is
 	// limited.
 	EnforceRates bool
 
-	// AnyFunction lets RotateSecret take the ARN of a rotation function that
-	// was not registered. Such a function makes a new value of its own: see
-	// Server.Rotate. By default RotateSecret refuses it, as AWS refuses a
+	// AnyFunction lets RotateSecret accept the ARN of a rotation function that is
+	// not registered. The server then makes the new value itself: see
+	// Server.Rotate. By default RotateSecret refuses such an ARN, as AWS refuses a
 	// function that it cannot invoke.
 	AnyFunction bool
 
@@ -79,25 +77,25 @@ type Options struct {
 	// default is DefaultSourceIP.
 	SourceIP string
 
-	// VerifySignatures refuses requests that are not signed, or not by a key
-	// that the server knows: that of an Identity, of Client, or of an account
-	// (whose secret access key is "secret"). Five minutes after its time, or
-	// before, a signature is refused. By default any signature is taken, and
-	// none.
+	// VerifySignatures refuses requests without a signature by a key that the
+	// server knows: the key of an Identity, of Client, or of an account (whose
+	// secret access key is "secret"). It also refuses signatures whose time is off
+	// by more than five minutes. By default the server accepts any signature, and
+	// requests without one.
 	VerifySignatures bool
 
 	// BodyTimeout is how long the body of a request may take to arrive over
 	// HTTP. The default is DefaultBodyTimeout.
 	BodyTimeout time.Duration
 
-	// TB, if it is not nil, is told of the failures of the helpers, and closes
-	// the server when its test ends.
+	// TB, if not nil, gets the failures of the helpers. The server closes when the
+	// test of TB ends.
 	TB testing.TB
 }
 
-// A Server is an AWS Secrets Manager in memory. It is an http.Handler, and
-// Client reaches it without a socket. It starts no goroutine of its own but for
-// rotations, and for URL once that is called.
+// A Server is an in-memory AWS Secrets Manager. It is an http.Handler, and
+// Client reaches it without a socket. It starts goroutines only for rotations,
+// for events, and to listen at URL and AgentURL.
 //
 // A Server is safe for concurrent use by multiple goroutines.
 type Server struct {
@@ -140,9 +138,9 @@ func New(t testing.TB, secrets Secrets) *Server {
 	return NewServer(&Options{Secrets: secrets, TB: t})
 }
 
-// NewServer returns a server that the caller must close, unless o.TB does.
-// It panics when o.Secrets holds a name or a value that AWS would refuse and
-// o.TB is nil.
+// NewServer returns a server. The caller must close it, unless o.TB is set. If
+// AWS would refuse a name or a value in o.Secrets, the test of o.TB fails;
+// without o.TB NewServer panics.
 func NewServer(o *Options) *Server {
 	s := &Server{}
 	if o != nil {
@@ -186,8 +184,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Reset forgets all secrets, faults and calls, ends the rotations under way,
-// and brings all regions up. Identities and rotation functions stay.
+// Reset removes all secrets, faults and calls. It also ends the running
+// rotations and brings all regions up. It keeps identities and rotation
+// functions.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,9 +219,9 @@ func (s *Server) resetLocked() {
 	}
 }
 
-// Close ends the rotations under way, cancelling the context of their
-// functions, and stops serving at URL. It waits for both. Calls on a closed
-// server fail as on a connection that was reset. Close may be called twice.
+// Close ends the running rotations and stops serving at URL. It cancels the
+// context of the rotation functions and waits for both. Calls to a closed
+// server fail as on a reset connection. Close may be called twice.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -263,7 +262,7 @@ func (s *Server) check(err error, what string, args ...any) {
 	s.opts.TB.Fatal(msg)
 }
 
-// servesRegion reports whether there is such a region.
+// servesRegion reports whether the region exists.
 func (s *Server) servesRegion(region string) bool {
 	return len(s.opts.Regions) == 0 || region == s.opts.Region || slices.Contains(s.opts.Regions, region)
 }

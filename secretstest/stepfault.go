@@ -10,29 +10,29 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/password"
 )
 
-// A StepFault is something that goes wrong with the steps of rotations.
+// A StepFault makes rotation steps fail or misbehave.
 type StepFault struct {
-	// Secret is the name or the ARN of the secret. Empty: any.
+	// Secret is the name or the ARN of the secret. Empty means any.
 	Secret string
-	// Step is the step. Empty: any.
+	// Step is the step. Empty means any.
 	Step rotate.Step
-	// Times is how many deliveries are struck: 0 means one, Always all.
+	// Times is how many deliveries the fault strikes. Zero means one, Always all.
 	Times int
 
-	// Delay passes before the step.
+	// Delay is the delay before the step.
 	Delay time.Duration
-	// Hang makes the step last until the rotation is cancelled or the server
+	// Hang makes the step last until the rotation is canceled or the server
 	// closed.
 	Hang bool
-	// Twice delivers the step a second time, when the first succeeded.
+	// Twice delivers the step a second time if the first delivery succeeded.
 	Twice bool
-	// Err is what the step fails with: before the function is called, or
-	// after it if Late is set.
+	// Err is the error of the step. The step fails before the function is called,
+	// or after it if Late is set.
 	Err  error
 	Late bool
 }
 
-// FailStep arms faults of rotation steps. Of all that match a delivery the one
+// FailStep arms faults of rotation steps. If several match a delivery, the one
 // armed first strikes.
 func (s *Server) FailStep(faults ...StepFault) {
 	s.mu.Lock()

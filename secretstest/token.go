@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 )
 
-// A token says where the next page of a list begins. It is signed, and good
+// A token says where the next page of a list begins. It is signed, and valid
 // only for the same list of the same server.
 type token struct {
 	Op    string
@@ -29,8 +29,8 @@ func (s *Server) sign(b []byte) []byte {
 	return mac.Sum(nil)[:16]
 }
 
-// openToken reads the call's NextToken, if there is one, into want, which says
-// what list the token must be of.
+// openToken reads the call's NextToken, if there is one, into want. want
+// contains the list that the token must be for.
 func (c *call) openToken(want *token) error {
 	text := c.in.str("NextToken")
 	if text == "" {

@@ -24,8 +24,8 @@ type version struct {
 	stages   []string // in the order in which they were attached
 }
 
-// A value is what a version holds. A version that a rotation has announced and
-// not yet filled has neither part.
+// A value is the content of a version. Both parts are empty in a version that a
+// rotation has added but not yet filled.
 type value struct {
 	text   *string
 	binary []byte // nil unless the value is binary

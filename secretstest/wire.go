@@ -46,12 +46,12 @@ func newWireRequest(r *http.Request, body []byte) *wireRequest {
 	return w
 }
 
-// ServeHTTP speaks the protocol of AWS Secrets Manager. Beside that, POST
-// /_fake/reset empties the server. The region and the caller are those of the
-// request's signature, in its header or its query, which is verified only if
-// Options.VerifySignatures says so; a request without one is made in the
-// default region by a caller who may do everything. A body that takes longer
-// than Options.BodyTimeout to arrive ends the connection.
+// ServeHTTP implements the protocol of AWS Secrets Manager. Additionally, POST
+// /_fake/reset empties the server. The signature of a request, in its header or
+// its query, names its region and its caller. It is verified only if
+// Options.VerifySignatures is set. A request without a signature goes to the
+// default region, from a caller who may do everything. If the body takes longer
+// than Options.BodyTimeout to arrive, the connection is closed.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/_fake/") {
 		s.serveAdmin(w, r)
@@ -100,7 +100,7 @@ func flush(w http.ResponseWriter) {
 	}
 }
 
-// drip sends the body a byte at a time, for as long as the caller stays.
+// drip sends the body one byte at a time, until the caller goes away.
 func (a *answer) drip(ctx context.Context, w http.ResponseWriter) {
 	for i := range a.body {
 		if !sleep(ctx, a.trickle) {
@@ -111,7 +111,7 @@ func (a *answer) drip(ctx context.Context, w http.ResponseWriter) {
 	}
 }
 
-// serveAdmin answers what is not AWS.
+// serveAdmin serves the paths that AWS does not have.
 func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path != "/_fake/reset":
@@ -165,7 +165,7 @@ func (s *Server) serve(ctx context.Context, r *wireRequest) answer {
 	return a
 }
 
-// parse finds out what a request asks and who makes it.
+// parse returns the operation and the caller of a request.
 func (s *Server) parse(r *wireRequest) (*call, error) {
 	switch {
 	case len(r.Body) > maxBody:
@@ -230,8 +230,8 @@ func (c *call) identify(r *wireRequest) error {
 	return c.verify(sig, &r.Request)
 }
 
-// verify checks a signature as far as it matters: its time where the server's
-// clock is made to differ.
+// verify checks a signature. By default it checks only the time, and only
+// during a ClockSkew.
 func (c *call) verify(sig *sign.Signature, r *sign.Request) error {
 	at, skewed := c.srv.clock()
 	var err error
@@ -267,7 +267,7 @@ func decodeInput(body []byte) (input, error) {
 	return in, nil
 }
 
-// refuse answers a request that is none of the operations.
+// refuse responds to a request that is not an operation.
 func (s *Server) refuse(err error) answer {
 	var a answer
 	a.id = requestID()
@@ -275,7 +275,7 @@ func (s *Server) refuse(err error) answer {
 	return a
 }
 
-// now returns the time as precisely as the service tells it.
+// now returns the time with the service's precision.
 func now() time.Time { return time.Now().Truncate(time.Millisecond) }
 
 // sleep waits for d, or until ctx ends. It reports whether it waited for all

@@ -1,47 +1,47 @@
 // Package signing signs and verifies with keys from AWS Secrets Manager. A
-// rotation of the key invalidates nothing that was signed before it.
+// rotation of the key invalidates no signature that was made before it.
 //
 //	keys := signing.New(client, "prod/token-key", nil)
 //	id, sig, err := keys.Sign(ctx, message)   // sends id along
 //	...
 //	err = keys.Verify(ctx, id, message, sig)  // here, or in another process
 //
-// The id of a key is the id of the secret's version. A secret is either an
-// Ed25519 private key, as PEM (PKCS #8), or anything else of at least 32 bytes,
-// the key of an HMAC with SHA-256; or a JSON object with one of these in the
-// field key. A version's own kind decides how what it signed is verified, so
-// nobody can have a public key taken for an HMAC's.
+// The id of a key is the id of the secret's version. A secret is an Ed25519
+// private key, as PEM (PKCS #8), or any other value of at least 32 bytes, which
+// is the key of an HMAC with SHA-256. It may also be a JSON object with one of
+// these in the field key. The kind of the version's own key decides how a
+// signature is verified, so nobody can pass off a public key as an HMAC key.
 //
-// # How long what
+// # How long keys sign and verify
 //
-// Every version with a staging label verifies: what was signed with a key is
-// valid until the key has lost its last label, which it does at the second
-// rotation after the one that made it current. Options.Grace adds to that, in
-// processes that saw the key before; a label of one's own on a version keeps it
-// everywhere.
+// Every version with a staging label verifies. A signature is valid until its
+// key loses its last label, at the second rotation after the one that made the
+// key current. [Options].Grace extends this time in processes that saw the key
+// before. To keep a key valid in all processes, put a custom label on its
+// version.
 //
-// What signs goes over to a new key only when that has been current, or there,
-// for Options.Lead, 15 minutes by default, and signs with the previous one until
-// then. So verifiers may lag behind by as much: a verifier with the client's
-// default TTL knows a new key after 5 minutes, and one that reads the JWKS
-// document 5 minutes later at most. A verifier that meets a key that it does not
-// know asks the service, once in 10 seconds at most, so that also one that lags
-// by more, or a signer without a Lead, is covered where the service answers.
-// Lead also has to cover the difference between the clocks of the two.
+// A signer uses a new key only after it has been current, or has existed, for
+// [Options].Lead, by default 15 minutes. Until then it signs with the previous
+// key. So verifiers may lag behind by that time: a verifier with the client's
+// default TTL has a new key after 5 minutes, and a reader of the JWKS document
+// at most 5 minutes later. A verifier that gets an unknown key id asks the
+// service, at most once in 10 seconds. If the service answers, this covers
+// verifiers that lag by more, and signers without a Lead. Lead must also cover
+// the difference between the clocks of signer and verifier.
 //
-// From this follows how far apart rotations must be: further than Lead, the
-// TTL of the signers' client, and the longest time for which something signed
-// has to stay valid, together.
+// Therefore the time between rotations must be longer than the sum of three
+// times: Lead, the TTL of the signers' client, and the longest time that a
+// signature must stay valid.
 //
 // # JWKS
 //
-// [Keys.JWKSHandler] serves the public keys, as RFC 8037 has them, for verifiers
-// that must not read the secret. Keys of HMACs are never in it.
+// [Keys.JWKSHandler] serves the public keys, in the format of RFC 8037, for
+// verifiers that must not read the secret. It never serves HMAC keys.
 //
 // # What this package cannot do
 //
-// It makes no tokens: see the example of [Keys.Signer] for a JWT, whose claims
-// are yours to check. A key that was compromised verifies until its version has
-// no label: take it off, and verifiers cease to accept it within their TTL (with
-// Grace zero).
+// It makes no tokens. The example of [Keys.Signer] makes a JWT; the program
+// must check the claims itself. A compromised key verifies as long as its
+// version has a label: remove all its labels, and verifiers stop accepting it
+// within their TTL (if Grace is zero).
 package signing

@@ -44,8 +44,8 @@ func newEd25519() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-// The sender signs and sends the id of the key along; the receiver verifies by it.
-// Both may be many processes.
+// The sender signs and sends the id of the key with the message. The receiver
+// verifies with that key. Both may be many processes.
 func Example() {
 	srv, client := exampleClient()
 	defer srv.Close()
@@ -69,8 +69,8 @@ func Example() {
 	// Output: it is genuine
 }
 
-// Verifiers read the JWKS document, which may lag by ten minutes, and what was
-// signed stays valid for a day after the key has lost its last label.
+// Verifiers read the JWKS document, which may lag by ten minutes. A signature
+// stays valid for a day after its key has lost its last label.
 func ExampleNew() {
 	srv, client := exampleClient()
 	defer srv.Close()
@@ -88,7 +88,7 @@ func ExampleNew() {
 	// Output: signing.Keys("token")
 }
 
-// An id that somebody made up is not the id of a key.
+// An invented id is not the id of a key.
 func ExampleKeys_Verify() {
 	srv, client := exampleClient()
 	defer srv.Close()
@@ -109,8 +109,8 @@ func ExampleKeys_Verify() {
 	// true
 }
 
-// The key of a token is asked for by the id in the token's header. The key, not
-// the token, says which algorithm it is for.
+// The id in the token's header names its key. The key, not the token,
+// determines the algorithm.
 func ExampleKeys_Key() {
 	srv, client := exampleClient()
 	defer srv.Close()
@@ -148,7 +148,7 @@ func ExampleKey() {
 	// HS256 true
 }
 
-// Only public keys are published. Those of HMACs are not.
+// Only public keys are published. HMAC keys are not.
 func ExampleKeys_JWKS() {
 	srv, client := exampleClient()
 	defer srv.Close()

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/signing"
 )
 
-// A webhook is signed with one key and verified, by whoever has the secret,
-// after the key has been rotated.
+// A webhook is signed with one key. Anybody who has the secret can still verify
+// it after a rotation of the key.
 func ExampleKeys_Sign() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"webhooks": "a key of an HMAC has 32 bytes or more"}})
 	defer srv.Close()
@@ -43,8 +43,8 @@ func ExampleKeys_Sign() {
 	// signing: the signature does not match
 }
 
-// A JSON Web Token names its key and algorithm in its header. Verifying, the
-// key decides which algorithm it has to be.
+// A JSON Web Token names its key and algorithm in its header. At verification
+// the key determines the required algorithm.
 func ExampleKeys_Signer() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"jwt": "a key of an HMAC has 32 bytes or more"}})
 	defer srv.Close()

@@ -12,13 +12,12 @@ import (
 	"strconv"
 )
 
-// ErrNotPublic says that no version of the secret is a key that has a public
-// part.
-var ErrNotPublic = errors.New("signing: the secret holds no Ed25519 key, and others are not to be published")
+// ErrNotPublic says that no version of the secret has a public key.
+var ErrNotPublic = errors.New("signing: the secret has no Ed25519 key, and other keys are not published")
 
-// JWKS returns the JSON Web Key Set of the public keys of every version that
-// verifies. It blocks and fails as [secrets.Ref.Versions] does; without a public
-// key it returns [ErrNotPublic].
+// JWKS returns the JSON Web Key Set of all public keys that verify. It blocks
+// and fails as [secrets.Ref.Versions] does. If there is no public key, it
+// returns [ErrNotPublic].
 func (k *Keys) JWKS(ctx context.Context) ([]byte, error) {
 	all, err := k.all(ctx)
 	if err != nil {
@@ -46,8 +45,9 @@ func (k *Keys) JWKS(ctx context.Context) ([]byte, error) {
 	return json.Marshal(set)
 }
 
-// JWKSHandler returns a handler that serves what [Keys.JWKS] returns, to be
-// kept for Options.MaxAge. Where that fails it answers 503, without the reason.
+// JWKSHandler returns a handler that serves the result of [Keys.JWKS]. Clients
+// may cache the response for Options.MaxAge. If JWKS fails, the handler answers
+// 503, without the reason.
 func (k *Keys) JWKSHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

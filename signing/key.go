@@ -17,7 +17,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// The algorithms, by their names in JOSE.
+// The algorithms, with their names in JOSE.
 const (
 	HS256 = "HS256" // HMAC with SHA-256
 	EdDSA = "EdDSA" // Ed25519
@@ -35,7 +35,7 @@ type Key struct {
 	secret  func() []byte // a function, so that nothing prints it
 }
 
-// ID returns the id of the key, that of the secret's version.
+// ID returns the id of the key, which is the id of the secret's version.
 func (k *Key) ID() string { return k.id }
 
 // Algorithm returns [HS256] or [EdDSA].
@@ -56,7 +56,7 @@ func (k *Key) Sign(message []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// Verify reports whether a signature of a message was made with the key.
+// Verify reports whether signature is a signature of message by the key.
 func (k *Key) Verify(message, signature []byte) bool {
 	if k.public != nil {
 		return ed25519.Verify(k.public, message, signature)
@@ -67,7 +67,7 @@ func (k *Key) Verify(message, signature []byte) bool {
 // String returns the key's id and algorithm.
 func (k *Key) String() string { return fmt.Sprintf("signing.Key(%s %s)", k.Algorithm(), k.id) }
 
-// Format writes what [Key.String] returns, whatever the verb.
+// Format writes what [Key.String] returns, for every verb.
 func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
 // LogValue returns what [Key.String] returns.
@@ -86,19 +86,19 @@ func decode(s *secrets.Secret) (*Key, error) {
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(value), []byte("-----BEGIN ")) {
 		if len(value) < minHMAC {
-			return nil, fmt.Errorf("the key has %d bytes, an HMAC with SHA-256 wants %d", len(value), minHMAC)
+			return nil, fmt.Errorf("the key has %d bytes; an HMAC with SHA-256 needs %d", len(value), minHMAC)
 		}
 		k.secret = func() []byte { return value }
 		return k, nil
 	}
 	block, _ := pem.Decode(value)
 	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, errors.New("it is PEM, but no private key in PKCS #8")
+		return nil, errors.New("it is PEM, but not a PKCS #8 private key")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	private, ok := parsed.(ed25519.PrivateKey)
 	if err != nil || !ok {
-		return nil, errors.New("its private key is none of Ed25519")
+		return nil, errors.New("its private key is not an Ed25519 key")
 	}
 	k.private = func() ed25519.PrivateKey { return private }
 	k.public = private.Public().(ed25519.PublicKey)

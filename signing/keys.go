@@ -24,59 +24,57 @@ const (
 const askEvery = 10 * time.Second
 
 var (
-	// ErrUnknownKey says that no version of the secret that verifies has the id.
+	// ErrUnknownKey says that no key that verifies has the given id.
 	ErrUnknownKey = errors.New("signing: the key is unknown")
 
-	// ErrSignature says that a signature was not made with the key that it
-	// names.
+	// ErrSignature says that a signature does not match its message and key.
 	ErrSignature = errors.New("signing: the signature does not match")
 )
 
 // Options are the settings of [Keys]. A nil *Options and zero fields mean the
 // defaults. [New] copies them.
 type Options struct {
-	// Lead is for how long a new version is known before something is signed
-	// with it. It has to be longer than it takes verifiers to learn of it: the
-	// TTL of their clients and, where they read the JWKS document, MaxAge. The
-	// default is [DefaultLead]; negative means none.
+	// Lead is how long a new version exists before it signs. It must be longer
+	// than the time that verifiers need to learn of the version: the TTL of their
+	// clients plus, if they read the JWKS document, MaxAge. The default is
+	// [DefaultLead]; negative means none.
 	Lead time.Duration
 
-	// Grace is for how long a key goes on to verify when its version has lost
-	// its last staging label, in a process that saw it before. The default is
-	// not at all.
+	// Grace is how long a key still verifies after its version has lost its last
+	// staging label, in a process that saw the key before. The default is zero.
 	Grace time.Duration
 
-	// MaxAge is for how long those who read the JWKS document may keep it. The
-	// default is [DefaultMaxAge].
+	// MaxAge is how long readers of the JWKS document may cache it. The default is
+	// [DefaultMaxAge].
 	MaxAge time.Duration
 }
 
-// Keys are the versions of a secret as keys. They are safe for concurrent use by
-// multiple goroutines and need no closing. Make them with [New].
+// Keys are the keys in the versions of a secret. They are safe for concurrent
+// use by multiple goroutines and need no closing. Make them with [New].
 type Keys struct {
 	id     string
 	client *secrets.Client
 	ref    *secrets.Ref[*Key]
 	o      Options
 	last   atomic.Pointer[Key] // the one that signed last
-	asking chan struct{}       // holds a value while somebody asks for unknown keys
+	asking chan struct{}       // holds a value while a call asks for unknown keys
 
 	mu      sync.Mutex           // guards the fields below
 	since   map[string]time.Time // by version id: since when it counts as known, of those that were current
 	listed  map[string]*Key      // by version id: those that had a label
 	retired map[string]retired
-	asked   time.Time // for unknown keys
+	asked   time.Time // when the service was last asked for unknown keys
 }
 
-// retired is a key whose version has no label any more.
+// retired is a key whose version has lost its last label.
 type retired struct {
 	key *Key
 	at  time.Time
 }
 
-// New returns the keys in the secret of the given name or ARN. It makes no
-// request. o may be nil. The client must outlive the keys; after its Close they
-// return [secrets.ErrClosed].
+// New returns the keys in the secret with the given name or ARN. It makes no
+// request. o may be nil. The client must outlive the keys. After the client's
+// Close their methods return [secrets.ErrClosed].
 func New(client *secrets.Client, secretID string, o *Options) *Keys {
 	k := &Keys{id: secretID, client: client, asking: make(chan struct{}, 1), since: map[string]time.Time{}, retired: map[string]retired{}}
 	if o != nil {
@@ -99,8 +97,8 @@ func (k *Keys) isMade() {
 	}
 }
 
-// Sign signs a message with the key that [Keys.Signer] returns, and returns the
-// key's id beside the signature.
+// Sign signs a message with the key that [Keys.Signer] returns. It returns the
+// key's id and the signature.
 func (k *Keys) Sign(ctx context.Context, message []byte) (keyID string, signature []byte, err error) {
 	key, err := k.Signer(ctx)
 	if err != nil {
@@ -109,8 +107,9 @@ func (k *Keys) Sign(ctx context.Context, message []byte) (keyID string, signatur
 	return key.id, key.Sign(message), nil
 }
 
-// Verify verifies the signature of a message by the key of the given id. It
-// returns [ErrUnknownKey], [ErrSignature], or why the secret cannot be read.
+// Verify verifies the signature of a message by the key with the given id. It
+// returns [ErrUnknownKey], [ErrSignature], or the error from reading the
+// secret.
 func (k *Keys) Verify(ctx context.Context, keyID string, message, signature []byte) error {
 	key, err := k.Key(ctx, keyID)
 	switch {
@@ -122,9 +121,9 @@ func (k *Keys) Verify(ctx context.Context, keyID string, message, signature []by
 	return nil
 }
 
-// Signer returns the key to sign with now: that of the current version or, where
-// that is too new for every verifier to know it, the one that signed before. It
-// blocks and fails as [secrets.Ref.Get] does.
+// Signer returns the key to sign with now. This is the key of the current
+// version or, if that is newer than Options.Lead, the key that signed before.
+// Signer blocks and fails as [secrets.Ref.Get] does.
 func (k *Keys) Signer(ctx context.Context) (*Key, error) {
 	k.isMade()
 	key, err := k.ref.Get(ctx)
@@ -158,9 +157,9 @@ func (k *Keys) before(ctx context.Context, current *Key) *Key {
 // maxSince bounds how many versions that were current are remembered.
 const maxSince = 64
 
-// hasLead reports whether the current version has been known for long enough.
-// The first that the process sees counts as known since it was made, others from
-// when they are seen; one that was current before is known already.
+// hasLead reports whether the current version has existed for Options.Lead. The
+// first version that the process sees counts from its creation, later ones from
+// when they are first seen. A version that was current before needs no lead.
 func (k *Keys) hasLead(current *Key) bool {
 	now := time.Now()
 	k.mu.Lock()
@@ -179,10 +178,9 @@ func (k *Keys) hasLead(current *Key) bool {
 	return k.o.Lead < 0 || now.Sub(since) >= k.o.Lead
 }
 
-// Key returns the key with an id, to verify with. A key that is not known has
-// the service asked, once in ten seconds at most; then it blocks until the
-// answer is there or ctx ends. Where there is no such key it returns
-// [ErrUnknownKey].
+// Key returns the key with an id, for verification. If the id is unknown, Key
+// asks the service, at most once in ten seconds, and blocks until the service
+// answers or ctx ends. If there is no such key, it returns [ErrUnknownKey].
 func (k *Keys) Key(ctx context.Context, id string) (*Key, error) {
 	k.isMade()
 	all, err := k.all(ctx)
@@ -229,8 +227,8 @@ func (k *Keys) all(ctx context.Context) (map[string]*Key, error) {
 	return all, nil
 }
 
-// ask asks the service for a key that is not known. One call at a time does,
-// and those that waited for it look whether it found theirs.
+// ask asks the service for an unknown key. Only one call at a time asks; the
+// calls that waited for it then check whether it found their keys.
 func (k *Keys) ask(ctx context.Context, id string) (*Key, error) {
 	select {
 	case k.asking <- struct{}{}:
@@ -241,7 +239,7 @@ func (k *Keys) ask(ctx context.Context, id string) (*Key, error) {
 	may := k.mayAsk()
 	if may {
 		if err := k.client.Refresh(ctx, k.id); err != nil {
-			return nil, fmt.Errorf("%w, and others cannot be asked for: %w", ErrUnknownKey, err)
+			return nil, fmt.Errorf("%w, and the service cannot be asked for newer keys: %w", ErrUnknownKey, err)
 		}
 	}
 	all, err := k.all(ctx)
@@ -267,8 +265,8 @@ func (k *Keys) mayAsk() bool {
 	return true
 }
 
-// isVersionID reports whether id can be that of a version, so that no request
-// is made for another.
+// isVersionID reports whether id can be a version id. No request is made for
+// other ids.
 func isVersionID(id string) bool {
 	for _, c := range []byte(id) {
 		if c != '-' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
@@ -281,5 +279,5 @@ func isVersionID(id string) bool {
 // String returns the type and the secret's id.
 func (k *Keys) String() string { return fmt.Sprintf("signing.Keys(%q)", k.id) }
 
-// Format writes what [Keys.String] returns, whatever the verb.
+// Format writes what [Keys.String] returns, for every verb.
 func (k *Keys) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }

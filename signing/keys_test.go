@@ -113,7 +113,7 @@ func TestSignVerify(t *testing.T) {
 	})
 }
 
-// What is no key is an error that shows nothing of it.
+// A value that is not a key is an error that does not show it.
 func TestNoKeys(t *testing.T) {
 	rsa := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: []byte("hunter2")}))
 	for _, value := range []string{"hunter2", "{}", rsa, "-----BEGIN hunter2 hunter2 hunter2 hunter2 hunter2", strings.ReplaceAll(rsa, "RSA ", "")} {
@@ -129,8 +129,8 @@ func TestNoKeys(t *testing.T) {
 	}
 }
 
-// document verifies by the JWKS document alone, and reads it when it is older
-// than it says.
+// document verifies with only the JWKS document, and reads it again after its
+// max-age.
 type document struct {
 	k    *signing.Keys
 	read time.Time
@@ -162,10 +162,10 @@ func (d *document) verify(t *testing.T, tok token) bool {
 	return public != nil && ed25519.Verify(public, []byte(tok.message), tok.sig)
 }
 
-// For a day of rotations an hour apart, everything that was signed is verified
-// for half an hour after: in the same process, in another with a cache of its
-// own, and by a document that is read when it is due and is served by a third.
-// Nobody asks for an unknown key, for none is met.
+// For a day with rotations an hour apart, every signature verifies for half an
+// hour: in the same process, in another with its own cache, and with a JWKS
+// document that a third process serves and that is read when due. No unknown
+// key occurs, so none is requested.
 func TestRotationInvalidatesNothing(t *testing.T) {
 	hours := 24
 	if testing.Short() {
@@ -212,8 +212,8 @@ func TestRotationInvalidatesNothing(t *testing.T) {
 	})
 }
 
-// A new key signs when it has been known for Lead: from when it is seen, in a
-// process that runs, and from when it was made, in one that starts. One that is
+// A new key signs after Lead. In a running process Lead counts from when the
+// key is first seen, in a starting process from its creation. A key that is
 // current again signs at once.
 func TestLead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,8 +25,8 @@ func exampleDir() string {
 	return dir
 }
 
-// The file is a process's own, and its key comes from elsewhere: from KMS, say,
-// when it is first needed.
+// Each process has its own file. The key comes from elsewhere, for instance
+// from KMS when it is first needed.
 func ExampleNew() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/api-key": "k-1"}})
 	defer srv.Close()
@@ -65,7 +65,7 @@ func ExampleNew() {
 	// Output: -rw-------
 }
 
-// Where there is no file yet, as at a process's very first start.
+// At the first start of a process there is no file yet.
 func ExampleStore_ReadSnapshot() {
 	dir := exampleDir()
 	defer os.RemoveAll(dir)
@@ -74,7 +74,8 @@ func ExampleStore_ReadSnapshot() {
 	// Output: true
 }
 
-// Whoever reads the file sees all of the old or all of the new.
+// A reader of the file sees the complete old content or the complete new
+// content.
 func ExampleStore_WriteSnapshot() {
 	dir := exampleDir()
 	defer os.RemoveAll(dir)

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/snapshotfile"
 )
 
-// A process starts while the service is out of reach.
+// A process starts while the service cannot be reached.
 func Example() {
 	srv := secretstest.NewServer(nil)
 	defer srv.Close()

@@ -1,13 +1,14 @@
 // Package snapshotfile keeps the sealed snapshot of a secrets.Client in a file.
 //
-// It promises that the file is whole: a snapshot is written beside it, with mode
-// 0600, brought to disk, and renamed into place, so that whoever reads the file
-// after a crash gets the old one or the new one. It cannot promise that the file
-// is the newest that was ever written: whoever can write the directory can put
-// an old one back, which is then used until MaxStale after its confirmations.
+// It guarantees that the file is complete. A snapshot is written to a temporary
+// file beside it, with mode 0600, synced to disk, and renamed into place. So
+// after a crash the file contains the old snapshot or the new one. It cannot
+// guarantee that the file is the newest snapshot: whoever can write to the
+// directory can put back an old file. Each secret in it is then used until
+// MaxStale after its last confirmation.
 //
-// Give each process a file of its own, on a disk that outlives the process and
-// that is not shared. What the file holds is sealed before it comes here; keep
+// Give each process its own file, on a disk that outlives the process and is
+// not shared. The client seals the snapshot before this package gets it; keep
 // the key somewhere else.
 package snapshotfile
 
@@ -22,21 +23,21 @@ import (
 	"time"
 )
 
-// MaxSize is the size in bytes of the greatest file that is read.
+// MaxSize is the size in bytes of the largest file that a Store reads.
 const MaxSize = 1 << 28
 
-// A Store is a file that holds a snapshot. It is safe for concurrent use by
-// multiple goroutines. It fits secrets.Snapshot.Store.
+// A Store is a file that holds a snapshot. It implements the interface of
+// secrets.Snapshot.Store. It is safe for concurrent use by multiple goroutines.
 type Store struct{ path string }
 
 var errNoPath = errors.New("snapshotfile: the path is empty; make a Store with snapshotfile.New")
 
-// New returns a store for the file with the given path. The directory must
-// exist when a snapshot is written. New does not touch the disk.
+// New returns a Store for the file with the given path. The directory must
+// exist when a snapshot is written. New does not access the disk.
 func New(path string) *Store { return &Store{path} }
 
-// ReadSnapshot returns what the file holds. Where there is no file the error is
-// fs.ErrNotExist.
+// ReadSnapshot returns the content of the file. If there is no file, the error
+// is fs.ErrNotExist.
 func (s *Store) ReadSnapshot(ctx context.Context) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (s *Store) ReadSnapshot(ctx context.Context) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, MaxSize))
 }
 
-// WriteSnapshot replaces what the file holds.
+// WriteSnapshot replaces the content of the file.
 func (s *Store) WriteSnapshot(ctx context.Context, data []byte) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -90,11 +91,10 @@ func (s *Store) WriteSnapshot(ctx context.Context, data []byte) (err error) {
 	return syncDir(filepath.Dir(s.path))
 }
 
-// infix is what follows the file's name in those of the files that are written
-// beside it.
+// infix follows the file's name in the names of temporary files.
 const infix = ".new-"
 
-// sweep removes what writers left that were killed while they wrote.
+// sweep removes the temporary files of killed writers.
 func (s *Store) sweep() {
 	left, _ := filepath.Glob(filepath.Join(filepath.Dir(s.path), "*"+infix+"*"))
 	for _, name := range left {
@@ -105,7 +105,7 @@ func (s *Store) sweep() {
 	}
 }
 
-// syncDir brings a rename to disk, where the system can do that.
+// syncDir syncs a rename to disk, if the system supports that.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

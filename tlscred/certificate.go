@@ -17,23 +17,23 @@ import (
 // Options are the settings of a [Certificate]. A nil *Options and zero fields
 // mean the defaults. [New] copies them.
 type Options struct {
-	// Decode makes the certificate of a version of the secret, where that is in
-	// another form than those that the package knows. It is called once for
-	// each version. Its error is not shown, since it may quote the key.
+	// Decode returns the certificate of a version of the secret. Set it if the
+	// secret is in a format that the package does not support. It is called once
+	// for each version. Its error is not shown, since it may quote the key.
 	Decode func(*secrets.Secret) (*tls.Certificate, error)
 
-	// Logger is told when a certificate comes into use and when a new version
-	// does not. The default is [slog.Default].
+	// Logger logs when a certificate comes into use, and when a new version is not
+	// used. The default is [slog.Default].
 	Logger *slog.Logger
 }
 
-// A Certificate is a private key with its chain that follows a secret. It is
-// safe for concurrent use by multiple goroutines and needs no closing. Make one
-// with [New].
+// A Certificate is a private key with its chain, read from a secret. It is safe
+// for concurrent use by multiple goroutines and needs no closing. Make one with
+// [New].
 type Certificate struct {
 	id      string
 	ref     *secrets.Ref[*pair]
-	raw     *secrets.Ref[*secrets.Secret] // to know which version is current, also where it does not parse
+	raw     *secrets.Ref[*secrets.Secret] // tells which version is current, even if it does not parse
 	decode  func(*secrets.Secret) (*tls.Certificate, error)
 	log     *slog.Logger
 	inUse   atomic.Pointer[pair]
@@ -44,9 +44,9 @@ type Certificate struct {
 // skipped is a version that is not in use though it is current, and why not.
 type skipped struct{ version, reason string }
 
-// New returns the certificate in the secret of the given name or ARN. It makes
-// no request. o may be nil. The client must outlive the certificate; after its
-// Close handshakes fail with [secrets.ErrClosed].
+// New returns the certificate in the secret with the given name or ARN. It
+// makes no request. o may be nil. The client must outlive the certificate.
+// After the client's Close, handshakes fail with [secrets.ErrClosed].
 func New(client *secrets.Client, secretID string, o *Options) *Certificate {
 	c := &Certificate{id: secretID, decode: parse, log: slog.Default()}
 	if o != nil && o.Decode != nil {
@@ -60,14 +60,15 @@ func New(client *secrets.Client, secretID string, o *Options) *Certificate {
 	return c
 }
 
-// GetCertificate is for the field of that name in a server's [tls.Config].
+// GetCertificate is for the field GetCertificate of a server's [tls.Config].
 func (c *Certificate) GetCertificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.Get(contextOf(h))
 }
 
 // GetClientCertificate is for the field of that name in a client's
-// [tls.Config]. Where the server takes no certificate of this kind it returns an
-// empty one, as the field's documentation wants: none is sent.
+// [tls.Config]. If the server does not accept this kind of certificate, it
+// returns an empty one, as the field's documentation requires, and none is
+// sent.
 func (c *Certificate) GetClientCertificate(i *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	cert, err := c.Get(contextOf(i))
 	if err != nil {
@@ -79,8 +80,8 @@ func (c *Certificate) GetClientCertificate(i *tls.CertificateRequestInfo) (*tls.
 	return cert, nil
 }
 
-// contextOf returns the context of a handshake. One that does not come from
-// crypto/tls, but was made by hand, has none.
+// contextOf returns the context of a handshake. A ClientHelloInfo that was not
+// made by crypto/tls has none.
 func contextOf(h interface{ Context() context.Context }) context.Context {
 	if ctx := h.Context(); ctx != nil {
 		return ctx
@@ -88,9 +89,10 @@ func contextOf(h interface{ Context() context.Context }) context.Context {
 	return context.Background()
 }
 
-// Get returns the certificate to use now. It must not be changed. One that is
-// cached is returned at once; Get blocks and fails as [secrets.Ref.Get] does. A
-// secret of which no version is a certificate is a [*secrets.DecodeError].
+// Get returns the certificate to use now. The caller must not modify it. Get
+// blocks and fails as [secrets.Ref.Get] does; a cached certificate is returned
+// at once. If no version of the secret is a certificate, the error is a
+// [*secrets.DecodeError].
 func (c *Certificate) Get(ctx context.Context) (*tls.Certificate, error) {
 	if c == nil || c.ref == nil {
 		panic("tlscred: nil or zero Certificate; make one with tlscred.New")
@@ -178,23 +180,23 @@ func (c *Certificate) pairOf(s *secrets.Secret) (*pair, error) {
 	return p, nil
 }
 
-// A Status says which certificate is in use. It holds no key.
+// A Status describes the certificate in use. It contains no key.
 type Status struct {
 	SecretID     string
-	VersionID    string // of the secret; empty: none was used yet
+	VersionID    string // of the secret; empty if none has been used yet
 	Subject      string
 	DNSNames     []string
 	SerialNumber string // in hexadecimal
 	NotBefore    time.Time
 	NotAfter     time.Time // when it expires
 
-	// Skipped is the version that is current and not in use, or in use though
-	// it is not fit for it, and Reason says why. They are empty where there is
-	// no such version.
+	// Skipped is the current version if it is not in use, or is in use although
+	// something is wrong with it. Reason says why. Both are empty if there is no
+	// such version.
 	Skipped, Reason string
 }
 
-// Status returns, from memory, which certificate handshakes were last given.
+// Status describes the certificate in use. It does not block.
 func (c *Certificate) Status() Status {
 	st := Status{SecretID: c.id}
 	p := c.inUse.Load()
@@ -221,7 +223,7 @@ func (c *Certificate) Status() Status {
 // String returns the type and the secret's id.
 func (c *Certificate) String() string { return fmt.Sprintf("tlscred.Certificate(%q)", c.id) }
 
-// Format writes what [Certificate.String] returns, whatever the verb.
+// Format writes what [Certificate.String] returns, for every verb.
 func (c *Certificate) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // A pair is a version of the secret, parsed.

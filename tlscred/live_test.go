@@ -23,9 +23,9 @@ const (
 	rootsID  = "roots"
 )
 
-// A server and a client, each with secrets and a cache of its own, shake hands
-// without a pause while both certificates rotate, with broken and early versions
-// between good ones, and while the authority that signs them is replaced.
+// A server and a client, each with its own secrets and cache, shake hands
+// without a pause. Meanwhile both certificates rotate, with broken and early
+// versions between good ones, and their signing authority is replaced.
 func TestLiveRotation(t *testing.T) {
 	const rotations, workers = 12, 4
 	ca := newAuthority(t, "ca 0")
@@ -140,8 +140,8 @@ func shake(d *tlscred.Dialer, addr string, used *sync.Map) error {
 	return err
 }
 
-// The pool is that of all labelled versions; what lost its label is no longer
-// trusted, what does not parse is left out.
+// The pool contains all labeled versions. A version without a label is not
+// trusted, and a version that does not parse is skipped.
 func TestPool(t *testing.T) {
 	a, b, c := newAuthority(t, "a"), newAuthority(t, "b"), newAuthority(t, "c")
 	srv := secretstest.New(t, secretstest.Secrets{rootsID: a.pem()})

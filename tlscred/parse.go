@@ -13,8 +13,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A fault is what is wrong with a value, in words of this package, which quote
-// nothing of it.
+// A fault describes what is wrong with a value, without quoting the value.
 type fault string
 
 func (f fault) Error() string { return string(f) }
@@ -37,13 +36,13 @@ var (
 	caNames    = []string{"ca", "cacrt", "cabundle", "bundle", "cacertificate", "cacertificates", "roots", "certificate", "certificates"}
 )
 
-// plain is a field's name without what does not matter.
+// plain returns a field name in lower case without separators.
 func plain(name string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(strings.ToLower(name))
 }
 
 // fieldsOf returns the text of the fields of a JSON object with any of the
-// names. ok is false where the value is no such object.
+// names. ok is false if the value is not such an object.
 func fieldsOf(value []byte, names ...string) (text []byte, ok bool) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(value, &fields) != nil {
@@ -166,8 +165,7 @@ func newPair(version string, cert *tls.Certificate) (*pair, error) {
 	return &pair{version, cert, leaf}, nil
 }
 
-// parseAuthorities makes certificates of a secret that holds those of
-// authorities.
+// parseAuthorities returns the certificates in a secret for a Pool.
 func parseAuthorities(s *secrets.Secret) ([]*x509.Certificate, error) {
 	value := s.Bytes()
 	text, ok := fieldsOf(value, caNames...)

@@ -14,10 +14,11 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A Pool is the certificates of the authorities to trust, that follow a secret:
-// those of all its versions with a staging label, as PEM text or as PEM in the
-// field ca, ca_bundle or certificate of a JSON object. It is safe for concurrent
-// use by multiple goroutines and needs no closing. Make one with [NewPool].
+// A Pool contains the certificates of trusted authorities, read from a secret.
+// It uses all versions of the secret that have a staging label. Each is PEM
+// text, or a JSON object with PEM in the field ca, ca_bundle or certificate. A
+// Pool is safe for concurrent use by multiple goroutines and needs no closing.
+// Make one with [NewPool].
 type Pool struct {
 	id   string
 	ref  *secrets.Ref[[]*x509.Certificate]
@@ -30,16 +31,16 @@ type made struct {
 	pool     *x509.CertPool
 }
 
-// NewPool returns the pool in the secret of the given name or ARN. It makes no
-// request. The client must outlive the pool; after its Close handshakes fail
-// with [secrets.ErrClosed].
+// NewPool returns the pool in the secret with the given name or ARN. It makes
+// no request. The client must outlive the pool. After the client's Close,
+// handshakes fail with [secrets.ErrClosed].
 func NewPool(client *secrets.Client, secretID string) *Pool {
 	return &Pool{id: secretID, ref: secrets.BindFunc(client, secretID, parseAuthorities)}
 }
 
-// Get returns the pool to verify with now. It must not be changed. It blocks
-// and fails as [secrets.Ref.Versions] does. A version that does not parse is left
-// out, and an error if no other is left.
+// Get returns the pool to verify with now. The caller must not modify it. Get
+// blocks and fails as [secrets.Ref.Versions] does. It skips versions that do
+// not parse, and returns an error if no version parses.
 func (p *Pool) Get(ctx context.Context) (*x509.CertPool, error) {
 	if p == nil || p.ref == nil {
 		panic("tlscred: nil or zero Pool; make one with tlscred.NewPool")
@@ -68,17 +69,18 @@ func (p *Pool) Get(ctx context.Context) (*x509.CertPool, error) {
 // String returns the type and the secret's id.
 func (p *Pool) String() string { return fmt.Sprintf("tlscred.Pool(%q)", p.id) }
 
-// Format writes what [Pool.String] returns, whatever the verb.
+// Format writes what [Pool.String] returns, for every verb.
 func (p *Pool) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
-// ServerConfig returns a copy of base, which may be nil, for a server that shows
-// cert and, unless clients is nil, wants a certificate of its clients that an
-// authority in that pool signed: [tls.RequireAndVerifyClientCert], unless base
-// says otherwise.
+// ServerConfig returns a copy of base for a server that presents cert. base may
+// be nil. If clients is not nil, the server requires a client certificate
+// signed by an authority in that pool: it uses
+// [tls.RequireAndVerifyClientCert], unless base sets another ClientAuth.
 //
-// With clients every connection has a configuration of its own. What a server
-// adds to the one that is returned here does not get there, so NextProtos has to
-// be set in base; where it is not, it is that of net/http: h2 and http/1.1.
+// With clients, every connection gets its own configuration. Later changes to
+// the returned configuration, such as those that a server makes, do not reach
+// it. Therefore set NextProtos in base; the default is that of net/http: h2 and
+// http/1.1.
 func ServerConfig(cert *Certificate, clients *Pool, base *tls.Config) *tls.Config {
 	if cert == nil {
 		panic("tlscred: ServerConfig: cert is nil; make one with tlscred.New")
@@ -110,18 +112,18 @@ func ServerConfig(cert *Certificate, clients *Pool, base *tls.Config) *tls.Confi
 	return cfg
 }
 
-// A Dialer makes TLS connections as a client. Its fields must not be changed
-// once it is in use; then it is safe for concurrent use by multiple goroutines.
+// A Dialer makes TLS connections as a client. It is safe for concurrent use by
+// multiple goroutines. Its fields must not be changed once it is in use.
 type Dialer struct {
-	Certificate *Certificate // to show to servers that ask for one; nil: none
-	Roots       *Pool        // to verify servers by; nil: Config.RootCAs
-	Config      *tls.Config  // everything else; nil: the defaults of crypto/tls
-	Net         net.Dialer   // makes the connections below
+	Certificate *Certificate // presented to servers that request one; nil means none
+	Roots       *Pool        // used to verify servers; nil means Config.RootCAs
+	Config      *tls.Config  // all other settings; nil means the defaults of crypto/tls
+	Net         net.Dialer   // makes the underlying connections
 }
 
-// DialContext connects to addr and performs the handshake. It is for the field
-// DialTLSContext of an [http.Transport], and for anything that wants a function
-// like that of [net.Dialer].
+// DialContext connects to addr and performs the handshake. Use it as the field
+// DialTLSContext of an [http.Transport], or wherever a function like that of
+// [net.Dialer] is expected.
 func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	cfg := &tls.Config{}
 	if d.Config != nil {
@@ -141,8 +143,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 }
 
 // Transport returns a copy of [http.DefaultTransport] that dials with d, HTTP/2
-// included. It uses no proxy: what is sent through one would not be verified by
-// d.
+// included. It uses no proxy, because d would not verify a connection through a
+// proxy.
 func (d *Dialer) Transport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	with := *d

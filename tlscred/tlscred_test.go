@@ -175,7 +175,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// What is broken is an error that says how, and shows nothing of the value.
+// A broken value is an error that describes the fault and does not show the
+// value.
 func TestBroken(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	good := ca.issue(t, "a", 0, time.Hour)
@@ -203,8 +204,8 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// A new version is used once it is known; one that is broken, expired or not
-// valid yet is not, and one that is not valid yet is used when it is.
+// A new version is used once it is known. A broken, expired or not yet valid
+// version is not used; the latter is used when it becomes valid.
 func TestRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := newAuthority(t, "ca")
@@ -249,8 +250,8 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-// After a restart there is no old certificate in memory: the previous version
-// stands in for a current one that is broken or not valid yet.
+// After a restart there is no old certificate in memory, so the previous
+// version replaces a current one that is broken or not valid yet.
 func TestRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ca := newAuthority(t, "ca")

@@ -19,8 +19,8 @@ func meanCheck(ttl time.Duration) time.Duration {
 	return time.Duration(float64(ttl) * 0.95 * 0.9)
 }
 
-// callsADay returns how many requests a day one secret costs one process that
-// reads it all the time, outside of rotations.
+// callsADay returns how many requests per day a process makes for a secret that
+// it reads continuously, outside rotations.
 func callsADay(ttl time.Duration, describe bool) (describes, fetches float64) {
 	every := meanCheck(ttl)
 	checks := float64(24*time.Hour) / float64(every)
@@ -31,7 +31,7 @@ func callsADay(ttl time.Duration, describe bool) (describes, fetches float64) {
 	return checks, checks / math.Ceil(float64(fetchEvery)/float64(every))
 }
 
-// behavior says what the library does with the secret.
+// behavior describes what the library does with the secret.
 func (d *diagnosis) behavior() []string {
 	if d.current.outcome != allowed {
 		return nil
@@ -40,7 +40,7 @@ func (d *diagnosis) behavior() []string {
 	describes, fetches := callsADay(d.ttl, describe)
 	st := secrets.Stats{GetSecretValue: uint64(math.Round(fetches)), DescribeSecret: uint64(math.Round(describes))}
 	lines := []string{
-		fmt.Sprintf("with a TTL of %s a process that reads it all the time asks every %s: about %d calls a day (%d DescribeSecret, %d GetSecretValue), $%.4f",
+		fmt.Sprintf("with a TTL of %s a process that reads it continuously checks it every %s: about %d calls a day (%d DescribeSecret, %d GetSecretValue), $%.4f",
 			short(d.ttl), short(meanCheck(d.ttl)), st.Calls(), st.DescribeSecret, st.GetSecretValue, st.Cost()),
 		fmt.Sprintf("a new version is in use within %s, and at once where the old one is rejected in a Try", short(d.ttl)),
 	}

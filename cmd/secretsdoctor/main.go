@@ -1,25 +1,26 @@
-// Command secretsdoctor says what its caller may do with secrets. It also says
-// what package secrets would do with them. It asks whatever the environment
-// points to: AWS, or an emulator where AWS_ENDPOINT_URL_SECRETS_MANAGER names
-// one.
+// Command secretsdoctor reports what its caller may do with secrets. It also
+// reports what package secrets would do with them. It asks AWS, or the emulator
+// that AWS_ENDPOINT_URL_SECRETS_MANAGER names.
 //
 //	secretsdoctor [-ttl 5m] [-minimal] prod/db prod/api-key …
 //
-// For each secret it prints which of the requests of the library the caller is
-// permitted, which key encrypts it, how its rotation and its replicas stand,
-// when the library would notice a new version, and what that costs a day. It
-// ends with the IAM policy that suffices for all of them. The exit status is 1
-// if a secret cannot be read.
+// For each secret it prints which of the library's requests the caller may
+// make, which key encrypts the secret, the state of its rotation and its
+// replicas, when the library would notice a new version, and the cost per day.
+// It ends with an IAM policy that suffices for all the secrets. The exit status
+// is 1 if a secret cannot be read.
 //
-// It only reads: DescribeSecret once or twice, GetSecretValue once for each of
-// the labels AWSCURRENT, AWSPENDING and AWSPREVIOUS, and BatchGetSecretValue once
-// for each 20 secrets. Like any read they set the secret's LastAccessedDate. It
-// never prints a value.
+// It only reads. For each secret it calls DescribeSecret once or twice, and
+// GetSecretValue once for each of the labels AWSCURRENT, AWSPENDING and
+// AWSPREVIOUS; for every 20 secrets it calls BatchGetSecretValue once. Like any
+// read, these calls set the secret's LastAccessedDate. It never prints a secret
+// value.
 //
-// It can tell what the caller's credentials may do now, on this host. It cannot
-// tell why they may not: a policy of the caller, of the secret, of the key, of
-// the organization or of the network's endpoint looks the same from here. To a
-// caller who may not read a secret, AWS does not tell whether it exists.
+// It can tell what the caller's credentials allow now, on this host. It cannot
+// tell why they do not allow more: denials by a policy of the caller, the
+// secret, the key, the organization or the VPC endpoint look the same to a
+// caller. If the caller may not read a secret, AWS does not reveal whether it
+// exists.
 package main
 
 import (
@@ -52,7 +53,7 @@ func main() {
 	}
 }
 
-// settings are what the flags say.
+// settings are the values of the flags and arguments.
 type settings struct {
 	ttl     time.Duration
 	timeout time.Duration
@@ -69,8 +70,8 @@ func parse(args []string, usage io.Writer) (settings, error) {
 		flags.PrintDefaults()
 	}
 	flags.DurationVar(&s.ttl, "ttl", secrets.DefaultTTL, "the program's Options.TTL")
-	flags.DurationVar(&s.timeout, "timeout", time.Minute, "for everything")
-	flags.BoolVar(&s.minimal, "minimal", false, "print the policy that is just enough to read, without what makes that cheap")
+	flags.DurationVar(&s.timeout, "timeout", time.Minute, "the time limit for the whole run")
+	flags.BoolVar(&s.minimal, "minimal", false, "print the minimal policy for reading, without the permissions that make reads cheaper")
 	if err := flags.Parse(args); err != nil {
 		return s, flag.ErrHelp
 	}
@@ -117,7 +118,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	return nil
 }
 
-// A caller is whose credentials are used.
+// A caller is the owner of the credentials.
 type caller struct {
 	region  string
 	account string // "" if the source of the credentials does not say
@@ -131,8 +132,8 @@ func (c caller) String() string {
 	return "from " + c.source + ", account " + c.account
 }
 
-// callerOf returns whose credentials cfg has. That there are none, and that no
-// region is set, is said here: every request would fail of it.
+// callerOf returns the owner of the credentials in cfg. It fails if there are
+// no credentials or no region is set, because every request would fail then.
 func callerOf(ctx context.Context, cfg aws.Config) (caller, error) {
 	if cfg.Region == "" {
 		return caller{}, errors.New("no region is set: set AWS_REGION, or region in the profile")
@@ -142,7 +143,7 @@ func callerOf(ctx context.Context, cfg aws.Config) (caller, error) {
 	}
 	creds, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
-		return caller{}, fmt.Errorf("no credentials, so nothing can be asked: %w", err)
+		return caller{}, fmt.Errorf("no credentials, so no request can be made: %w", err)
 	}
 	return caller{region: cfg.Region, account: creds.AccountID, source: creds.Source}, nil
 }

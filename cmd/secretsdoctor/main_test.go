@@ -91,7 +91,7 @@ func TestAllWell(t *testing.T) {
 	wantLines(t, out, "region us-east-1", "credentials from EnvConfigCredentials", "arn "+srv.ARN("prod/db"),
 		"key aws/secretsmanager, which every reader", "version "+id+" with AWSCURRENT", "read AWSCURRENT yes", "DescribeSecret yes",
 		"read AWSPENDING yes (there is none now)", "read AWSPREVIOUS yes", "BatchGetSecretValue yes", "rotation off",
-		"library with a TTL of 5m a process that reads it all the time asks every 4m17s: about 359 calls a day (337 DescribeSecret, 22 GetSecretValue)")
+		"library with a TTL of 5m a process that reads it continuously checks it every 4m17s: about 359 calls a day (337 DescribeSecret, 22 GetSecretValue)")
 	if strings.ContainsAny(out, "!✗") {
 		t.Errorf("there is nothing to complain of:\n%s", out)
 	}
@@ -132,7 +132,7 @@ func TestMissingPermissions(t *testing.T) {
 			[]string{"read AWSCURRENT DENIED: User: arn:", "DescribeSecret yes", "read AWSPENDING DENIED", "BatchGetSecretValue yes", "✗ cannot be read: grant secretsmanager:GetSecretValue"}},
 		{"DescribeSecret", []string{allow("GetSecretValue", "BatchGetSecretValue")}, secretstest.Fault{}, false,
 			[]string{"read AWSCURRENT yes", "DescribeSecret DENIED", "read AWSPENDING yes", "BatchGetSecretValue yes", "rotation not known", "version ",
-				"! without secretsmanager:DescribeSecret", "library with a TTL of 5m a process that reads it all the time asks every 4m17s: about 337 calls a day (0 DescribeSecret, 337 GetSecretValue)"}},
+				"! without secretsmanager:DescribeSecret", "library with a TTL of 5m a process that reads it continuously checks it every 4m17s: about 337 calls a day (0 DescribeSecret, 337 GetSecretValue)"}},
 		{"BatchGetSecretValue", []string{allow("GetSecretValue", "DescribeSecret")}, secretstest.Fault{}, false,
 			[]string{"read AWSCURRENT yes", "DescribeSecret yes", "read AWSPENDING yes", "BatchGetSecretValue DENIED", "! without secretsmanager:BatchGetSecretValue"}},
 		{"AWSPENDING", []string{allow("*"), denyPending}, secretstest.Fault{}, false,
@@ -202,7 +202,7 @@ func TestNobodyAnswers(t *testing.T) {
 	srv.ClearFaults()
 	srv.Fail(secretstest.Fault{Code: "ExpiredTokenException", Message: "The security token included in the request is expired", Times: secretstest.Always})
 	out, err = doctor(t, "prod/db")
-	wantLines(t, out, "read AWSCURRENT NO CREDENTIALS", "✗ the credentials are not good")
+	wantLines(t, out, "read AWSCURRENT NO CREDENTIALS", "✗ the credentials are invalid")
 	if err == nil || strings.Contains(out, "grant") {
 		t.Errorf("error %v; no permission of the secret's is missing:\n%s", err, out)
 	}
@@ -218,7 +218,7 @@ func TestNobodyAnswers(t *testing.T) {
 
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	if _, err := doctor(t, "prod/db"); err == nil || !strings.Contains(err.Error(), "no credentials, so nothing can be asked") {
+	if _, err := doctor(t, "prod/db"); err == nil || !strings.Contains(err.Error(), "no credentials, so no request can be made") {
 		t.Errorf("without credentials = %v", err)
 	}
 	t.Setenv("AWS_REGION", "")

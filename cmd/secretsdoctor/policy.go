@@ -27,7 +27,7 @@ type statement struct {
 type conditions map[string]map[string]string
 
 // leastPolicy returns the policy with which the library reads all the secrets.
-// A minimal one has only what it cannot do without.
+// A minimal policy contains only the required permissions.
 func leastPolicy(found []*diagnosis, minimal bool) policy {
 	p := policy{Version: "2012-10-17"}
 	add := func(sid, action string, resources []string, conditions conditions) {
@@ -49,7 +49,8 @@ func leastPolicy(found []*diagnosis, minimal bool) policy {
 	add("Read", "secretsmanager:GetSecretValue", names, nil)
 	add("Decrypt", "kms:Decrypt", unique(keys), conditions{"StringEquals": via})
 	for i, key := range unique(aliases) {
-		// No policy can name a key by its alias but by this condition.
+		// This condition is the only way in which a policy can name a key by its
+		// alias.
 		arn, alias, _ := strings.Cut(key, ":alias/")
 		named := map[string]string{"kms:ResourceAliases": "alias/" + alias}
 		add(fmt.Sprintf("DecryptAlias%d", i+1), "kms:Decrypt", []string{arn + ":key/*"}, conditions{"StringEquals": via, "ForAnyValue:StringEquals": named})
@@ -69,10 +70,10 @@ func unique(list []string) []string {
 	return slices.Compact(list)
 }
 
-// resources returns the secret as a resource of a policy. The six characters that
-// end an ARN are left open: the secret may be deleted and recreated. Where the
-// service has not told the ARN it is made of what is known; an ARN that was asked
-// for may lack them.
+// resources returns the secret as a resource of a policy. It replaces the six
+// last characters of the ARN with wildcards, because the secret may be deleted
+// and recreated. If the service did not return the ARN, it is built from the
+// known parts.
 func (d *diagnosis) resources() []string {
 	if arn := d.arn(); arn != "" {
 		return []string{arn[:strings.LastIndexByte(arn, '-')+1] + "??????"}
@@ -95,8 +96,9 @@ func partition(region string) string {
 	return "aws"
 }
 
-// keyResource returns the ARN of the key, or of its alias, "" where no permission
-// is needed. Where only a refusal tells that there is one, it may be any key.
+// keyResource returns the ARN of the key or of its alias, or "" if no
+// permission is needed. If the key is known only from a refusal, it returns a
+// pattern for all keys.
 func (d *diagnosis) keyResource() string {
 	key, own := d.key()
 	account := cmp.Or(field(d.arn(), 4), "*")
@@ -114,15 +116,15 @@ func (d *diagnosis) keyResource() string {
 	return prefix + "key/" + key
 }
 
-// reasons say what a program lacks without each statement.
+// reasons say what each statement is needed for.
 var reasons = []struct{ sid, text string }{
 	{"Read", "needed"},
-	{"Decrypt", "needed, for the keys of your own; the key's own policy has to allow it too"},
+	{"Decrypt", "needed for customer managed keys; the key's own policy must allow it too"},
 	{"Check", "refreshes that do not decrypt, rotations noticed early, custom labels in Versions"},
-	{"Prefetch", "20 secrets a request at start-up"},
+	{"Prefetch", "20 secrets per request at startup"},
 }
 
-// printPolicy writes the policy and what each of its statements is for.
+// printPolicy writes the policy and the reason for each of its statements.
 func printPolicy(out io.Writer, found []*diagnosis, minimal bool) {
 	p := leastPolicy(found, minimal)
 	fmt.Fprintf(out, "\npolicy that suffices:\n")

@@ -15,7 +15,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// An outcome is what came of a request, as far as permissions go.
+// An outcome is the result of a request, with regard to permissions.
 type outcome int
 
 const (
@@ -42,15 +42,15 @@ var outcomes = map[outcome]string{
 // String returns the outcome in a word or two.
 func (o outcome) String() string { return outcomes[o] }
 
-// A probe is a request, and what came of it.
+// A probe is a request and its result.
 type probe struct {
 	outcome
-	detail string // the service's own words, or the reason why there are none
+	detail string // the service's error text, or why there is none
 }
 
-// classify makes a probe of the error of a request. The errors of the library
-// hold no values; those of the SDK itself may quote an answer that it could not
-// read, and are not shown then.
+// classify returns the probe for the error of a request. Errors of the library
+// contain no values. Errors of the SDK may quote a response that it could not
+// decode, and are then not shown.
 func classify(err error) probe {
 	var unreadable *smithy.DeserializationError
 	var api smithy.APIError
@@ -90,7 +90,7 @@ func outcomeOf(code, message string) outcome {
 	return refused
 }
 
-// A diagnosis is all that was found out about one secret.
+// A diagnosis holds all results for one secret.
 type diagnosis struct {
 	id     string
 	ttl    time.Duration
@@ -104,8 +104,8 @@ type diagnosis struct {
 	now      time.Time
 }
 
-// examine finds out about all secrets. It fails only where nothing can be said
-// of any: the library refuses to send a request.
+// examine makes the diagnoses of all secrets. It fails only if it can diagnose
+// none, because the library refuses to send requests.
 func examine(ctx context.Context, api *secretsmanager.Client, s settings, who caller) ([]*diagnosis, error) {
 	client, err := secrets.New(api, &secrets.Options{FetchTimeout: s.timeout, Refresh: secrets.RefreshOnRead, Size: len(s.ids) + 1})
 	if err != nil {
@@ -124,8 +124,8 @@ func examine(ctx context.Context, api *secretsmanager.Client, s settings, who ca
 	return found, nil
 }
 
-// ask makes the requests about one secret. Where the service does not answer at
-// all, no more than one.
+// ask makes the requests for one secret. It stops after the first if the
+// service does not answer at all.
 func (d *diagnosis) ask(ctx context.Context, api *secretsmanager.Client, client *secrets.Client) {
 	var err error
 	d.version, err = client.GetVersion(ctx, d.id, secrets.Stage(secrets.Current))
@@ -151,14 +151,15 @@ func (d *diagnosis) ask(ctx context.Context, api *secretsmanager.Client, client 
 	}
 }
 
-// mute reports whether the service said nothing, and would not if it was asked more.
+// mute reports whether the service did not answer, so that further requests are
+// useless.
 func (d *diagnosis) mute() bool {
 	return d.current.outcome == unanswered || d.current.outcome == uncredited
 }
 
-// askLabel asks for the version that has a label. Without such a version the
-// answer is that something was not found; that it is not the secret, the other
-// answers tell.
+// askLabel reads the version with a label. If there is no such version, the
+// error is the same as for a missing secret; the other requests tell whether
+// the secret exists.
 func (d *diagnosis) askLabel(ctx context.Context, client *secrets.Client, label string) probe {
 	_, err := client.GetVersion(ctx, d.id, secrets.Stage(label))
 	p := classify(err)
@@ -168,8 +169,8 @@ func (d *diagnosis) askLabel(ctx context.Context, client *secrets.Client, label 
 	return p
 }
 
-// askBatch asks for up to 20 secrets in one request. What it answers for a
-// secret that cannot be read by itself is not the batch's fault.
+// askBatch reads up to 20 secrets in one request. An error for a secret that
+// cannot be read individually either does not count against the batch.
 func askBatch(ctx context.Context, api *secretsmanager.Client, some []*diagnosis) {
 	in := &secretsmanager.BatchGetSecretValueInput{}
 	for _, d := range some {
@@ -188,7 +189,7 @@ func askBatch(ctx context.Context, api *secretsmanager.Client, some []*diagnosis
 	}
 }
 
-// arn returns the secret's ARN, "" if nothing has told it.
+// arn returns the secret's ARN, or "" if it is not known.
 func (d *diagnosis) arn() string {
 	switch {
 	case d.version != nil:
@@ -200,7 +201,7 @@ func (d *diagnosis) arn() string {
 }
 
 // field returns a field of an ARN (1 the partition, 3 the region, 4 the
-// account), "" of what is none.
+// account), or "" if the text is not an ARN.
 func field(arn string, n int) string {
 	parts := strings.SplitN(arn, ":", 7)
 	if len(parts) != 7 || parts[0] != "arn" || parts[2] != "secretsmanager" {
@@ -209,14 +210,15 @@ func field(arn string, n int) string {
 	return parts[n]
 }
 
-// foreign reports whether the secret is known to be another account's.
+// foreign reports whether the secret is known to belong to another account.
 func (d *diagnosis) foreign() bool {
 	owner := field(cmp.Or(d.arn(), d.id), 4)
 	return owner != "" && d.caller.account != "" && owner != d.caller.account
 }
 
-// key returns the key that encrypts the secret and whether it is one of the
-// owner's own, for which kms:Decrypt is needed. "" is not known.
+// key returns the key that encrypts the secret, and whether it is a customer
+// managed key, for which kms:Decrypt is needed. "" means that the key is not
+// known.
 func (d *diagnosis) key() (id string, own bool) {
 	switch {
 	case d.desc == nil:
@@ -227,7 +229,7 @@ func (d *diagnosis) key() (id string, own bool) {
 	return *d.desc.KmsKeyId, true
 }
 
-// ago returns how long before now t was, in the unit that serves.
+// ago returns how long before now t was, in a suitable unit.
 func ago(now, t time.Time) string {
 	switch d := now.Sub(t); {
 	case d < time.Minute:

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// print writes all that was found out, and then what is wrong.
+// print writes all results, and then what is wrong.
 func (d *diagnosis) print(out io.Writer) {
 	fmt.Fprintf(out, "%s\n", printable(d.id))
 	row := func(name, format string, args ...any) {
@@ -45,7 +45,7 @@ func (d *diagnosis) print(out io.Writer) {
 
 type rowFunc = func(name, format string, args ...any)
 
-// printable returns s without what would move a terminal's cursor.
+// printable returns s without characters that control a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
@@ -60,7 +60,7 @@ type namedProbe struct {
 	probe
 }
 
-// probes returns the requests in the order of their weight.
+// probes returns the requests in the order of their importance.
 func (d *diagnosis) probes() []namedProbe {
 	return []namedProbe{
 		{"read AWSCURRENT", d.current}, {"read AWSPENDING", d.pending}, {"read AWSPREVIOUS", d.previous},
@@ -105,7 +105,7 @@ func (d *diagnosis) printRotation(row rowFunc) {
 	}
 }
 
-// rotates says what rotates the secret, and how often.
+// rotates describes what rotates the secret, and how often.
 func (d *diagnosis) rotates() string {
 	by := "by hand"
 	switch {
@@ -189,7 +189,8 @@ func (d *diagnosis) findings() []finding {
 	return found
 }
 
-// unreadable says why the current version cannot be read, "" if it can.
+// unreadable says why the current version cannot be read, or returns "" if it
+// can.
 func (d *diagnosis) unreadable() string {
 	switch d.current.outcome {
 	case allowed:
@@ -207,21 +208,21 @@ func (d *diagnosis) unreadable() string {
 	case deleted:
 		return d.deletedText()
 	case throttled:
-		return "too many requests at this moment: ask again later"
+		return "too many requests right now: try again later"
 	case unanswered:
-		return "the service did not answer: check the endpoint, the network and the time it may take (-timeout)"
+		return "the service did not answer: check the endpoint, the network and the time limit (-timeout)"
 	case uncredited:
-		return "the credentials are not good: no token could be had for them, or they have expired; nothing is said about the secret"
+		return "the credentials are invalid or expired, or no token could be obtained for them; this says nothing about the secret"
 	}
 	return "cannot be read: the service refused"
 }
 
-// orMissing adds what a denial may mean too.
+// orMissing adds that a denial may also mean a missing secret.
 func (d *diagnosis) orMissing() string {
 	if d.desc != nil {
 		return ""
 	}
-	return " (or there is no such secret: AWS does not say so to who may not read it)"
+	return " (or there is no such secret: AWS does not reveal that to a caller who may not read it)"
 }
 
 // whereGranted says where a permission for another account's secret is granted.
@@ -229,19 +230,19 @@ func (d *diagnosis) whereGranted() string {
 	if !d.foreign() {
 		return ""
 	}
-	return "; the secret is another account's: both its resource policy and a policy of the caller have to allow it, and its key has to be one of the owner's own"
+	return "; the secret belongs to another account: both its resource policy and a policy of the caller must allow it, and its key must be a customer managed key of the owner"
 }
 
 func (d *diagnosis) keyText() string {
 	if key, own := d.key(); own {
-		return "cannot be decrypted: grant kms:Decrypt on " + key + ", and see that the key's own policy allows it"
+		return "cannot be decrypted: grant kms:Decrypt on " + key + ", and check that the key's own policy allows it"
 	}
-	return "cannot be decrypted: grant kms:Decrypt on its key, and see that the key's own policy allows it"
+	return "cannot be decrypted: grant kms:Decrypt on its key, and check that the key's own policy allows it"
 }
 
 func (d *diagnosis) missingText() string {
 	if region := field(d.id, 3); region != "" && region != d.caller.region {
-		return fmt.Sprintf("there is no such secret in %s: its ARN is of %s, and it is the client's region that is asked", d.caller.region, region)
+		return fmt.Sprintf("there is no such secret in %s: its ARN is of %s, but requests go to the client's region", d.caller.region, region)
 	}
 	return fmt.Sprintf("there is no such secret in %s: check the name, the region and the account", d.caller.region)
 }
@@ -263,8 +264,8 @@ func (d *diagnosis) aboutDescribe() string {
 	return ""
 }
 
-// aboutLabel says what it means that a label's version may not be read although
-// the current one may.
+// aboutLabel explains the effect if a label's version may not be read although
+// the current version may.
 func (d *diagnosis) aboutLabel(p probe, label string) string {
 	if d.current.outcome != allowed || p.outcome != denied && p.outcome != keyDenied {
 		return ""
@@ -283,9 +284,9 @@ func (d *diagnosis) aboutLabel(p probe, label string) string {
 func (d *diagnosis) aboutBatch() string {
 	switch d.batch.outcome {
 	case denied:
-		return "without secretsmanager:BatchGetSecretValue (on *) Prefetch reads its secrets one by one, not 20 in a request"
+		return "without secretsmanager:BatchGetSecretValue (on *) Prefetch reads its secrets one at a time, not 20 per request"
 	case unsupported:
-		return "the endpoint has no BatchGetSecretValue: Prefetch reads its secrets one by one"
+		return "the endpoint has no BatchGetSecretValue: Prefetch reads its secrets one at a time"
 	}
 	return ""
 }
@@ -297,7 +298,7 @@ func (d *diagnosis) aboutRotation() string {
 	r := d.rotation
 	switch {
 	case !r.Since.IsZero() && d.now.Sub(r.Since) > stuckAfter:
-		return fmt.Sprintf("the rotation that began %s has not ended: see the log of the rotation function; the database may take AWSPENDING only. Ending it: rotate again, or take AWSPENDING off version %s", ago(d.now, r.Since), r.PendingVersion)
+		return fmt.Sprintf("the rotation that began %s has not ended: see the log of the rotation function; the database may accept only AWSPENDING. To end the rotation, rotate again, or remove AWSPENDING from version %s", ago(d.now, r.Since), r.PendingVersion)
 	case r.Enabled && !r.NextRotation.IsZero() && d.now.After(r.NextRotation):
 		return fmt.Sprintf("the rotation that was due by %s has not begun: see the log of the rotation function", stamp(r.NextRotation))
 	}

@@ -7,8 +7,8 @@
 //	         arn:aws:secretsmanager:us-east-1:111111111111:secret:prod/db-AbCdEf \
 //	         arn:aws:secretsmanager:eu-west-1:222222222222:secret:prod/api-GhIjKl
 //
-// A name, and an ARN of an account that no role is given for, is asked for
-// without a role. It prints which version each secret has, and no value.
+// It reads names, and ARNs of accounts without a given role, without assuming a
+// role. It prints the version of each secret, and no value.
 package main
 
 import (
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	flags.SetOutput(usage)
 	roles := roleFlags{}
 	flags.Var(roles, "role", "an `ARN` of a role to assume for the secrets of its account; may be repeated")
-	timeout := flags.Duration("timeout", 30*time.Second, "for everything")
+	timeout := flags.Duration("timeout", 30*time.Second, "the time limit for the whole run")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
@@ -80,9 +80,9 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	return nil
 }
 
-// newClient returns one client for the secrets of all accounts. Each role has an
-// API of its own, made once; the credentials are fetched when they are first
-// needed, and again before they expire.
+// newClient returns one client for the secrets of all accounts. Each role has
+// its own API, which is made once. Credentials are fetched when first needed,
+// and again before they expire.
 func newClient(cfg aws.Config, roles roleFlags) (*secrets.Client, error) {
 	apis := map[string]secrets.API{}
 	for account, role := range roles {

@@ -1,6 +1,6 @@
-// Command events reads a secret and prints each new version within seconds.
-// EventBridge tells it of rotations. It makes an SQS queue for itself, subscribes
-// it to the SNS topic that the rule of README.md feeds, and removes both when it
+// Command events prints each new version of a secret within seconds of its
+// rotation. EventBridge notifies it. It creates an SQS queue, subscribes the
+// queue to the SNS topic of the rule in README.md, and removes both when it
 // ends.
 //
 //	go run . -topic arn:aws:sns:eu-west-1:123456789012:secret-changes -secret prod/db
@@ -41,7 +41,7 @@ func run(ctx context.Context, topic, secret string) error {
 	if err != nil {
 		return err
 	}
-	// The events tell of changes; the TTL is for those that are lost.
+	// Events report changes; the TTL covers lost events.
 	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), &secrets.Options{TTL: time.Hour})
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func run(ctx context.Context, topic, secret string) error {
 			slog.Warn("no new version for now", "error", err)
 			continue
 		}
-		slog.Info("the current version", "secret", s) // its name and version id: a Secret does not show its value
+		slog.Info("the current version", "secret", s) // logs name and version id; a Secret does not show its value
 	}
 	return nil
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// A queue is this process's own: a message goes to one reader of a queue, so
-// processes that share one would each hear of a part of the changes.
+// A queue is the SQS queue of this process. Each process needs its own, because
+// a message goes to only one reader of a queue.
 type queue struct {
 	sqs          *sqs.Client
 	sns          *sns.Client
@@ -24,12 +24,12 @@ type queue struct {
 	subscription string
 }
 
-// retention is how long a message waits: an event that is older tells nothing
-// that a TTL would not have found.
+// retention is how long a message waits. After that time the TTL has noticed
+// the change anyway.
 const retention = time.Hour
 
-// openQueue makes a queue and subscribes it to a topic. What it made is removed
-// again if a step fails.
+// openQueue creates a queue and subscribes it to a topic. If a step fails, it
+// removes what it created.
 func openQueue(ctx context.Context, sq *sqs.Client, sn *sns.Client, topic string) (_ *queue, err error) {
 	q := &queue{sqs: sq, sns: sn}
 	defer func() {
@@ -65,14 +65,15 @@ func openQueue(ctx context.Context, sq *sqs.Client, sn *sns.Client, topic string
 	return q, nil
 }
 
-// policy lets the topic send to the queue, and nobody else: whoever can send
-// can cause checks of what is cached, and no more.
+// policy lets only the topic send to the queue. Whoever can send to it can
+// cause checks of the cached secrets, and nothing else.
 func policy(queue, topic string) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":%q,"Condition":{"ArnEquals":{"aws:SourceArn":%q}}}]}`, queue, topic)
 }
 
-// receive hands every message to handle until ctx ends, and deletes it: an event
-// is a hint, and one that is no event is none the second time either.
+// receive passes every message to handle until ctx ends, and deletes it. It
+// deletes messages that fail too: an event is only a hint, and a malformed
+// message stays malformed.
 func (q *queue) receive(ctx context.Context, handle func(context.Context, []byte) (bool, error)) {
 	for pause := time.Second; ctx.Err() == nil; {
 		out, err := q.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &q.url, MaxNumberOfMessages: 10, WaitTimeSeconds: 20})
@@ -113,8 +114,8 @@ func (q *queue) delete(ctx context.Context, messages []types.Message) {
 	}
 }
 
-// remove takes away what openQueue made. The program's own context has ended by
-// then.
+// remove deletes what openQueue created. By then the program's own context has
+// ended.
 func (q *queue) remove() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

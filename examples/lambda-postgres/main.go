@@ -1,5 +1,5 @@
 // Lambda-postgres is an AWS Lambda function that rotates the password of a
-// PostgreSQL user. README.md says what it needs and how to deploy it.
+// PostgreSQL user. README.md describes its requirements and its deployment.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The authorities of Amazon RDS lie beside the program.
+	// The certificate authorities of Amazon RDS are in a file beside the program.
 	handler := newHandler(secretsmanager.NewFromConfig(cfg), os.Getenv("LAMBDA_TASK_ROOT")+"/global-bundle.pem")
 	lambda.Start(handler.Handle)
 }

@@ -1,6 +1,6 @@
-// Lambda-reader is an AWS Lambda function that reads a secret. It is behind a
-// function URL or an API and answers whether a request has the right API key.
-// README.md says how to deploy it.
+// Lambda-reader is an AWS Lambda function that reads a secret. It runs behind a
+// function URL or an API and checks whether a request has the right API key.
+// README.md describes its deployment.
 package main
 
 import (
@@ -34,8 +34,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// Once for the life of the execution environment, outside of the handler: an
-	// invocation that finds the secret in memory makes no call.
+	// This happens once in the life of the execution environment, outside the
+	// handler. An invocation that finds the secret in memory makes no call.
 	f, err := newFunction(ctx, secretsmanager.NewFromConfig(cfg), os.Getenv(envSecret), slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	cancel()
 	if err != nil {
@@ -44,7 +44,7 @@ func main() {
 	lambda.Start(f.handle)
 }
 
-// A function is what lives between invocations.
+// A function holds the state that persists between invocations.
 type function struct {
 	client *secrets.Client
 	key    *secrets.Ref[apiKey]
@@ -55,7 +55,7 @@ type apiKey struct {
 	Key string `json:"key"`
 }
 
-// Validate keeps a version without a key out of use.
+// Validate refuses a version without a key.
 func (k apiKey) Validate() error {
 	if k.Key == "" {
 		return errors.New("the key is not set")
@@ -63,16 +63,16 @@ func (k apiKey) Validate() error {
 	return nil
 }
 
-// newFunction reads the secret, or fails: an environment that cannot have it
-// should not get invocations.
+// newFunction reads the secret, or fails. An environment that cannot read the
+// secret should not get invocations.
 func newFunction(ctx context.Context, api secrets.API, id string, log *slog.Logger) (*function, error) {
 	if id == "" {
 		return nil, fmt.Errorf("%s is not set", envSecret)
 	}
 	client, err := secrets.New(api, &secrets.Options{
-		// In AWS Lambda this is what RefreshAuto means. Nothing runs between
-		// invocations; the age of a value is measured by the wall clock, which goes
-		// on while the environment is frozen.
+		// In AWS Lambda, RefreshAuto means the same. Nothing runs between
+		// invocations. The age of a value is measured by the wall clock, which
+		// continues while the environment is frozen.
 		Refresh: secrets.RefreshOnRead,
 		Logger:  log,
 	})
@@ -86,11 +86,11 @@ func newFunction(ctx context.Context, api secrets.API, id string, log *slog.Logg
 	return f, nil
 }
 
-// handle answers 204 to a request with the right key in the header X-Api-Key, and
-// 401 to others. While a rotation is under way the pending and the previous key
-// are right, too.
+// handle answers 204 to a request with the right key in the header X-Api-Key,
+// and 401 to others. During a rotation it also accepts the pending and the
+// previous key.
 func (f *function) handle(ctx context.Context, r events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-	right, err := f.knows(ctx, r.Headers["x-api-key"]) // a function URL sends names in lower case
+	right, err := f.knows(ctx, r.Headers["x-api-key"]) // a function URL sends header names in lower case
 	if err != nil {
 		return events.APIGatewayV2HTTPResponse{}, err
 	}
@@ -100,9 +100,9 @@ func (f *function) handle(ctx context.Context, r events.APIGatewayV2HTTPRequest)
 	return events.APIGatewayV2HTTPResponse{StatusCode: http.StatusNoContent}, nil
 }
 
-// knows reports whether a key is one that a version with a staging label has. The
-// current one is compared first, from memory; another key costs at most what
-// Versions does.
+// knows reports whether a version with a staging label has the given key. It
+// first compares the current key, from memory. For another key it calls
+// Versions.
 func (f *function) knows(ctx context.Context, key string) (bool, error) {
 	current, err := f.key.Get(ctx)
 	if err != nil || same(current.Key, key) {
@@ -120,5 +120,5 @@ func (f *function) knows(ctx context.Context, key string) (bool, error) {
 	return false, nil
 }
 
-// same takes as long for a wrong key as for the right one.
+// same compares two keys in constant time.
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

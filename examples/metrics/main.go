@@ -1,14 +1,16 @@
-// Command metrics is a service whose use of secrets Prometheus can watch. It
-// serves /metrics, /readyz and /debug/secrets on loopback, and reads the secrets of a
-// fake Secrets Manager, with which something goes wrong in turn: a new version,
-// one that does not decode, a rotation that does not end, an outage. It needs no
-// credentials and no Prometheus: look at it with a browser, or curl.
+// Command metrics is a service that exports metrics of its secrets to
+// Prometheus. It serves /metrics, /readyz and /debug/secrets on loopback, and
+// reads the secrets of a fake Secrets Manager. Again and again it provokes
+// events: a new version, a version that does not decode, a rotation that does
+// not end, an outage. It needs no credentials and no Prometheus: use a browser,
+// or curl.
 //
 //	go run . [-addr 127.0.0.1:9464] [-turn 20s]
 //
-// Beside it are alerts.yml, rules for Prometheus's alerts, and dashboard.json, a
-// dashboard to import into Grafana. Its test checks every name in both against what
-// is scraped, and that the alerts fire when they should and not else.
+// alerts.yml has alerting rules for Prometheus, and dashboard.json is a
+// dashboard to import into Grafana. The test checks every name in both against
+// the scraped metrics, and that the alerts fire when they should and at no
+// other time.
 package main
 
 import (
@@ -71,15 +73,15 @@ func run(ctx context.Context, out io.Writer, addr string, turn time.Duration) er
 	return nil
 }
 
-// start is what the fake service has at first.
+// start is the initial content of the fake service.
 var start = secretstest.Secrets{"prod/db": `{"username":"app","password":"old"}`, "prod/limit": "7", "prod/api-key": "key"}
 
-// use reads the secrets again and again, until ctx ends.
+// use repeatedly reads the secrets until ctx ends.
 func (s *service) use(ctx context.Context, pause time.Duration) {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
-		// What fails is counted, logged and shown: the point of this program.
+		// Failures are counted, logged and shown: that is the point of this program.
 		s.login.Get(ctx)
 		s.limit.Get(ctx)
 		s.client.Get(ctx, "prod/api-key")
@@ -112,7 +114,7 @@ var faults = []fault{
 	{"a key that is refused", func(srv *secretstest.Server) func() { return srv.KMSRevoked("prod/api-key") }},
 }
 
-// goWrong lets one thing after the other go wrong, until ctx ends.
+// goWrong provokes one fault after another until ctx ends.
 func goWrong(ctx context.Context, srv *secretstest.Server, turn time.Duration) {
 	ticker := time.NewTicker(turn)
 	defer ticker.Stop()
@@ -125,7 +127,7 @@ func goWrong(ctx context.Context, srv *secretstest.Server, turn time.Duration) {
 		}
 		end()
 		end = func() {}
-		if i%2 == 0 { // every other turn all is well
+		if i%2 == 0 { // no fault in every other turn
 			end = faults[i/2%len(faults)].begin(srv)
 		}
 	}

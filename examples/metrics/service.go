@@ -15,7 +15,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsdebug"
 )
 
-// A service is a program that reads secrets, and lets itself be watched.
+// A service is a program that reads secrets and can be monitored.
 type service struct {
 	client *secrets.Client
 	login  *secrets.Ref[login]
@@ -31,8 +31,9 @@ type login struct {
 	Password string `json:"password"`
 }
 
-// newService makes a service of api, whose metrics a Prometheus can scrape: the
-// reader of the metrics is the exporter, which is a collector of the registry.
+// newService makes a service that reads secrets through api. Prometheus can
+// scrape its metrics: the metric reader is the exporter, which is a collector
+// of the registry.
 func newService(api secrets.API, o secrets.Options) (*service, error) {
 	s := &service{registry: prometheus.NewRegistry(), admin: http.NewServeMux()}
 	reader, err := exporter.New(exporter.WithRegisterer(s.registry), exporter.WithoutScopeInfo(), exporter.WithoutTargetInfo(),

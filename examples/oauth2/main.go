@@ -1,10 +1,12 @@
-// Command oauth2 uses OAuth 2.0 client credentials while their secret rotates. It
-// asks an API with access tokens. The client's secret is in Secrets Manager: from
-// one moment on the authorization server takes the pending secret only, and the
-// tokens that it gave out for the old one are revoked. No request fails.
+// Command oauth2 calls an API with OAuth 2.0 tokens while the client secret
+// rotates. It gets the tokens with the client credentials grant, and the client
+// secret is in Secrets Manager. From one moment to the next the authorization
+// server accepts only the pending secret, and revokes the tokens that it issued
+// for the old one. No request fails.
 //
-// Both servers and Secrets Manager run in the process, on loopback. Every number
-// printed was measured in that run; the exit status is 1 if a request failed.
+// Both servers and Secrets Manager run in the process, on loopback. Every
+// printed number was measured in that run. The exit status is 1 if a request
+// failed.
 package main
 
 import (
@@ -39,25 +41,25 @@ func main() {
 	}
 }
 
-// source gets access tokens and keeps the one in use. The client's id and secret
-// go to the token endpoint as basic authentication, by httpcred: it is that
-// which lives through their rotation.
+// source gets access tokens and keeps the one in use. It sends the client id
+// and secret to the token endpoint as basic authentication, through httpcred,
+// which handles their rotation.
 type source struct {
 	http *http.Client
 	url  string
 
-	mu      sync.Mutex // guards the fields below; held by the one who gets a token
+	mu      sync.Mutex // guards the fields below; held while a token is fetched
 	token   string
 	expires time.Time
 }
 
 func newSource(client *secrets.Client, tokenURL string) *source {
-	// A request for a token has no effect that sending it twice would double.
+	// It is safe to send a request for a token twice.
 	login := secrets.Bind[httpcred.Login](client, name)
 	return &source{url: tokenURL, http: &http.Client{Transport: httpcred.New(login, httpcred.Basic, nil)}}
 }
 
-// get returns the token in use, and another than the one that was rejected.
+// get returns the token in use. If that is the rejected one, it gets another.
 func (s *source) get(ctx context.Context, rejected string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +72,7 @@ func (s *source) get(ctx context.Context, rejected string) (string, error) {
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header["Idempotency-Key"] = nil // says that it may be sent again, and is not sent
+	r.Header["Idempotency-Key"] = nil // marks the request as repeatable; the header is not sent
 	resp, err := s.http.Do(r)
 	if err != nil {
 		return "", err
@@ -87,8 +89,8 @@ func (s *source) get(ctx context.Context, rejected string) (string, error) {
 	return s.token, nil
 }
 
-// RoundTrip sends a request with a token, and with another if that is rejected:
-// twice, for a token may be revoked on its way.
+// RoundTrip sends a request with a token. If the token is rejected, it tries
+// another, up to two times, because a token may be revoked on its way.
 func (s *source) RoundTrip(r *http.Request) (*http.Response, error) {
 	var rejected string
 	for again := range 3 {
@@ -108,10 +110,10 @@ func (s *source) RoundTrip(r *http.Request) (*http.Response, error) {
 	panic("unreachable")
 }
 
-// world is the two servers.
+// world holds the two servers.
 type world struct {
 	mu     sync.Mutex // guards the fields below
-	secret string     // the client secret that is taken
+	secret string     // the accepted client secret
 	valid  map[string]bool
 	issued int
 	logins struct{ taken, refused int }

@@ -1,10 +1,10 @@
-// Command quickstart shows what package secrets does. On the fake Secrets Manager
-// of package secretstest it shows a typed read, what a read costs when the secret
-// is cached, and a new version that arrives while goroutines read without a
-// pause. It needs no credentials and no network.
+// Command quickstart demonstrates package secrets on the fake Secrets Manager.
+// It shows a typed read, the cost of a cached read, and a new version that
+// arrives while goroutines read without a pause. It needs no credentials and no
+// network.
 //
-// Every number it prints was measured in that run. It exits with status 1 if
-// something was not as it should be.
+// Every printed number was measured in that run. The exit status is 1 if a check
+// failed.
 package main
 
 import (
@@ -25,8 +25,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// DBLogin is the secret. Its fields say the same thing, so that a reader that
-// got the halves of two versions would notice.
+// DBLogin is the secret. Its fields belong together, so that a reader that got
+// parts of two versions would notice.
 type DBLogin struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
@@ -40,7 +40,7 @@ func loginJSON(serial string) string {
 		serial, strings.Repeat(serial, 8))
 }
 
-// whole reports whether all of l is of one version.
+// whole reports whether all fields of l are from one version.
 func (l *DBLogin) whole() bool {
 	return l.Serial != "" && l.Username == "app-"+l.Serial && l.Password == strings.Repeat(l.Serial, 8) &&
 		l.Host == "db-"+l.Serial+".internal" && l.Port == 5432
@@ -171,7 +171,7 @@ func newVersion(ctx context.Context, out io.Writer, client *secrets.Client, srv 
 	case err != nil:
 		return fmt.Errorf("not every reader saw the new version: %w", err)
 	case t.failed.Load() > 0 || t.torn.Load() > 0:
-		return errors.New("a reader saw something else than a version")
+		return errors.New("a reader saw a value that is not a stored version")
 	case t.old.Load() == 0:
 		return errors.New("nothing was read before the new version came")
 	}

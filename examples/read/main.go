@@ -1,7 +1,6 @@
-// Command read reads one secret and prints what it is, not its value. It asks
-// whatever the environment points to: AWS, or an emulator where
-// AWS_ENDPOINT_URL_SECRETS_MANAGER names one. It prints which version it is, its
-// labels and the keys of its JSON, and the value only if it is asked to:
+// Command read reads one secret and prints what it is. It asks AWS, or the emulator
+// that AWS_ENDPOINT_URL_SECRETS_MANAGER names. It prints the version id, its labels
+// and the keys of its JSON. It prints the value only with -show:
 //
 //	read -secret prod/db [-stage AWSPREVIOUS] [-show]
 package main
@@ -44,7 +43,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	id := flags.String("secret", "", "the secret's `name` or ARN")
 	stage := flags.String("stage", secrets.Current, "the version's staging `label`")
 	show := flags.Bool("show", false, "print the value too")
-	timeout := flags.Duration("timeout", 30*time.Second, "for everything")
+	timeout := flags.Duration("timeout", 30*time.Second, "the time limit for the whole run")
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
@@ -75,7 +74,7 @@ func run(ctx context.Context, args []string, out, usage io.Writer) error {
 	return nil
 }
 
-// describe prints all that is known of a version but its value.
+// describe prints everything about a version except its value.
 func describe(out io.Writer, s *secrets.Secret, took time.Duration) {
 	fmt.Fprintf(out, "name     %s\n", s.Name())
 	fmt.Fprintf(out, "arn      %s\n", s.ARN())
@@ -88,7 +87,7 @@ func describe(out io.Writer, s *secrets.Secret, took time.Duration) {
 	fmt.Fprintf(out, "took     %v\n", took.Round(time.Millisecond))
 }
 
-// content says what the value looks like without showing it.
+// content describes the value without showing it.
 func content(s *secrets.Secret) string {
 	b := s.Bytes()
 	if s.IsBinary() {

@@ -1,24 +1,23 @@
-// Rotation rotates a database's password under a service that uses it. It does so
-// again and again, and prints a line for each rotation: zeros in the column
-// "failed queries".
+// Rotation repeatedly rotates the password of a database while a service uses
+// it. It prints a line for each rotation, with the number of failed queries,
+// which is zero.
 //
 //	cd examples/rotation && go run .          # or: go -C examples/rotation run .
 //	go run . -strategy alternating-users
 //	go run . -server mariadb -rotations 100 -hold 2s
 //
-// The database is a real server, a throwaway one that the program starts and
-// removes; Secrets Manager is the fake of package secretstest, in the same
-// process. It needs no credentials and no network.
+// The database is a real, throwaway server that the program starts and removes.
+// Secrets Manager is the fake of package secretstest, in the same process. The
+// program needs no credentials and no network.
 //
-// What to read: service.go is the service, which reads the password through
+// Read these files: service.go is the service, which reads the password through
 // packages secrets and sqlcred. rotation.go is the rotation, by package rotate.
-// The other files are there to watch them.
+// The other files measure them.
 //
-// The columns: window is how long the rotation was between setSecret, which
-// changes the password at the server, and finishSecret, which makes the new
-// version current. Wrong logins and API calls are the service's own. The
-// numbers of a line are those since the line before it. It ends with status 1
-// if a query failed.
+// The columns: window is the time between setSecret, which changes the password
+// on the server, and finishSecret, which makes the new version current. Wrong
+// logins and API calls count only those of the service. The numbers in a line
+// are those since the previous line. The exit status is 1 if a query failed.
 package main
 
 import (
@@ -53,7 +52,7 @@ func main() {
 	flag.IntVar(&s.rotations, "rotations", 20, "how many rotations")
 	flag.DurationVar(&s.hold, "hold", 500*time.Millisecond, "longest time between setSecret and finishSecret")
 	flag.Parse()
-	_ = mysql.SetLogger(&mysql.NopLogger{}) // it would report each login that is given up
+	_ = mysql.SetLogger(&mysql.NopLogger{}) // it would report each abandoned login
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout, s)
@@ -85,7 +84,7 @@ func run(ctx context.Context, out io.Writer, s settings) error {
 	return rotateAll(ctx, out, s, w, svc)
 }
 
-// rotateAll does the rotations, and one line for each.
+// rotateAll performs the rotations and prints one line for each.
 func rotateAll(ctx context.Context, out io.Writer, s settings, w *world, svc *service) error {
 	rotator := newRotator(s)
 	t := table{out: out}
@@ -98,7 +97,7 @@ func rotateAll(ctx context.Context, out io.Writer, s settings, w *world, svc *se
 		if err != nil {
 			return fmt.Errorf("rotation %d: %w", n+1, err)
 		}
-		if err := pause(ctx, between); err != nil { // someone may notice late
+		if err := pause(ctx, between); err != nil { // some clients may notice late
 			return err
 		}
 		line := svc.counters.take()
@@ -114,7 +113,7 @@ func rotateAll(ctx context.Context, out io.Writer, s settings, w *world, svc *se
 	return nil
 }
 
-// check finds flags that make no sense.
+// check returns an error for invalid flags.
 func (s *settings) check() error {
 	for _, f := range []struct {
 		name, value string
@@ -133,7 +132,7 @@ func (s *settings) check() error {
 	return nil
 }
 
-// between is how long the service is left alone before and after a rotation.
+// between is the pause before and after a rotation.
 const between = 250 * time.Millisecond
 
 func pause(ctx context.Context, d time.Duration) error {

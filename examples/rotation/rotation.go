@@ -14,7 +14,7 @@ type rotator struct {
 	rotate.Rotator
 	hold    time.Duration // between setSecret and finishSecret, at most
 	changed time.Time     // when setSecret had changed the password
-	refused atomic.Int64  // logins of its own, by which it sees what is done already
+	refused atomic.Int64  // the rotator's own refused logins, by which it detects finished work
 }
 
 func newRotator(s settings) *rotator {
@@ -28,18 +28,18 @@ func newRotator(s settings) *rotator {
 	return r
 }
 
-// rotate does one rotation and returns how long AWSCURRENT was not the version
-// that was set last.
+// rotate performs one rotation. It returns how long the database had the new
+// password before AWSCURRENT moved.
 //
-// Run does the four steps here. In AWS Lambda it is Secrets Manager that asks
-// for them, one by one, and rotate.Handler that does them; see the example
+// Here Run executes the four steps. In AWS Lambda, Secrets Manager requests
+// them one by one, and rotate.Handler executes them; see the example
 // lambda-postgres.
 func (r *rotator) rotate(ctx context.Context, api rotate.API) (window time.Duration, err error) {
 	err = rotate.Run(ctx, api, secretID, r)
 	return time.Since(r.changed), err
 }
 
-// Test comes after Set and before AWSCURRENT moves: here it takes a while.
+// Test runs after Set and before AWSCURRENT moves. Here it takes a while.
 func (r *rotator) Test(ctx context.Context, rotation *rotate.Rotation) error {
 	r.changed = time.Now()
 	if err := pause(ctx, rand.N(r.hold+1)); err != nil {

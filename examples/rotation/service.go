@@ -21,8 +21,8 @@ import (
 // workers is how many goroutines query.
 const workers = 50
 
-// A service queries a database. It knows the name of a secret and nothing of
-// rotations.
+// A service queries a database. It knows the name of a secret, but nothing
+// about rotations.
 type service struct {
 	client   *secrets.Client
 	db       *sql.DB
@@ -37,9 +37,9 @@ func newService(w *world) (*service, error) {
 	api := w.fake.ClientFor(secretstest.Identity{ARN: serviceARN}) // secretsmanager.NewFromConfig(cfg)
 	options := secrets.Options{Logger: slog.New(slog.DiscardHandler)}
 	if w.alternating() {
-		// With alternating users the old password is good until the rotation
-		// after the next, days away: the default of five minutes will do.
-		// Here it is a moment away.
+		// With alternating users the old password is usually valid for days, until
+		// the rotation after the next, and the default of five minutes suffices. Here
+		// that rotation follows within moments.
 		options.TTL = 50 * time.Millisecond
 	}
 	client, err := secrets.New(api, &options)
@@ -53,7 +53,7 @@ func newService(w *world) (*service, error) {
 	connector := sqlcred.New(client, secretID, w.connector, nil)
 	s.db = sql.OpenDB(&counted{connector, &s.counters})
 
-	// Connections last half a second, so that somebody logs in at any moment.
+	// Connections last half a second, so that logins happen all the time.
 	s.db.SetMaxIdleConns(workers)
 	s.db.SetConnMaxLifetime(500 * time.Millisecond)
 	ctx, stop := context.WithCancel(context.Background())
@@ -68,7 +68,7 @@ func newService(w *world) (*service, error) {
 	return s, nil
 }
 
-// query is what the service does all day.
+// query repeats a query until the service closes.
 func (s *service) query() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -76,14 +76,14 @@ func (s *service) query() error {
 	return s.db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
 }
 
-// close lets the queries under way finish.
+// close lets running queries finish.
 func (s *service) close() error {
 	s.stop()
 	s.wait.Wait()
 	return errors.Join(s.db.Close(), s.client.Close())
 }
 
-// counted counts what a connector does.
+// counted counts the logins of a connector.
 type counted struct {
 	*sqlcred.Connector
 	counters *counters

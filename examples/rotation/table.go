@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// counts are the numbers of a line.
+// counts are the numbers in a line of the table.
 type counts struct {
 	queries, failedQueries int
 	failedConnects         int
@@ -16,7 +16,7 @@ type counts struct {
 	firstError             error // of a query
 }
 
-// add adds those of another line.
+// add adds the counts of another line.
 func (c *counts) add(o counts) {
 	c.queries += o.queries
 	c.failedQueries += o.failedQueries
@@ -29,8 +29,8 @@ func (c *counts) add(o counts) {
 	}
 }
 
-// counters are the counts of a line that is not there yet. They are safe for
-// concurrent use by multiple goroutines.
+// counters are the counts of the next line. They are safe for concurrent use by
+// multiple goroutines.
 type counters struct {
 	mu  sync.Mutex // guards now
 	now counts
@@ -58,7 +58,7 @@ func (c *counters) add(line counts) {
 	c.now.add(line)
 }
 
-// take returns the counts since it was called last.
+// take returns the counts since its last call.
 func (c *counters) take() counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()

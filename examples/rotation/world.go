@@ -22,14 +22,14 @@ const (
 	serviceARN = "arn:aws:iam::123456789012:role/service"
 )
 
-// A world is what is there before the service and the rotation: a database
-// with a user, and a Secrets Manager with the secret of that user.
+// A world is the environment of the service and the rotation: a database with a
+// user, and a Secrets Manager with the secret of that user.
 type world struct {
 	settings
 	db   *dbserver.Server
 	fake *secretstest.Server
 
-	refused, calls int // as counted last
+	refused, calls int // at the last count
 }
 
 func newWorld(ctx context.Context, s settings) (*world, error) {
@@ -54,7 +54,7 @@ func (w *world) close() error {
 	return w.db.Stop()
 }
 
-// A secret is a database secret in the form that Amazon RDS uses.
+// A secret is a database secret in the format of Amazon RDS.
 type secret struct {
 	Engine    string `json:"engine"`
 	Host      string `json:"host"`
@@ -120,8 +120,8 @@ func (w *world) connector(l sqlcred.Login) (driver.Connector, error) {
 	return d.OpenConnector(dsn)
 }
 
-// count adds to a line what the server and Secrets Manager saw of the service
-// since the last one.
+// count adds to a line the refused logins and API calls of the service since
+// the last line.
 func (w *world) count(line *counts, r *rotator) error {
 	refused, err := w.db.RefusedLogins()
 	if err != nil {

@@ -15,23 +15,23 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
-// An app holds everything that exists for as long as the process serves: one client
-// for all secrets, what uses them, and the telemetry.
+// An app holds everything that lives as long as the process: one client for all
+// secrets, the users of the secrets, and the telemetry.
 type app struct {
 	settings *settings
 	log      *slog.Logger
 
 	client  *secrets.Client
-	secrets []secrets.Handle // what the service cannot do without
+	secrets []secrets.Handle // the secrets that the service requires
 	db      *pgxpool.Pool
 	rates   *ratesAPI
 
 	telemetry *telemetry
-	ready     atomic.Bool // false before the start is over, and from the beginning of the end
+	ready     atomic.Bool // true from the end of the start to the beginning of the shutdown
 }
 
-// newApp makes the client, the pool and the rest. It reads no secret and opens no
-// connection.
+// newApp makes the client, the pool and the other parts. It reads no secret and
+// opens no connection.
 func newApp(ctx context.Context, c *settings, log *slog.Logger) (*app, error) {
 	aws, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func newApp(ctx context.Context, c *settings, log *slog.Logger) (*app, error) {
 	return a, nil
 }
 
-// use makes the handles, the pool and the API client that read secrets.
+// use makes the users of the secrets: handles, pool and API client.
 func (a *app) use(ctx context.Context) (err error) {
 	login := secrets.BindFunc(a.client, a.settings.dbSecret, sqlcred.DecodeLogin)
 	key := secrets.Bind[string](a.client, a.settings.apiKeySecret)
@@ -65,9 +65,9 @@ func (a *app) use(ctx context.Context) (err error) {
 	return a.telemetry.observe(a.client)
 }
 
-// start waits for the secrets and for one login: a service that cannot serve
-// fails when it is deployed, and not at its first request. The error lists every
-// secret that cannot be used, and why.
+// start waits for the secrets and for one login. So a service that cannot serve
+// fails when it is deployed, not at its first request. The error lists every
+// unusable secret, with the reason.
 func (a *app) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, a.settings.startTimeout)
 	defer cancel()
@@ -80,8 +80,8 @@ func (a *app) start(ctx context.Context) error {
 	return nil
 }
 
-// close closes what uses secrets first, then the client. Closing the pool blocks
-// until every connection has been returned to it.
+// close closes the users of secrets first, then the client. Closing the pool
+// blocks until every connection has been returned to it.
 func (a *app) close() error {
 	if a.db != nil {
 		a.db.Close()

@@ -13,10 +13,10 @@ import (
 	"github.com/seed-74dc7b3e/secrets/pgxcred"
 )
 
-// newPool returns a pool that logs in with the database secret, whichever of its
-// versions the server takes at the moment. It does not connect yet.
+// newPool returns a pool that logs in with the version of the database secret
+// that the server accepts at the moment. It does not connect yet.
 //
-// The connection string says where the server is; the secret, who logs in.
+// The connection string has the server's address; the secret has the login.
 func newPool(ctx context.Context, client *secrets.Client, c *settings, log *slog.Logger) (*pgxpool.Pool, error) {
 	config := c.database.Copy()
 	if err := pgxcred.Configure(config, client, c.dbSecret, &pgxcred.Options{Logger: log}); err != nil {

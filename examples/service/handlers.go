@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// public returns the handler of the public listener: the API alone.
+// public returns the handler of the public listener. It serves only the API.
 func (a *app) public() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /items/{id}", a.handle(a.getItem))
@@ -24,7 +24,8 @@ type statusError struct {
 func (e *statusError) Error() string { return e.text }
 
 // handle turns a function that returns an error into a handler, and counts its
-// answers. The reason of a 500 goes to the log alone: it names hosts and secrets.
+// responses. The reason for a 500 goes only to the log, because it names hosts
+// and secrets.
 func (a *app) handle(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		status := http.StatusOK
@@ -35,21 +36,21 @@ func (a *app) handle(f func(http.ResponseWriter, *http.Request) error) http.Hand
 	}
 }
 
-// fail answers with an error, and returns the status.
+// fail responds with an error and returns the status.
 func (a *app) fail(w http.ResponseWriter, r *http.Request, err error) int {
 	if user, ok := errors.AsType[*statusError](err); ok {
 		http.Error(w, user.text, user.status)
 		return user.status
 	}
-	if r.Context().Err() == nil { // else the user is gone
+	if r.Context().Err() == nil { // otherwise the user is gone
 		a.log.Error("a request failed", "route", r.Pattern, "error", err)
 	}
 	http.Error(w, "internal error", http.StatusInternalServerError)
 	return http.StatusInternalServerError
 }
 
-// reply writes v as JSON. v is encoded first, so that an error of that can still
-// become a status. An error of the connection is ignored: the user is gone.
+// reply writes v as JSON. It encodes v first, so that an encoding error can
+// still set the status. It ignores connection errors, because the user is gone.
 func reply(w http.ResponseWriter, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -60,7 +61,7 @@ func reply(w http.ResponseWriter, v any) error {
 	return nil
 }
 
-// number reads the id of an item, an integer of PostgreSQL.
+// number parses the id of an item, an integer of PostgreSQL.
 func number(s string) (int, error) {
 	n, err := strconv.ParseInt(s, 10, 32)
 	if err != nil {

@@ -52,8 +52,9 @@ func newServer(name, addr string, handler http.Handler, log *slog.Logger) (*serv
 	return s, nil
 }
 
-// serve starts servers and returns. They serve until they are closed. The channel
-// gets the error of a server that ends for another reason; it need not be read.
+// serve starts the servers and returns. They serve until they are closed. The
+// channel gets the error of a server that ends for another reason. It need not
+// be read.
 func (*servers) serve(list ...*server) <-chan error {
 	failed := make(chan error, len(list))
 	for _, s := range list {
@@ -67,7 +68,7 @@ func (*servers) serve(list ...*server) <-chan error {
 	return failed
 }
 
-// close closes every server at once, and those listeners that nobody served.
+// close closes every server at once, and every listener that was not served.
 func (ls *servers) close() error {
 	var errs []error
 	for _, s := range []*server{ls.public, ls.admin, ls.debug} {
@@ -83,16 +84,16 @@ func (ls *servers) close() error {
 	return errors.Join(errs...)
 }
 
-// shutDown stops serving, in order. First /readyz says no, for DRAIN_DELAY; then the
-// public listener closes, and shutDown blocks until the requests under way have ended,
-// for SHUTDOWN_TIMEOUT at most; then the other listeners close. After it nothing uses
-// the pool: run closes that, and then the client.
+// shutDown stops serving, in order. First /readyz fails for DRAIN_DELAY. Then
+// the public listener closes, and shutDown blocks until the running requests
+// have ended, for at most SHUTDOWN_TIMEOUT. Then the other listeners close.
+// Afterward nothing uses the pool: run closes it, and then the client.
 //
-// Kubernetes kills the process after terminationGracePeriodSeconds, which has to be
-// longer than all of this: see the folder deploy.
+// Kubernetes kills the process after terminationGracePeriodSeconds, which must
+// be longer than all of this: see the folder deploy.
 func (a *app) shutDown(ls *servers) error {
 	a.ready.Store(false)
-	// A load balancer goes on sending requests until it has seen that.
+	// A load balancer sends requests until it notices that.
 	time.Sleep(a.settings.drainDelay)
 	ctx, cancel := context.WithTimeout(context.Background(), a.settings.shutdownTimeout)
 	defer cancel()
@@ -100,5 +101,5 @@ func (a *app) shutDown(ls *servers) error {
 	if err != nil {
 		a.log.Warn("requests are cut off", "after", a.settings.shutdownTimeout)
 	}
-	return errors.Join(err, ls.close()) // ends the contexts of what is cut off, and so its queries
+	return errors.Join(err, ls.close()) // ends the contexts, and so the queries, of aborted requests
 }

@@ -1,7 +1,7 @@
-// Command service is the HTTP service to copy. It reads rows of a PostgreSQL
-// whose password rotates, asks an API for which it has a key, and goes on serving
-// while the password and the key rotate and while Secrets Manager cannot be
-// reached. README.md says how to run it on a laptop, and what each file is for.
+// Command service is the HTTP service to copy. It reads rows from PostgreSQL
+// with a password, and calls an API with a key. It continues to serve while the
+// password and the key rotate, and while Secrets Manager cannot be reached.
+// README.md describes how to run it on a laptop, and the purpose of each file.
 package main
 
 import (
@@ -24,9 +24,9 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, then shuts down in order. It reads its settings by
-// getenv and writes its log, a JSON object a line, to out. It returns nil after
-// a clean shutdown; any other error is the log's last line too.
+// run serves until ctx ends, then shuts down in order. It reads its settings
+// with getenv and writes its log to out, one JSON object per line. It returns
+// nil after a clean shutdown. Any error is also the last line of the log.
 func run(ctx context.Context, getenv func(string) string, out io.Writer) (err error) {
 	log := slog.New(slog.NewJSONHandler(out, nil))
 	defer func() {
@@ -47,7 +47,7 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) (err er
 	defer func() { err = errors.Join(err, a.close()) }()
 
 	// The probes answer from here on: a service that waits for its secrets is
-	// alive and not ready.
+	// alive but not ready.
 	ls, err := a.listen()
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ const (
 // of the probe itself, see deploy.
 const probeTimeout = 2 * time.Second
 
-// admin returns the handler for the kubelet and Prometheus. Only an answer of /readyz
-// names secrets: those that cannot be read.
+// admin returns the handler for the kubelet and Prometheus. Only a response of
+// /readyz names secrets: those that cannot be read.
 func (a *app) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathLive, func(http.ResponseWriter, *http.Request) {})
@@ -33,17 +33,18 @@ func (a *app) admin() http.Handler {
 	return mux
 }
 
-// debug returns the page for operators, on loopback unless DEBUG_ADDR says
-// otherwise: it names secrets, and callers of AWS.
+// debug returns the page for operators. It is served on loopback unless
+// DEBUG_ADDR is set, because it names secrets and AWS callers.
 func (a *app) debug() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(pathDebug, secretsdebug.Handler(a.client, &a.telemetry.events))
 	return mux
 }
 
-// getReady answers 200 while the service can serve: also while Secrets Manager
-// cannot be asked, as long as there are values. It does not ask the database: all
-// processes share it, and would leave the load balancer together.
+// getReady answers 200 while the service can serve. If Secrets Manager cannot
+// be reached, it answers 200 as long as there are cached values. It does not
+// check the database: all processes share that, and would leave the load
+// balancer together.
 func (a *app) getReady(w http.ResponseWriter, r *http.Request) {
 	if !a.ready.Load() {
 		http.Error(w, "starting or shutting down", http.StatusServiceUnavailable)
@@ -54,9 +55,9 @@ func (a *app) getReady(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// usable reports whether every secret has a value, by memory alone. Where one has
-// none, it is asked for: a service that is not ready gets no requests whose reads
-// would notice that the secret is back.
+// usable reports whether every secret has a value, from memory. It requests a
+// secret without a value, because a service that is not ready gets no requests
+// whose reads would notice that the secret is back.
 func (a *app) usable(ctx context.Context) error {
 	if secrets.Ready(a.secrets...) == nil {
 		return nil

@@ -12,15 +12,16 @@ import (
 	"github.com/seed-74dc7b3e/secrets/httpcred"
 )
 
-// A ratesAPI is a client of the API that the service has a key for.
+// A ratesAPI is a client of the rates API, which requires a key.
 type ratesAPI struct {
 	client *http.Client
 	base   *url.URL
 }
 
-// newRatesAPI returns a client that sends the key as a bearer token, to the host
-// of base and nowhere else. When the API rejects the key, the versions that a
-// rotation has made or is making are tried before the caller hears of it.
+// newRatesAPI returns a client that sends the key as a bearer token, only to
+// the host of base. If the API rejects the key, the client tries the other
+// versions of the secret, which a rotation has made or is making, before it
+// returns the rejection.
 func newRatesAPI(key *secrets.Ref[string], base *url.URL) *ratesAPI {
 	transport := httpcred.New(key, httpcred.Bearer, &httpcred.Options{Hosts: []string{base.Host}})
 	return &ratesAPI{client: &http.Client{Transport: transport, Timeout: 10 * time.Second}, base: base}

@@ -12,13 +12,13 @@ import (
 )
 
 // The environment variables that the service reads. The SDK reads others: the
-// region, where credentials come from, and AWS_ENDPOINT_URL_SECRETS_MANAGER,
-// which leads to an emulator. None of them holds a secret.
+// region, the source of credentials, and AWS_ENDPOINT_URL_SECRETS_MANAGER, the
+// address of an emulator. None of these contains a secret.
 const (
 	envDBSecret     = "DB_SECRET"      // name or ARN of the database secret
-	envDatabaseURL  = "DATABASE_URL"   // where the database is, without user and password
+	envDatabaseURL  = "DATABASE_URL"   // address of the database, without user and password
 	envAPIKeySecret = "API_KEY_SECRET" // name or ARN of the key for the rates API
-	envRatesURL     = "RATES_URL"      // where the rates API is
+	envRatesURL     = "RATES_URL"      // address of the rates API
 
 	envPublicAddr = "PUBLIC_ADDR" // for users
 	envAdminAddr  = "ADMIN_ADDR"  // for probes and Prometheus
@@ -43,7 +43,7 @@ const (
 	defaultShutdownTimeout = 20 * time.Second
 )
 
-// A settings has what the environment says of the service. It holds names of
+// A settings holds the settings from the environment. It contains names of
 // secrets and no value.
 type settings struct {
 	dbSecret, apiKeySecret           string
@@ -56,8 +56,8 @@ type settings struct {
 	drainDelay, shutdownTimeout      time.Duration
 }
 
-// readSettings returns the settings, or an error that names every variable that is
-// missing or wrong: whoever deploys the service learns all of it at once.
+// readSettings returns the settings, or an error that names every missing or
+// invalid variable, so that all can be fixed at once.
 func readSettings(getenv func(string) string) (*settings, error) {
 	e := environment{getenv: getenv}
 	c := &settings{
@@ -77,7 +77,7 @@ func readSettings(getenv func(string) string) (*settings, error) {
 	return c, errors.Join(e.errs...)
 }
 
-// An environment reads variables and collects what is wrong with them.
+// An environment reads variables and collects the errors.
 type environment struct {
 	getenv func(string) string
 	errs   []error
@@ -102,8 +102,8 @@ func (e *environment) required(name string) string {
 	return v
 }
 
-// database never quotes what it cannot parse: somebody may have put a password
-// into it, which the pool would not use.
+// database never quotes a URL that it cannot parse, because it may contain a
+// password, although the pool would not use that.
 func (e *environment) database(name string) *pgxpool.Config {
 	v := e.required(name)
 	if v == "" {

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsdebug"
 )
 
-// A telemetry holds the metrics of the service, and the events that the debug page
-// shows.
+// A telemetry holds the metrics of the service and the events for the debug
+// page.
 type telemetry struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -22,8 +22,8 @@ type telemetry struct {
 	stop     func() error
 }
 
-// newTelemetry makes a registry that has the metrics of the process, of requests
-// and, by way of OpenTelemetry's exporter, of the secrets.
+// newTelemetry makes a registry with the metrics of the process, of requests
+// and, through OpenTelemetry's exporter, of the secrets.
 func newTelemetry() (*telemetry, error) {
 	t := &telemetry{
 		registry: prometheus.NewRegistry(),

@@ -1,11 +1,12 @@
-// Command signing issues and verifies JSON Web Tokens while their key rotates.
-// The key is in Secrets Manager, and two others verify: a service with the secret
-// and a cache of its own, and one that knows nothing but the JWKS document, which
-// it reads again when it may no longer keep it. No token is refused.
+// Command signing issues JSON Web Tokens while the signing key rotates. The key
+// is in Secrets Manager. Two services verify the tokens: one has access to the
+// secret, through its own cache; the other knows only the JWKS document, which
+// it reads again when its cache time ends. No token is refused.
 //
-// Everything runs in the process, on loopback, and with short intervals: what
-// takes the defaults a quarter of an hour takes a second here. Every number
-// printed was measured in that run; the exit status is 1 if a token was refused.
+// Everything runs in one process, on loopback, and with short intervals: with
+// the defaults a new key signs after a quarter of an hour, here after a second.
+// Every printed number was measured in that run. The exit status is 1 if a
+// token was refused.
 package main
 
 import (
@@ -71,7 +72,7 @@ func issue(ctx context.Context, keys *signing.Keys, claims any) (string, error) 
 	return message + "." + b64.EncodeToString(key.Sign([]byte(message))), nil
 }
 
-// open takes a token apart.
+// open parses a token.
 func open(token string) (kid, alg, message string, sig []byte, err error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
@@ -105,7 +106,7 @@ func verify(ctx context.Context, keys *signing.Keys, token string) error {
 	return nil
 }
 
-// stranger verifies with the document alone.
+// stranger verifies with only the document.
 type stranger struct {
 	url   string
 	until time.Time
@@ -177,7 +178,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{name: first}})
 	defer srv.Close()
-	var all [3]*signing.Keys // of the issuer, of a service, of the one who serves the document
+	var all [3]*signing.Keys // of the issuer, of a verifier, and of the server of the document
 	for i := range all {
 		client, err := secrets.New(srv.Client(), &secrets.Options{TTL: ttl, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {

@@ -1,11 +1,12 @@
-// Command tls serves HTTPS while its certificate is replaced. The certificate is
-// in Secrets Manager, and a client asks without a pause, on a new connection each
-// time. It is replaced by a good one, by a broken one, which is not used, and by
-// one that is not valid yet. The client trusts what a secret says, too. No
-// handshake fails.
+// Command tls serves HTTPS with a certificate from Secrets Manager. The
+// certificate is replaced by a good one, by a broken one, which is not used,
+// and by one that is not valid yet. Meanwhile a client sends requests without a
+// pause, each on a new connection. The client's trusted authorities are in a
+// secret too. No handshake fails.
 //
-// Secrets Manager runs in the process, the server on loopback. Every number
-// printed was measured in that run; the exit status is 1 if a handshake failed.
+// Secrets Manager runs in the process, and the server on loopback. Every
+// printed number was measured in that run. The exit status is 1 if a handshake
+// failed.
 package main
 
 import (
@@ -161,7 +162,7 @@ func or(s, def string) string {
 	return s
 }
 
-// load is clients that connect without a pause.
+// load connects as several clients without a pause.
 type load struct {
 	done, failed atomic.Int64
 	seen         sync.Map // serial numbers
@@ -191,7 +192,7 @@ func ask(ctx context.Context, client *secrets.Client, addr string) *load {
 	return l
 }
 
-// settle waits until handshakes have begun and ended.
+// settle waits until further handshakes have begun and ended.
 func (l *load) settle(ctx context.Context) {
 	for begun := l.done.Load(); l.done.Load() < begun+12 && ctx.Err() == nil; {
 		time.Sleep(time.Millisecond)

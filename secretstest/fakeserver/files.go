@@ -13,8 +13,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// errNotSecrets is the error of a file of secrets. That of encoding/json would
-// quote what it choked on.
+// errNotSecrets is the error for an invalid file of secrets. The error of
+// encoding/json could quote a secret.
 var errNotSecrets = errors.New("not a JSON object of names and values")
 
 // readSecrets reads the file of -secrets. An empty name is no file.

@@ -1,36 +1,36 @@
-// Command fakeserver serves a fake AWS Secrets Manager to any language. The fake
-// is that of package secretstest, over HTTP.
+// Command fakeserver serves the fake of package secretstest over HTTP. Programs
+// in any language can use it as AWS Secrets Manager.
 //
 //	go run ./secretstest/fakeserver -addr 127.0.0.1:4566
 //	aws --endpoint-url http://127.0.0.1:4566 secretsmanager list-secrets
 //
-// It keeps everything in memory, takes any credentials, and ends on SIGTERM or
-// an interrupt. An access key of twelve digits is that of the account with that
-// number. POST /_fake/reset empties it. It listens on loopback only,
-// unless -allow-remote is given, because it hands out its secrets to everybody.
+// It keeps everything in memory, accepts any credentials, and exits on SIGTERM or
+// an interrupt. An access key of twelve digits is the account with that number.
+// POST /_fake/reset empties the server. It listens only on loopback, unless
+// -allow-remote is given, because anybody can read its secrets.
 //
-// The SDK for Go with smithy-go v1.28.8 may read an answer of more than 4 KB
+// The SDK for Go with smithy-go v1.28.8 may request a response of more than 4 KB
 // twice: see Server.URL of package secretstest.
 //
 // # Secrets
 //
-// The file of -secrets is a JSON object of names and values. A string is the
+// The file of -secrets is a JSON object that maps names to values. A string is the
 // value itself; any other JSON is the text of the value:
 //
 //	{"prod/api-key": "sk-1", "prod/db": {"username": "app", "password": "x"}}
 //
 // # Rotation functions
 //
-// The functions of -rotation-function, which may be given more than once, are
-// ARNs that RotateSecret accepts. A rotation by one of them replaces the
-// "password" member of a value that is a JSON object, and any other value
-// altogether, by a random password. Rotation with any other function is refused,
-// as AWS refuses one that it cannot invoke.
+// -rotation-function gives the ARN of a function that RotateSecret accepts, and
+// may be given more than once. If a value is a JSON object, a rotation replaces
+// its "password" member with a random password; it replaces any other value
+// altogether. RotateSecret refuses all other functions, as AWS refuses a function
+// that it cannot invoke.
 //
 // # Identities
 //
-// The file of -identities is a JSON list of callers, known by their access
-// keys. Only accessKey is required:
+// The file of -identities is a JSON list of callers, identified by their
+// access keys. Only accessKey is required:
 //
 //	[{"accessKey": "AKIAAPP", "arn": "arn:aws:iam::123456789012:user/app",
 //	  "tags": {"team": "blue"},
@@ -43,25 +43,25 @@
 // secretKey, arn, role, tags, policies (documents, or their text), allow, deny,
 // sourceIP, and keys (further condition keys and their lists of values). A
 // caller without policies, allow and deny may do everything that the secrets'
-// own policies do not forbid. With -verify-signatures the secretKey matters.
+// own policies do not deny. secretKey matters only with -verify-signatures.
 //
 // # Events and the agent
 //
-// -post-events sends the service's events of labels that move to a URL, as
-// EventBridge delivers them. With -agent the server prints the address and the
-// token of an agent in front of it, which answers as AWS's Secrets Manager Agent
-// and the Lambda extension do. -enforce-rates throttles as AWS documents.
+// -post-events sends the service's events about moved labels to a URL, as
+// EventBridge delivers them. -agent also starts an agent, which answers as AWS's
+// Secrets Manager Agent and the Lambda extension do; the server prints its
+// address and token. -enforce-rates throttles calls at AWS's documented rates.
 //
 // # Faults
 //
-// The file of -faults is a JSON list of what goes wrong with calls. Of all
-// entries that match a call the first strikes:
+// The file of -faults is a JSON list of faults. If several match a call, the
+// first strikes:
 //
 //	[{"op": "GetSecretValue", "secret": "prod/db", "times": 3, "code": "ThrottlingException"},
 //	 {"probability": 0.1, "times": "always", "latency": "200ms"},
 //	 {"op": "DescribeSecret", "skip": 5, "drop": true}]
 //
-// These members say which calls are struck:
+// These members say which calls a fault strikes:
 //
 //	op           the operation; default any
 //	secret       the name or the ARN of the secret; default any
@@ -70,21 +70,22 @@
 //	identity     the ARN of the caller; default any
 //	skip         how many matching calls pass first
 //	times        how many calls are struck, or "always"; default 1
-//	probability  of a matching call being struck; default 1
+//	probability  how likely it is to strike a matching call; default 1
 //
-// And these what happens to them; without any of them they are throttled:
+// These members say what happens to those calls; without any of them the calls
+// are throttled:
 //
 //	code         the error's code
 //	message      the error's text
 //	status       the HTTP status
 //	latency      how long the call is delayed, as in "200ms"
-//	trickle      the answer comes a byte at a time, after such a pause each
-//	late         true: the operation happens although its answer fails
-//	drop         true: the connection is closed without an answer
-//	truncate     true: the connection ends in the middle of the answer
-//	garbage      true: the answer is not JSON
-//	empty        true: the answer is an empty object
-//	lag          a read sees the state of so long ago
+//	trickle      the response comes one byte at a time, with this pause before each
+//	late         true: the operation is executed although its response is a failure
+//	drop         true: the connection is closed without a response
+//	truncate     true: the connection is closed in the middle of the response
+//	garbage      true: the response is not JSON
+//	empty        true: the response is an empty object
+//	lag          a read sees the state this long ago, as in "10s"
 //	stale        true: a read sees the state before the last change
 //	noStages     true: DescribeSecret lacks VersionIdsToStages
 package main
@@ -121,7 +122,7 @@ func main() {
 	}
 }
 
-// A config is what the flags say.
+// A config holds the values of the flags.
 type config struct {
 	addr        string
 	region      string
@@ -154,17 +155,17 @@ func parseFlags(args []string, out io.Writer) (*config, error) {
 	fs := flag.NewFlagSet("fakeserver", flag.ContinueOnError)
 	fs.SetOutput(out)
 	fs.StringVar(&c.addr, "addr", "127.0.0.1:4566", "listen on this `address`")
-	fs.BoolVar(&c.allowRemote, "allow-remote", false, "allow an address beyond loopback, where everybody can read the secrets")
+	fs.BoolVar(&c.allowRemote, "allow-remote", false, "allow an address that is not loopback, where others can read the secrets")
 	fs.StringVar(&c.region, "region", secretstest.DefaultRegion, "the `region` of preloaded secrets and of unsigned requests")
 	fs.StringVar(&c.regions, "regions", "", "serve only these `regions`, separated by commas (default all)")
 	fs.StringVar(&c.account, "account", secretstest.DefaultAccount, "the `account` that owns the secrets")
-	fs.StringVar(&c.secrets, "secrets", "", "preload the secrets of a JSON `file`")
-	fs.StringVar(&c.faults, "faults", "", "play the fault script of a JSON `file`")
-	fs.StringVar(&c.identities, "identities", "", "know the callers of a JSON `file` by their access keys")
-	fs.BoolVar(&c.verify, "verify-signatures", false, "refuse requests that are unsigned, signed wrongly, or by nobody who is known")
+	fs.StringVar(&c.secrets, "secrets", "", "load the secrets in a JSON `file`")
+	fs.StringVar(&c.faults, "faults", "", "arm the faults in a JSON `file`")
+	fs.StringVar(&c.identities, "identities", "", "load the callers in a JSON `file`")
+	fs.BoolVar(&c.verify, "verify-signatures", false, "refuse requests that are unsigned, wrongly signed, or signed with an unknown key")
 	fs.BoolVar(&c.rates, "enforce-rates", false, "throttle calls above the service's documented rates")
-	fs.StringVar(&c.postEvents, "post-events", "", "send the events of labels that move to this `URL`, each as the body of a POST")
-	fs.BoolVar(&c.agent, "agent", false, "serve the protocol of the local agent too, on a loopback port of its own")
+	fs.StringVar(&c.postEvents, "post-events", "", "send the events about moved labels to this `URL`, each as the body of a POST")
+	fs.BoolVar(&c.agent, "agent", false, "also serve the protocol of the local agent, on its own loopback port")
 	fs.Uint64Var(&c.seed, "seed", 1, "the `seed` of faults with a probability")
 	fs.Var(&c.functions, "rotation-function", "accept a rotation function with this `ARN` (may be given more than once)")
 	if err := fs.Parse(args); err != nil {
@@ -257,7 +258,7 @@ func listen(addr string, allowRemote bool) (net.Listener, error) {
 		return nil, err
 	}
 	if !allowRemote && !tcp.IP.IsLoopback() {
-		return nil, fmt.Errorf("%s is not on loopback, and everybody who reaches it could read the secrets: use -allow-remote if you mean it", addr)
+		return nil, fmt.Errorf("%s is not a loopback address, so others could read the secrets: use -allow-remote to allow that", addr)
 	}
 	return net.ListenTCP("tcp", tcp)
 }

@@ -47,8 +47,7 @@ func writeFile(t *testing.T, text string) string {
 	return name
 }
 
-// start starts a server of its own process, and returns its address and the
-// command.
+// start starts a server as a process, and returns its address and the command.
 func start(t *testing.T, args ...string) (url string, cmd *exec.Cmd) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0])

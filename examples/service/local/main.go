@@ -1,8 +1,8 @@
-// Command local runs what the service needs on a laptop. It serves a fake Secrets
-// Manager and a rates API, starts a throwaway PostgreSQL, and writes what the
-// service needs to know of them into a file. Then it has the database's password
-// and the API's key rotate in turn, with an outage of Secrets Manager now and
-// then, until it is interrupted.
+// Command local is the environment of the service on a laptop. It serves a fake
+// Secrets Manager and a rates API, starts a throwaway PostgreSQL, and writes
+// the environment variables of the service into a file. Then it rotates the
+// database's password and the API's key in turn, with an occasional outage of
+// Secrets Manager, until it is interrupted.
 //
 //	go run ./local [-env local.env] [-every 10s] [-postgres URL]
 package main
@@ -56,7 +56,7 @@ func run(ctx context.Context, out io.Writer, env string, every time.Duration, po
 	return nil
 }
 
-// events are what happens, in turn.
+// events are the events, in order.
 var events = []struct {
 	name string
 	do   func(context.Context, *world.World, time.Duration) error
@@ -75,7 +75,7 @@ var events = []struct {
 	}},
 }
 
-// wait reports whether ctx lasts for so long.
+// wait waits for d and reports whether ctx is still valid.
 func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-time.After(d):

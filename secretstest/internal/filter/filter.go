@@ -9,8 +9,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest/internal/words"
 )
 
-// A Secret is what the filters of ListSecrets and BatchGetSecretValue see
-// of a secret.
+// A Secret holds the fields that the filters of ListSecrets and
+// BatchGetSecretValue use.
 type Secret struct {
 	Name          string
 	Description   string
@@ -96,7 +96,7 @@ func (f *Filter) matchValue(v string, s *Secret) bool {
 	return false
 }
 
-// attributes returns what the filter "all" searches.
+// attributes returns the fields that the filter "all" searches.
 func (s *Secret) attributes() []string {
 	a := []string{s.Name, s.Description, s.OwningService}
 	if s.Replicated {

@@ -37,10 +37,10 @@ var (
 	errRequiredTypeEmpty = words.Error("All characters of the desired type have been excluded.")
 )
 
-// New makes a password from crypto/rand, each character of the
-// selection as likely as any other. If each type is required, one character of
-// each is chosen first, the rest from all, and their places are shuffled. A
-// space is punctuation enough where there is no room for both.
+// New makes a password from crypto/rand. Each allowed character is equally
+// likely. If each type is required, New first chooses one character of each
+// type, then the rest from all types, and shuffles them. If there is no room
+// for both, a space counts as punctuation.
 func New(in Input) (string, error) {
 	length := in.Length
 	if length == 0 {

@@ -87,7 +87,7 @@ func parseConditions(value any) ([]condition, bool) {
 	return list, true
 }
 
-// wellFormed reports whether a value is one that the operator can compare.
+// wellFormed reports whether the operator can compare a value.
 func (c *condition) wellFormed(value string) bool {
 	ok := true
 	switch op := c.operator; {

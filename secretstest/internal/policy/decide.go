@@ -13,8 +13,8 @@ type Caller struct {
 	UserID  string // aws:userid, as in "AROAEXAMPLE:session"
 }
 
-// A Request is what a policy decides about. The keys are condition keys in
-// lower case, as in "secretsmanager:versionstage" or
+// A Request is a request that a policy decides on. The keys are condition keys
+// in lower case, such as "secretsmanager:versionstage" or
 // "secretsmanager:resourcetag/team".
 type Request struct {
 	Caller   Caller
@@ -23,7 +23,7 @@ type Request struct {
 	Keys     map[string][]string
 }
 
-// A Decision is what a policy says about a request.
+// A Decision is the decision of a policy on a request.
 type Decision int
 
 const (

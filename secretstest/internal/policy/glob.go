@@ -72,8 +72,7 @@ func (r *Request) variable(name string) (string, bool) {
 	return strings.Trim(strings.TrimSpace(fallback), "'"), hasFallback
 }
 
-// Match reports whether a text is one that a pattern with the wildcards * and ?
-// stands for.
+// Match reports whether a text matches a pattern with the wildcards * and ?.
 func Match(pattern, text string) bool { return match(globOf(pattern), text) }
 
 // match reports whether the glob matches the whole of s. It takes time in

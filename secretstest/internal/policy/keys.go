@@ -32,8 +32,7 @@ var knownKeys = []string{
 	"identitystore:userid", "ec2:roledelivery",
 }
 
-// known reports whether a condition key, in lower case, is one that a request
-// may have.
+// known reports whether a request may have a condition key, in lower case.
 func known(key string) bool {
 	if i := strings.IndexByte(key, '/'); i >= 0 && i+1 < len(key) && slices.Contains(knownKeys, key[:i+1]) {
 		return true

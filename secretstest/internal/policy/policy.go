@@ -33,7 +33,7 @@ type statement struct {
 	conditions   []condition
 }
 
-// Principals are those of a statement by type.
+// Principals are the principals of a statement, by type.
 type principals struct {
 	any       bool // "*"
 	aws       []string
@@ -50,8 +50,8 @@ var (
 )
 
 // Parse parses the policy of a secret. The error's text is that of the
-// service's MalformedPolicyDocumentException. Whether a principal exists is not
-// asked, only whether it looks like one. The actions must be the service's own.
+// service's MalformedPolicyDocumentException. Parse checks only the syntax of a
+// principal, not whether it exists. The actions must be the service's own.
 func Parse(doc string) (*Policy, error) { return parse(doc, false) }
 
 // ParseIdentity parses a policy of a user or a role. It has no principals, and
@@ -135,7 +135,7 @@ func parseStatement(m map[string]any, identity bool) (s statement, err error) {
 	return s, nil
 }
 
-// oneOf reports whether exactly one of two elements is there.
+// oneOf reports whether exactly one of two elements exists.
 func oneOf(m map[string]any, a, b string) bool { return (m[a] == nil) != (m[b] == nil) }
 
 // ownAction reports whether an action can be one of Secrets Manager's.
@@ -222,7 +222,7 @@ func parsePrincipals(value any) (p principals, err error) {
 	return p, nil
 }
 
-// stringOrList returns what may be written as one string or as a list of them.
+// stringOrList parses a string or a list of strings.
 func stringOrList(value any) ([]string, bool) {
 	switch value := value.(type) {
 	case string:

@@ -27,8 +27,9 @@ func caller(arn string) Caller {
 	return c
 }
 
-// onePolicy returns a policy of one statement that allows Alice GetSecretValue
-// on everything, but for the members given.
+// onePolicy returns a policy with one statement that allows Alice
+// GetSecretValue on everything. The given members replace those of the
+// statement.
 func onePolicy(members ...string) string {
 	s := map[string]string{
 		"Effect": `"Allow"`, "Principal": `{"AWS":"` + alice + `"}`,

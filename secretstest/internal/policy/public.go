@@ -11,11 +11,11 @@ type Problem struct {
 	ErrorMessage string
 }
 
-// Problems returns what ValidateResourcePolicy objects to in a policy whose
-// syntax is right: that it is public, that it locks everybody out of managing
-// the secret, and condition keys that no request has. The resource is the
-// secret's ARN, or empty if that is not known. The service documents the
-// checks, not their names.
+// Problems returns the objections of ValidateResourcePolicy to a syntactically
+// valid policy: that it is public, that it locks everybody out of managing the
+// secret, and that it has condition keys that no request has. The resource is
+// the secret's ARN, or empty if that is not known. The service documents the
+// checks, but not their names.
 func (p *Policy) Problems(resource string) []Problem {
 	var problems []Problem
 	if p.Public(resource) {
@@ -47,10 +47,11 @@ func (p *Policy) locksOut(resource string) bool {
 }
 
 // Public reports whether the policy allows something to everybody on a secret,
-// or on some secret if its ARN is empty. A condition makes a statement not
-// public if it holds one of the keys that tell callers apart to fixed values:
-// an exact source ARN, account, VPC, organization or principal, or an address
-// range of at least 8 bits. So does a Deny of at least as much to all others.
+// or on some secret if its ARN is empty. A statement is not public if a
+// condition restricts it to fixed callers: to an exact source ARN, account,
+// VPC, organization or principal, or to an address range of at least 8 bits. It
+// is not public either if a Deny statement denies at least the same to all
+// other callers.
 func (p *Policy) Public(resource string) bool {
 	for i := range p.statements {
 		s := &p.statements[i]
@@ -76,8 +77,8 @@ func (s *statement) concerns(resource string) bool {
 	return matched != s.notResource
 }
 
-// fenced reports whether a Deny statement keeps all but fixed callers from what
-// a statement allows.
+// fenced reports whether a Deny statement denies what a statement allows to all
+// but fixed callers.
 func (p *Policy) fenced(allowed *statement, resource string) bool {
 	return slices.ContainsFunc(p.statements, func(s statement) bool {
 		return s.deny && s.principals.any && !s.notPrincipal && len(s.conditions) == 1 && s.conditions[0].fences() &&
@@ -85,8 +86,8 @@ func (p *Policy) fenced(allowed *statement, resource string) bool {
 	})
 }
 
-// coversActions reports whether a statement is about every action that another
-// is about, as far as patterns show it.
+// coversActions reports whether a statement covers every action of another,
+// judged by their patterns.
 func (s *statement) coversActions(other *statement) bool {
 	if s.notAction || other.notAction {
 		return slices.Contains(s.actions, "*") && !s.notAction || slices.Equal(s.actions, other.actions) && s.notAction == other.notAction
@@ -160,8 +161,8 @@ func (c *condition) ranges() bool {
 	})
 }
 
-// fixed reports whether the key tells callers apart and its values have no
-// wildcards, which only some operators know.
+// fixed reports whether the key identifies callers and its values have no
+// wildcards, which only some operators support.
 func (c *condition) fixed(wildcards bool) bool {
 	if slices.Contains(pathKeys, c.key) {
 		return all(c.values, func(v string) bool {

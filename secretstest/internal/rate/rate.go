@@ -1,4 +1,4 @@
-// Package rate holds calls to so many a second.
+// Package rate limits calls to a number per second.
 package rate
 
 import "time"
@@ -7,7 +7,7 @@ import "time"
 // second allows. The zero Limiter is ready. It is not safe for concurrent use.
 type Limiter[K comparable] struct{ buckets map[K]bucket }
 
-// A bucket is what is left of a key's calls, at a moment.
+// A bucket holds the remaining calls of a key at a moment.
 type bucket struct {
 	left float64
 	at   time.Time

@@ -164,9 +164,9 @@ func (c *cron) parseWeekdays(text string) (ok bool) {
 	return ok
 }
 
-// gap returns the least number of hours between two of a day, or 0 if there is
-// one hour only. A day begins anew: the last hour and the next day's first
-// don't count.
+// gap returns the smallest number of hours between two hours of a day, or 0 if
+// there is only one hour. The gap between the last hour and the first of the
+// next day does not count.
 func (c *cron) gap() int {
 	least, prev := 0, -1
 	for h := range 24 {
@@ -184,7 +184,7 @@ func (c *cron) gap() int {
 func (c *cron) lastHour() int { return bits.Len64(c.hours) - 1 }
 
 // next returns the first hour of the schedule after a moment, or zero if there
-// is none in forty years. (A fifth Sunday of February comes every 28.)
+// is none in forty years. (A February has a fifth Sunday every 28 years.)
 func (c *cron) next(after time.Time) time.Time {
 	after = after.UTC()
 	d := midnight(after)

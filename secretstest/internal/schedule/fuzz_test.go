@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// FuzzCron parses any schedule: the windows of one that is good must follow one
+// FuzzCron parses any schedule. The windows of a valid schedule must follow one
 // another, begin on the hour, and end on the day they begin.
 func FuzzCron(f *testing.F) {
 	for _, s := range []string{"cron(0 8 1 * ? *)", "cron(0 4/12 * * ? *)", "cron(0 8 ? 1/3 2#3 *)", "cron(0 22 L * ? *)", "cron(0 22 ? * 6L *)",

@@ -132,9 +132,9 @@ func (s *Schedule) checkWindow() error {
 	return nil
 }
 
-// Next returns the first window of the schedule after a moment, which is
-// that of the last rotation. A window that has begun is over for it. The end
-// is the window's last second, which the service reports as NextRotationDate.
+// Next returns the first window of the schedule that begins after the given
+// time, the time of the last rotation. The end is the window's last second,
+// which the service reports as NextRotationDate.
 func (s *Schedule) Next(after time.Time) (start, end time.Time) {
 	after = after.UTC()
 	switch {

@@ -17,7 +17,7 @@ const (
 	kindStructure
 )
 
-// A shape is what the service's model says about one value.
+// A shape is the description of one value in the service's model.
 type shape struct {
 	kind      shapeKind
 	min       int // length of strings, blobs and lists; value of integers

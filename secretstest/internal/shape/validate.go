@@ -14,11 +14,10 @@ import (
 // redacted stands for a value that the service does not repeat.
 const redacted = "***sensitive***"
 
-// Validate checks the decoded body of a request against the constraints
-// that the service's model puts on the operation's input. It returns the
-// message of a ValidationException that holds every violation, or "" if there
-// is none. Members that the model does not know are ignored, and a member
-// that is null counts as absent. The input must have passed [CheckTypes];
+// Validate checks the decoded body of a request against the constraints of the
+// service's model. It returns the message of a ValidationException with every
+// violation, or "" if there is none. It ignores members that the model does not
+// have, and treats null as absent. The input must have passed [CheckTypes];
 // unknown operations have no constraints.
 func Validate(op string, in map[string]any) (violations string) {
 	s, ok := operationInputs[op]
@@ -44,8 +43,8 @@ func (v *violationList) add(path, value, constraint string) {
 	*v = append(*v, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: %s", value, path, constraint))
 }
 
-// structure checks the members of a structure. Path is that of the structure
-// itself, empty or ending in a dot.
+// structure checks the members of a structure. The path is the path of the
+// structure itself, empty or ending in a dot.
 func (v *violationList) structure(path string, s *shape, in map[string]any) {
 	for _, m := range s.members {
 		value, p := in[m.name], path+lowerFirst(m.name)

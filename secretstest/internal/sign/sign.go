@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// A Request is what a signature is of.
+// A Request is a signed request.
 type Request struct {
 	Method string
 	Host   string
@@ -38,7 +38,7 @@ type Signature struct {
 	expires   string // seconds, of a presigned request
 }
 
-// Errors of signatures. ErrIncomplete is one that cannot be taken apart.
+// Errors of signatures. ErrIncomplete says that a signature cannot be parsed.
 var (
 	ErrIncomplete = errors.New("incomplete signature")
 	ErrMismatch   = errors.New("signature does not match")
@@ -88,7 +88,7 @@ func parseHeader(r *Request, auth string) (*Signature, error) {
 	return s, s.scope(parameter(auth, "Credential="))
 }
 
-// parameter returns what follows a name in an Authorization header.
+// parameter returns the value of a parameter in an Authorization header.
 func parameter(auth, name string) string {
 	_, value, _ := strings.Cut(auth, name)
 	if i := strings.IndexAny(value, ", "); i >= 0 {

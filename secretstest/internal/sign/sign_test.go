@@ -99,7 +99,7 @@ func TestVerifyPresigned(t *testing.T) {
 	if s.AccessKey != creds.AccessKeyID || s.Region != "us-east-1" || s.Service != "secretsmanager" || s.Token != "session" {
 		t.Errorf("got %+v", s)
 	}
-	// The SDK presigns with the hash of the body that it is told.
+	// The SDK presigns with the hash that the caller gives it.
 	if err := s.Verify(r, "hunter2", at); err != nil {
 		t.Error(err)
 	}

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Rates is somebody's API of exchange rates, which takes a few keys.
+// Rates is an API of exchange rates that accepts a few keys.
 type Rates struct {
 	server   http.Server
 	listener net.Listener
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	keys  []string   // the newest is the last
 	delay time.Duration
 }
@@ -39,14 +39,14 @@ func (r *Rates) close() error { return r.server.Close() }
 // Addr returns the API's address.
 func (r *Rates) Addr() string { return r.listener.Addr().String() }
 
-// SetDelay makes each answer take so long.
+// SetDelay sets the delay of each response.
 func (r *Rates) SetDelay(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.delay = d
 }
 
-// newKey returns a key that the API takes beside the others.
+// newKey returns a new key that the API accepts beside the others.
 func (r *Rates) newKey() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,7 +55,7 @@ func (r *Rates) newKey() string {
 	return key
 }
 
-// keepNewest makes the API take the newest key alone.
+// keepNewest makes the API accept only the newest key.
 func (r *Rates) keepNewest() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

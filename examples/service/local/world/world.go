@@ -1,7 +1,6 @@
-// Package world runs what the service needs, on one machine and without an account.
-// That is a Secrets Manager (the fake of package secretstest), a PostgreSQL, and
-// the rates API. It is for the command local and for the service's test; a copy of
-// the service leaves it behind.
+// Package world is the environment of the service, without an AWS account. It runs a Secrets Manager (the fake of package secretstest), a
+// PostgreSQL server, and the rates API. It is for the command local and for the
+// service's test. A copy of the service does not need it.
 package world
 
 import (
@@ -33,14 +32,15 @@ type World struct {
 	Fake  *secretstest.Server
 	Rates *Rates
 
-	postgres *dbserver.Server // nil if somebody else's is used
-	admin    *url.URL         // as who may do everything
+	postgres *dbserver.Server // nil if an existing server is used
+	admin    *url.URL         // with the administrator's login
 }
 
-// Start starts a world, in about a second. The PostgreSQL is the one at
-// adminURL, a URL with user and password, where a role service and a table items
-// are created; if it is empty a throwaway one is started, which fails with
-// dbserver.ErrNotInstalled where there are no programs for it.
+// Start starts a world, in about a second. It uses the PostgreSQL server at
+// adminURL, a URL with user and password, and creates a role service and a
+// table items there. If adminURL is empty, it starts a throwaway server. That
+// fails with dbserver.ErrNotInstalled if PostgreSQL's programs are not
+// installed.
 func Start(ctx context.Context, adminURL string) (*World, error) {
 	w := &World{Fake: secretstest.NewServer(nil)}
 	err := w.database(ctx, adminURL)
@@ -70,7 +70,7 @@ func (w *World) Close() error {
 	return errors.Join(errs...)
 }
 
-// database starts a PostgreSQL, if there is none.
+// database starts PostgreSQL, unless an existing server is used.
 func (w *World) database(ctx context.Context, adminURL string) (err error) {
 	if adminURL == "" {
 		if w.postgres, err = dbserver.Postgres(ctx, nil); err != nil {
@@ -103,8 +103,8 @@ func (w *World) Exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// Sessions returns how many connections the service has to the database, and on how
-// many of them a query is under way.
+// Sessions returns how many connections the service has to the database, and
+// how many of them are running a query.
 func (w *World) Sessions(ctx context.Context) (all, active int, err error) {
 	conn, err := pgx.Connect(ctx, w.admin.String())
 	if err != nil {
@@ -141,15 +141,16 @@ func (w *World) createUser(ctx context.Context) error {
 	return nil
 }
 
-// RotatePassword rotates the database's password: the four steps that a rotation
-// function does in AWS Lambda. It calls between, if that is not nil, when the
-// password has changed and AWSCURRENT has not moved: only AWSPENDING logs in.
+// RotatePassword rotates the database's password. It executes the four steps of
+// a rotation function in AWS Lambda. If between is not nil, it calls between
+// after the password has changed and before AWSCURRENT moves, when only
+// AWSPENDING logs in.
 func (w *World) RotatePassword(ctx context.Context, between func() error) error {
 	r := &slow{rotate.Postgres(rotate.Driver("pgx", nil), nil), between}
 	return rotate.Run(ctx, w.Fake.Client(), DBSecret, r)
 }
 
-// A slow is a Rotator with something between setSecret and testSecret.
+// A slow is a Rotator that calls a function between setSecret and testSecret.
 type slow struct {
 	rotate.Rotator
 	between func() error
@@ -164,7 +165,8 @@ func (s *slow) Test(ctx context.Context, r *rotate.Rotation) error {
 	return s.Rotator.Test(ctx, r)
 }
 
-// RotateKey rotates the key of the rates API, which then takes the new key alone.
+// RotateKey rotates the key of the rates API, which then accepts only the new
+// key.
 func (w *World) RotateKey(ctx context.Context) error {
 	err := rotate.Run(ctx, w.Fake.Client(), APIKeySecret, rotate.APIKey{
 		Make: func(context.Context, rotate.Value) (rotate.Value, error) {
@@ -190,10 +192,10 @@ func (w *World) Outage() (end func()) {
 	return w.Fake.RegionOutage(secretstest.DefaultRegion)
 }
 
-// Env returns the environment of a service in this world, NAME=value. There are
-// neither spaces nor secrets in it. Connections to the database last for a second or
-// two, so that what becomes of a rotation can be seen: a server asks for the
-// password when a connection begins.
+// Env returns the environment variables of a service in this world, as
+// NAME=value. They contain neither spaces nor secrets. Connections to the
+// database last for a second or two, so that rotations take effect visibly: a
+// server checks the password only when a connection begins.
 func (w *World) Env() []string {
 	database := *w.admin
 	database.User = nil
