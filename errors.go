@@ -29,19 +29,20 @@ var (
 	errRegionTimeout = fmt.Errorf("no answer within Options.RegionTimeout: %w", context.DeadlineExceeded)
 )
 
-// A DecodeError says that a version of a secret did not decode into a type, or
-// that the type's Validate method refused it. It never holds a value, and it
-// does not wrap the decoder's error, which might. errors.Is sees the error that
-// Validate or a [BindFunc] function returned; its text is part of the message
-// only where it has a method PublicError, see [Bind]. Where JSON does not fit the
-// message names the kind of value that was found: string, number, bool, null,
-// array or object.
+// A DecodeError says that a version of a secret could not be decoded into a
+// type. The JSON may not fit the type, or the type's Validate method may have
+// refused the version. The error contains no secret value, and it does not wrap
+// the decoder's error, which might contain one. errors.Is finds the error that
+// Validate or a [BindFunc] function returned. The text of that error is part of
+// the message only if it has a method PublicError: see [Bind]. If the JSON does
+// not fit, the message names the kind of value that was found: string, number,
+// bool, null, array or object.
 type DecodeError struct {
 	SecretID  string // the secret's name
 	VersionID string
-	Type      string // the wanted Go type; of Field where Field is set
-	Field     string // the JSON path of the field at fault, if it is known
-	Offset    int64  // the byte at which the JSON is malformed, 0 if it is not
+	Type      string // the wanted Go type: that of Field if Field is set
+	Field     string // the JSON path of the faulty field, if known
+	Offset    int64  // the byte at which the JSON is malformed; 0 if it is well-formed
 
 	reason string
 	found  string                  // in words, "" if it is not known
@@ -66,17 +67,17 @@ func (e *DecodeError) Error() string {
 	return b.String()
 }
 
-// Is reports whether target is the error that Validate or a [BindFunc]
-// function returned, or wrapped in it.
+// Is reports whether target is in the chain of the error that Validate or a
+// [BindFunc] function returned.
 func (e *DecodeError) Is(target error) bool { return e.is != nil && e.is(target) }
 
-// Format writes the error's message, whatever the verb.
+// Format writes the error's message for every verb.
 func (e *DecodeError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
-// A PrefetchError names the secrets that [Client.Prefetch] could not cache.
-// The others are cached.
+// A PrefetchError lists the secrets that [Client.Prefetch] could not cache. All
+// other secrets of the call are cached.
 type PrefetchError struct {
-	// Errors holds the error of each secret that failed, by the id asked for.
+	// Errors maps the id of each failed secret to its error.
 	Errors map[string]error
 }
 

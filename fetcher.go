@@ -9,13 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// API is what a [Client] needs of the service; *secretsmanager.Client has it.
-// DescribeSecret and BatchGetSecretValue are used where the value has them,
-// with the signatures of *secretsmanager.Client.
+// API is the part of *secretsmanager.Client that a [Client] requires. If the
+// value also has DescribeSecret and BatchGetSecretValue, with the signatures of
+// *secretsmanager.Client, they are used.
 //
-// An API that panics, or whose goroutine ends, has failed: that is a transient
-// error, like a lost connection. One that ignores its context is waited for no
-// longer than about a second after the context has ended.
+// A panic in a method of the API, or the end of its goroutine, is a failed
+// request: a transient error, like a lost connection. If a method ignores its
+// context, the client waits for it for about a second after the context has
+// ended.
 type API interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }

@@ -17,15 +17,16 @@ const (
 	batchAgain   = time.Hour
 )
 
-// Prefetch caches the current versions of many secrets, 20 a request, and
-// blocks until all are there or have failed. Those that are cached and not
-// expired cost nothing. A [*PrefetchError] names what failed; the rest is
-// cached all the same. Remembered failures are ignored.
+// Prefetch caches the current versions of many secrets, 20 a request. It blocks
+// until each secret is cached or has failed. A secret that is cached and not
+// expired costs nothing. If some fail, a [*PrefetchError] names them; the
+// others are cached. Prefetch ignores remembered failures.
 //
-// Asking for more secrets than Options.Size is an error before any request.
-// Where BatchGetSecretValue is unavailable or not permitted (it needs a
-// permission of its own, beside GetSecretValue on each secret) they are
-// fetched one by one, 16 at a time. After Close it returns [ErrClosed].
+// If ids has more secrets than Options.Size, Prefetch returns an error and
+// makes no request. BatchGetSecretValue needs a permission of its own, in
+// addition to GetSecretValue on each secret. If it is denied or unavailable,
+// Prefetch fetches the secrets one by one, 16 at a time. After Close it returns
+// [ErrClosed].
 func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 	c.made()
 	if i := slices.Index(ids, ""); i >= 0 {

@@ -12,16 +12,17 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
 
-// Rejected marks err as the answer of a resource that rejected the credentials
-// it was offered, so that [Try] goes on to the next version. A nil err stays
-// nil.
+// Rejected marks err as a rejection of the offered credentials by the resource.
+// [Try] then offers the next version. If err is nil, Rejected returns nil.
 //
-// A use may also return it for a version that it did not offer, because another
-// use had just been rejected with it. An error in the chain with a method
-// NotOffered() bool that returns true says so; then Stats.Rejections does not
-// count it. One with a method NextOffer() time.Time says when the resource may be
-// offered the version again, unless it returns the zero time: a Try that waits
-// does so then, if TryOptions.Pause is over, and does not wait for its next request to the service.
+// A use may also return a rejection without offering the version to the
+// resource, because another use was just rejected with it. In that case an
+// error in the chain should have a method NotOffered() bool that returns true,
+// so that Stats.Rejections does not count it. An error with a method
+// NextOffer() time.Time says when the resource may be offered the version
+// again, unless it returns the zero time. A Try that is waiting then offers the
+// version at that time, without waiting for its next request to the service,
+// provided that TryOptions.Pause has passed.
 func Rejected(err error) error {
 	if err == nil {
 		return nil
@@ -29,8 +30,8 @@ func Rejected(err error) error {
 	return &rejection{err}
 }
 
-// RejectedIf is [Rejected] if is(err) holds, and err otherwise. A nil err stays
-// nil and is not asked about.
+// RejectedIf returns Rejected(err) if is(err) is true, and err otherwise. If
+// err is nil, it returns nil and does not call is.
 func RejectedIf(err error, is func(error) bool) error {
 	if is == nil {
 		panic("secrets: RejectedIf: is is nil")
@@ -79,17 +80,17 @@ func nextOffer(err error) time.Time {
 	return next.NextOffer()
 }
 
-// An Attempt is a version that a use rejected.
+// An Attempt is one version that a use rejected.
 type Attempt struct {
 	VersionID string
-	Stage     string // the label by which it was last offered
+	Stage     string // the label under which it was last offered
 }
 
-// A RejectedError says that no version of a secret was accepted. errors.Is and
-// errors.As find the whole error that the use returned at the last rejection,
-// the error of the context that ended, if one did, and, if the service could not be asked for
-// other versions, why. The first is not part of the message, which holds no
-// value.
+// A RejectedError says that a use rejected every version of a secret. errors.Is
+// and errors.As find three errors: the complete error that the use returned at
+// the last rejection; the error of the context, if it ended; and the service's
+// error, if the service was unavailable for other versions. The first is not
+// part of the message, and the message contains no value.
 type RejectedError struct {
 	SecretID string
 	Attempts []Attempt // the versions that were rejected, in order
@@ -122,7 +123,7 @@ func (e *RejectedError) Unwrap() []error {
 	return *e.causes
 }
 
-// Format writes the error's message, whatever the verb.
+// Format writes the error's message for every verb.
 func (e *RejectedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
 // rejectedError makes the error of the versions that were rejected, the last

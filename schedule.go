@@ -61,10 +61,10 @@ func when(t *time.Time) time.Time {
 type RotationPhase int
 
 const (
-	RotationIdle       RotationPhase = iota // no rotation is outstanding or may begin yet
-	RotationDue                             // the rotation window is open, or has passed without a rotation
-	RotationInProgress                      // AWSPENDING is on a version that is not current
-	RotationFailed                          // the same, for more than a day
+	RotationIdle       RotationPhase = iota // no rotation is outstanding, and none may begin yet
+	RotationDue                             // the rotation window is open, or passed without a rotation
+	RotationInProgress                      // a version that is not current has the label AWSPENDING
+	RotationFailed                          // the rotation has been in progress for more than a day
 )
 
 // String returns the phase in words.
@@ -82,23 +82,23 @@ func (p RotationPhase) String() string {
 	return fmt.Sprintf("RotationPhase(%d)", int(p))
 }
 
-// A RotationState tells how the rotation of a secret stands.
+// A RotationState describes the state of a secret's rotation.
 type RotationState struct {
 	Phase   RotationPhase
-	Enabled bool // whether the service rotates the secret by itself
+	Enabled bool // whether automatic rotation is enabled
 
-	// PendingVersion is the version that a rotation is making and Since is
-	// when it was made, or last changed where its own date may not be read.
+	// PendingVersion is the version that a rotation has created. Since is when
+	// it was created or, if that cannot be read, when the secret last changed.
 	// Both are empty unless the phase is in progress or failed.
 	PendingVersion string
 	Since          time.Time
 
-	LastRotated  time.Time     // zero: never, or the service does not rotate it
-	NextRotation time.Time     // the latest moment, zero: not scheduled
-	Window       time.Duration // how long the window is that ends with NextRotation
+	LastRotated  time.Time     // zero if never, or if automatic rotation is off
+	NextRotation time.Time     // the end of the rotation window; zero if not scheduled
+	Window       time.Duration // the length of the rotation window
 }
 
-// String returns the phase and, where there is one, since when.
+// String returns the phase and, if a rotation is outstanding, its Since.
 func (s RotationState) String() string {
 	if s.Since.IsZero() {
 		return s.Phase.String()
@@ -110,9 +110,9 @@ func (s RotationState) String() string {
 // to have failed. A rotation takes seconds; AWS retries for a day at most.
 const failedAfter = 24 * time.Hour
 
-// RotationState asks the service how the rotation of a secret stands. It
-// blocks for one DescribeSecret and, if there is a pending version whose value
-// is not in memory, a GetSecretValue of that, or until ctx ends. It fails where
+// RotationState asks the service for the state of a secret's rotation. It
+// blocks for one DescribeSecret and, if there is a pending version that is not
+// in memory, one GetSecretValue of it, or until ctx ends. It fails if
 // DescribeSecret is unavailable or denied. After Close it returns [ErrClosed].
 func (c *Client) RotationState(ctx context.Context, id string) (RotationState, error) {
 	var st RotationState

@@ -7,15 +7,15 @@ import (
 	"slices"
 )
 
-// The staging labels that Secrets Manager moves by itself.
+// The staging labels that Secrets Manager moves itself.
 const (
 	Current  = "AWSCURRENT"  // the version that readers get
-	Pending  = "AWSPENDING"  // the version that a rotation is making
-	Previous = "AWSPREVIOUS" // the version that was current before
+	Pending  = "AWSPENDING"  // the version that a rotation has created
+	Previous = "AWSPREVIOUS" // the version that was current before the present one
 )
 
-// A Selector names a version of a secret, by a staging label or by its id. The
-// zero Selector means [Current]. Make one with [Stage] or [VersionID].
+// A Selector names a version of a secret by a staging label or by its id. The
+// zero Selector means [Current]. Create one with [Stage] or [VersionID].
 type Selector struct {
 	stage, id string
 	empty     string // what was given as an empty string

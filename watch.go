@@ -13,16 +13,16 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// Watch returns the versions of a secret as they become current: the present
-// one first, then each new one. Between two it blocks. A version that replaced
-// another while the loop's body ran is all that is yielded of those that came
-// in the meantime.
+// Watch returns an iterator over the current version and each later one. It
+// yields the present version first and then each version that becomes current;
+// in between it blocks. If several versions become current while the body of
+// the loop runs, only the last of them is yielded.
 //
-// While a loop runs its secret is refreshed whether it is read or not, and is
-// not evicted. A failure is yielded as an error, once for each run of equal
-// ones, and the loop goes on; so is a version that does not decode. The loop
-// ends when ctx ends, silently, and when the client is closed, with
-// [ErrClosed]. Where nothing runs in the background ([RefreshOnRead]) the loop
+// While a loop runs, its secret is refreshed even if nothing reads it, and is
+// not evicted. A failure, or a version that does not decode, is yielded as an
+// error, once for each run of equal errors, and the loop continues. The loop
+// ends without an error when ctx ends, and with [ErrClosed] when the client is
+// closed. In [RefreshOnRead] mode nothing runs in the background, and the loop
 // itself asks the service once in each TTL.
 func (r *Ref[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 	r.made()
