@@ -75,7 +75,7 @@ func kindFunc[T any](decode func(*Secret) (T, error)) *kind[T] {
 
 func (k *kind[T]) text(s *Secret) (v T, de *DecodeError) {
 	if s.IsBinary() {
-		return v, k.undecodable(s, "it is binary, not text")
+		return v, k.undecodable(s, "the value is binary, not text")
 	}
 	reflect.ValueOf(&v).Elem().SetString(*s.v.value)
 	defer k.recover(s, &de)
@@ -86,7 +86,7 @@ func (k *kind[T]) json(s *Secret) (v T, de *DecodeError) {
 	defer k.recover(s, &de)
 	data := []byte(*s.v.value)
 	if string(bytes.TrimSpace(data)) == "null" {
-		return v, k.undecodable(s, "it is the JSON null")
+		return v, k.undecodable(s, "the value is JSON null")
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
 		var zero T
@@ -121,7 +121,7 @@ func (k *kind[T]) validate(s *Secret, v *T) *DecodeError {
 // with is not shown: it may hold the value.
 func (k *kind[T]) recover(s *Secret, de **DecodeError) {
 	if p := recover(); p != nil {
-		*de = k.undecodable(s, fmt.Sprintf("decoding or validating it panicked (with a %T)", p))
+		*de = k.undecodable(s, fmt.Sprintf("decoding or validating the value panicked (with a %T)", p))
 	}
 }
 
@@ -139,13 +139,13 @@ func (k *kind[T]) faulty(s *Secret, fault *jsonshape.Fault) *DecodeError {
 // explain says where in the JSON the decoder gave up and what kind of value it
 // found there, without its error, which quotes what it choked on.
 func (k *kind[T]) explain(s *Secret, data []byte, err error) *DecodeError {
-	const unfit = "it does not fit"
+	const unfit = "the value does not fit"
 	de := k.undecodable(s, unfit)
 	var syntax *json.SyntaxError
 	var fit *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		de.reason = "it is not JSON"
+		de.reason = "the value is not valid JSON"
 		de.Offset = max(syntax.Offset, 1)
 		return de
 	case errors.As(err, &fit) && fit.Field != "":

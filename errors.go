@@ -15,15 +15,15 @@ import (
 var ErrClosed = errors.New("secrets: client is closed")
 
 var (
-	errEmptyAnswer  = errors.New("the answer held no secret value")
+	errEmptyAnswer  = errors.New("the service's answer contains no secret value")
 	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
-	errGone         = errors.New("the secret left the cache in the meantime")
-	errReplaced     = errors.New("the answer is about a secret that has been deleted and recreated since")
+	errGone         = errors.New("the secret left the cache during the call")
+	errReplaced     = errors.New("the answer is for a secret that has since been deleted and recreated")
 	errBehind       = errors.New("a replica answered with an older version")
 	errNoID         = errors.New("the secret id is empty")
 	errNoDescribe   = errors.New("DescribeSecret is unavailable at this endpoint")
-	errCallEnded    = errors.New("the call of the API ended its own goroutine")
-	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may hold the value)")
+	errCallEnded    = errors.New("the API method ended its own goroutine")
+	errUnreadable   = errors.New("the service's answer could not be decoded (not shown: it may contain the value)")
 	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)
 
 	errRegionTimeout = fmt.Errorf("no answer within Options.RegionTimeout: %w", context.DeadlineExceeded)
@@ -113,7 +113,7 @@ func opError(op, id string, err error) error {
 
 // panicError returns the error for a panic of somebody else's code. What it
 // panicked with may hold a secret's value, and is not shown.
-func panicError(p any) error { return fmt.Errorf("the call of the API panicked (with a %T)", p) }
+func panicError(p any) error { return fmt.Errorf("the API method panicked (with a %T)", p) }
 
 // clean returns err if nothing in it can hold a secret's value, and otherwise
 // an error that stands for it. What the SDK fails to read it quotes.

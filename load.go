@@ -126,7 +126,7 @@ func Ready(handles ...Handle) error {
 	return e.orNil()
 }
 
-var errNotCached = errors.New("it is not cached: it was not read yet, was evicted, or is too old to be served")
+var errNotCached = errors.New("the secret is not cached: it was not read yet, was evicted, or is too old to be served")
 
 // whyNotReady returns why a handle has nothing to serve, as far as that is
 // remembered.
@@ -147,7 +147,7 @@ func (c *cache) whyNotReady(h Handle) error {
 		return f.err
 	}
 	if since := c.outdated.sinceLocked(h.ID()); !since.IsZero() {
-		return fmt.Errorf("it is too old to be served: the service last confirmed it %s, see Options.MaxStale", since.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the cached value is too old to be served: the service last confirmed it %s, see Options.MaxStale", since.UTC().Format(time.RFC3339))
 	}
 	return errNotCached
 }

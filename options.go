@@ -284,7 +284,7 @@ func (o *Options) checkRegions(home string) error {
 		case r == home:
 			return fmt.Errorf("secrets: Options.Replicas[%d] is the client's own region %s", i, r)
 		case slices.Contains(o.Replicas[:i], r):
-			return fmt.Errorf("secrets: Options.Replicas[%d] is there twice: %s", i, r)
+			return fmt.Errorf("secrets: Options.Replicas[%d] is a duplicate: %s", i, r)
 		}
 	}
 	return nil

@@ -80,11 +80,11 @@ type arnID struct{ partition, service, region, account, name string }
 func parseARN(id string) (arnID, error) {
 	parts := strings.SplitN(id, ":", 7)
 	if len(parts) < 7 || parts[6] == "" {
-		return arnID{}, errors.New("it is no ARN of a secret, which is arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
+		return arnID{}, errors.New("not the ARN of a secret: want arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
 	}
 	a := arnID{parts[1], parts[2], parts[3], parts[4], parts[6]}
 	if a.service != "secretsmanager" || parts[5] != "secret" {
-		return a, fmt.Errorf("it is an ARN of %q in service %q, want one of %q in service %q", parts[5], a.service, "secret", "secretsmanager")
+		return a, fmt.Errorf("the ARN is of a %q in service %q: want a %q in service %q", parts[5], a.service, "secret", "secretsmanager")
 	}
 	return a, nil
 }

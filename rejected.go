@@ -110,7 +110,7 @@ func (e *RejectedError) Error() string {
 		fmt.Fprintf(&b, "%s%s (version %s)", sep, a.Stage, a.VersionID)
 	}
 	if e.asking != "" {
-		fmt.Fprintf(&b, "; asking for others failed: %s", e.asking)
+		fmt.Fprintf(&b, "; asking the service for others failed: %s", e.asking)
 	}
 	return b.String()
 }

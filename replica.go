@@ -249,7 +249,7 @@ func (a *inTurn[T]) error() error {
 	return &regionsError{failed}
 }
 
-var errRegionFailed = errors.New("it failed of late, and is being probed")
+var errRegionFailed = errors.New("the region failed recently and is being probed")
 
 // report notes how a region did.
 func (f *fetcher) report(t *target, e *endpoint, began instant, err error) {

@@ -202,4 +202,4 @@ func (r *Ref[T]) offerOf(h *decoded[T], stage string, fallback bool) Offer[T] {
 	return Offer[T]{Value: r.own(h), VersionID: h.secret.v.id, Stage: stage, Fallback: fallback}
 }
 
-var errWaitsForItself = errors.New("the use that offers another version called Try for its own handle, which would wait for that use")
+var errWaitsForItself = errors.New("the use called Try for its own handle while it offers another version: Try would wait for itself")

@@ -109,9 +109,9 @@ func (s *Snapshot) check(maxStale time.Duration) error {
 	case s.AEAD != nil && s.Key != nil:
 		return errors.New("secrets: Options.Snapshot has both AEAD and Key")
 	case !isAccount(s.Account):
-		return fmt.Errorf("secrets: Options.Snapshot has an Account that is not of 12 digits: %q", s.Account)
+		return fmt.Errorf("secrets: Options.Snapshot.Account is not 12 digits: %q", s.Account)
 	case maxStale == 0:
-		return errors.New("secrets: Options.Snapshot has no use where MaxStale is off")
+		return errors.New("secrets: Options.Snapshot has no effect while Options.MaxStale is off")
 	}
 	return nil
 }

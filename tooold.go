@@ -15,7 +15,7 @@ type tooOldError struct {
 
 func (e *tooOldError) Error() string {
 	return "the cached value is too old to be served (last confirmed " + e.since.UTC().Format(time.RFC3339) +
-		", see Options.MaxStale), and the service cannot be asked: " + e.err.Error()
+		", see Options.MaxStale), and the service is unavailable: " + e.err.Error()
 }
 
 func (e *tooOldError) Unwrap() error { return e.err }

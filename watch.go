@@ -117,7 +117,7 @@ func failureOf(err error) string {
 	case errors.As(err, &api):
 		return api.ErrorCode() + ": " + api.ErrorMessage()
 	case errors.As(err, &dns):
-		return "look-up of " + dns.Name
+		return "lookup of " + dns.Name
 	}
 	return rootOf(err).Error()
 }
