@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// adviceFor returns what to do about the failure of a client of a region to read
-// the secret id, "" if nothing is known.
+// adviceFor returns what to do about a failure to read the secret id by a
+// client of the given region. It returns "" if there is no advice.
 func adviceFor(id, region string, err error) string {
 	if of := regionOfARN(id); of != "" {
 		region = of // where it was asked for
@@ -35,7 +35,7 @@ var advice = map[FailureClass]string{
 	ClassCanceled:    "the context ended before the service answered: allow more time",
 }
 
-// regionOfARN returns the region in an ARN, "" if id is none.
+// regionOfARN returns the region in an ARN. It returns "" if id is not an ARN.
 func regionOfARN(id string) string {
 	parts := strings.SplitN(id, ":", 5)
 	if len(parts) < 5 || parts[0] != "arn" {
@@ -70,7 +70,7 @@ func adviceForDenied(err error) string {
 	return fmt.Sprintf("allow %s on %s", action, on)
 }
 
-// adviceForMissing tells a secret that is deleted from one that never was.
+// adviceForMissing distinguishes a deleted secret from one that never existed.
 func adviceForMissing(id, region string, err error) string {
 	in := ""
 	if region != "" {

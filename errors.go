@@ -46,7 +46,7 @@ type DecodeError struct {
 
 	reason string
 	found  string                  // in words, "" if it is not known
-	is     func(target error) bool // never the error itself, so that nothing prints it
+	is     func(target error) bool // a function rather than the error, so that nothing prints the error
 }
 
 func (e *DecodeError) Error() string {
@@ -103,7 +103,7 @@ func (e *PrefetchError) Unwrap() []error {
 	return errs
 }
 
-// opError says what was being done to which secret.
+// opError adds the operation and the secret's id to err.
 func opError(op, id string, err error) error {
 	if errors.Is(err, ErrClosed) {
 		return ErrClosed
@@ -111,12 +111,12 @@ func opError(op, id string, err error) error {
 	return fmt.Errorf("secrets: %s %q: %w", op, id, err)
 }
 
-// panicError returns the error for a panic of somebody else's code. What it
-// panicked with may hold a secret's value, and is not shown.
+// panicError returns the error for a panic of the API. The panic's value may
+// contain a secret value, and is not shown.
 func panicError(p any) error { return fmt.Errorf("the API method panicked (with a %T)", p) }
 
-// clean returns err if nothing in it can hold a secret's value, and otherwise
-// an error that stands for it. What the SDK fails to read it quotes.
+// clean returns err if it cannot contain a secret value, and otherwise a
+// replacement. The SDK quotes a response that it cannot decode.
 func clean(err error) error {
 	var de *smithy.DeserializationError
 	if err == nil || !errors.As(err, &de) {
@@ -133,7 +133,7 @@ func clean(err error) error {
 	return errUnreadable
 }
 
-// batchError makes of one failure in a batch the error that GetSecretValue
+// batchError converts one failure in a batch to the error that GetSecretValue
 // would have returned.
 func batchError(code, message string) error {
 	switch code {

@@ -76,8 +76,8 @@ func Load(ctx context.Context, handles ...Handle) error {
 	return e.orNil()
 }
 
-// loadAll fetches the secrets of those handles that are c's, and returns the errors
-// of those that failed by their ids.
+// loadAll fetches the secrets of those handles that belong to c. It returns the
+// errors by secret id.
 func (c *Client) loadAll(ctx context.Context, handles []Handle) (map[string]error, error) {
 	var ids []string
 	for _, h := range handles {
@@ -128,8 +128,8 @@ func Ready(handles ...Handle) error {
 
 var errNotCached = errors.New("the secret is not cached: it was not read yet, was evicted, or is too old to be served")
 
-// whyNotReady returns why a handle has nothing to serve, as far as that is
-// remembered.
+// whyNotReady returns why a handle has no value to serve, if the cache
+// remembers it.
 func (c *cache) whyNotReady(h Handle) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -198,7 +198,8 @@ func (e *LoadError) Error() string {
 	return b.String()
 }
 
-// reasonOf returns an error's message without what says which secret it is about.
+// reasonOf returns an error's message without the operation and the secret's
+// id.
 func reasonOf(id string, err error) string {
 	text := err.Error()
 	for _, op := range []string{"prefetch", "get"} {

@@ -241,7 +241,7 @@ func bounded(o *Options, field func(*Options) time.Duration, def time.Duration) 
 	return min(longest, or(o, field, def))
 }
 
-// check returns an error that names the first field that makes no sense.
+// check returns an error that names the first invalid field.
 func (o *Options) check() error {
 	if o == nil {
 		return nil
@@ -271,8 +271,8 @@ func (o *Options) check() error {
 	return o.Snapshot.check(o.maxStale())
 }
 
-// checkRegions is check for what depends on the client's own region, which is ""
-// where it is not known.
+// checkRegions is check for the fields that depend on the client's own region.
+// home is "" if that is not known.
 func (o *Options) checkRegions(home string) error {
 	if o == nil {
 		return nil

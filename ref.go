@@ -21,7 +21,7 @@ type Ref[T any] struct {
 	slot  atomic.Pointer[typedSlot[T]]
 	clone func(*T) T
 	kind  *kind[T]
-	bound bool // the slot is this handle's own
+	bound bool // the slot belongs to this handle alone
 	id    string
 
 	try trial[T]
@@ -96,8 +96,8 @@ func (r *Ref[T]) Get(ctx context.Context) (T, error) {
 	return *p, err
 }
 
-// get returns the value to copy, the zero value with an error. That Get is all
-// but this makes the copy into the caller's variable the only one.
+// get returns the value to copy, and the zero value with an error. Get does
+// nothing else, so that the copy into the caller's variable is the only one.
 func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	if r == nil {
 		r.made()
@@ -120,7 +120,7 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	return &v, nil
 }
 
-// slow finds the slot, and the value in it.
+// slow finds the slot and returns the value in it.
 func (r *Ref[T]) slow(ctx context.Context) (*decoded[T], error) {
 	for try := 0; ; try++ {
 		e, s, err := r.fresh(ctx)
@@ -144,7 +144,7 @@ func (r *Ref[T]) fresh(ctx context.Context) (*entry, *Secret, error) {
 	return r.c.current(ctx, r.id)
 }
 
-// slotIn returns the handle's slot, as a slot of e.
+// slotIn returns the handle's slot in e.
 func (r *Ref[T]) slotIn(e *entry) *typedSlot[T] {
 	if !r.bound {
 		sl := slotOf(&r.c.cache, e, r.kind)

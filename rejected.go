@@ -47,9 +47,9 @@ type rejection struct{ err error }
 func (r *rejection) Error() string { return "rejected: " + r.err.Error() }
 func (r *rejection) Unwrap() error { return r.err }
 
-// isRejection reports whether a use returned an error made by Rejected. What is
-// inside a RejectedError was another call's: that every version was rejected
-// there is no rejection here, unless the use says so.
+// isRejection reports whether a use returned an error made by Rejected. It does
+// not look inside a RejectedError: a use may return one of another call, whose
+// rejections count here only if the use marks the error itself.
 func isRejection(err error) bool {
 	switch e := err.(type) {
 	case nil, *RejectedError:
@@ -64,14 +64,15 @@ func isRejection(err error) bool {
 	return false
 }
 
-// wasOffered reports whether the resource had its say in a rejection.
+// wasOffered reports whether the rejected version was really offered to the
+// resource.
 func wasOffered(err error) bool {
 	var not interface{ NotOffered() bool }
 	return !errors.As(err, &not) || !not.NotOffered()
 }
 
-// nextOffer returns when a version that was rejected may be offered again, the
-// zero time if that is not known.
+// nextOffer returns when a rejected version may be offered again. It returns
+// the zero time if that is not known.
 func nextOffer(err error) time.Time {
 	var next interface{ NextOffer() time.Time }
 	if !errors.As(err, &next) {
@@ -95,8 +96,8 @@ type RejectedError struct {
 	SecretID string
 	Attempts []Attempt // the versions that were rejected, in order
 
-	asking string   // why the service could not be asked; empty: it could
-	causes *[]error // behind a pointer, so that nothing prints what a use returned
+	asking string   // why the service was unavailable; "" if it answered
+	causes *[]error // a pointer, so that nothing prints the errors of a use
 }
 
 func (e *RejectedError) Error() string {
@@ -126,9 +127,10 @@ func (e *RejectedError) Unwrap() []error {
 // Format writes the error's message for every verb.
 func (e *RejectedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
-// rejectedError makes the error of the versions that were rejected, the last
-// one with err, and of what ended the waiting, nil for a call that does not
-// wait, and why the service could not be asked.
+// rejectedError returns the error for the versions that were rejected. last is
+// the error of the last rejection. end is what ended the waiting; it is nil for
+// a call that does not wait. asking is why the service was unavailable, if it
+// was.
 func rejectedError(id string, all []rotation.Attempt, last, end, asking error) error {
 	e := &RejectedError{SecretID: id}
 	for _, a := range all {
@@ -149,7 +151,7 @@ func rejectedError(id string, all []rotation.Attempt, last, end, asking error) e
 	return e
 }
 
-// merged returns the attempts of both lists in order, each version once.
+// merged returns the attempts of both lists in order, with each version once.
 func merged(a, b []rotation.Attempt) []rotation.Attempt {
 	all := slices.Concat(a, b)
 	slices.SortStableFunc(all, func(a, b rotation.Attempt) int { return cmp.Compare(b.Seq, a.Seq) })

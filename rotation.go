@@ -70,8 +70,8 @@ func (r *Ref[T]) Peek() (T, bool) {
 	return r.own(h), true
 }
 
-// peekedHits notes a read of h that only looked into memory, and returns the
-// counter that counts it.
+// peekedHits notes a read of h from memory by Peek, and returns the counter for
+// it.
 func (r *Ref[T]) peekedHits(h *decoded[T]) *striped {
 	c := &r.c.cache
 	if sl := r.slot.Load(); sl != nil {
@@ -106,8 +106,8 @@ func Try[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, T) 
 	return attemptOf(r, ofOffer(use)).resume(ctx, h, err)
 }
 
-// ofOffer makes a use of an offer of one of a value. Try calls it where it must:
-// it allocates.
+// ofOffer converts a use of a value to a use of an offer. It allocates, so Try
+// calls it only if necessary.
 func ofOffer[T, R any](use func(context.Context, T) (R, error)) func(context.Context, Offer[T]) (R, error) {
 	return func(ctx context.Context, o Offer[T]) (R, error) { return use(ctx, o.Value) }
 }
@@ -166,7 +166,8 @@ func TryOffer[T, R any](ctx context.Context, r *Ref[T], use func(context.Context
 }
 
 // first returns the current version. quiet reports that nothing was rejected
-// and nothing is pinned, so that it may be used without asking further.
+// and nothing is pinned, so that the version may be used without asking the
+// protocol.
 func (r *Ref[T]) first(ctx context.Context) (h *decoded[T], quiet bool, err error) {
 	r.made()
 	quiet = !r.try.busy.Load()
@@ -190,7 +191,7 @@ func (r *Ref[T]) decodedCurrent(ctx context.Context) (*decoded[T], error) {
 	return h, nil
 }
 
-// own returns the value of h, for a use to have.
+// own returns the value of h in a form that a use may keep.
 func (r *Ref[T]) own(h *decoded[T]) T {
 	if r.clone != nil {
 		return r.clone(&h.value)

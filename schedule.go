@@ -10,17 +10,17 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/schedule"
 )
 
-// plan is what DescribeSecret says of a secret's rotation.
+// plan is what DescribeSecret returns about a secret's rotation.
 type plan struct {
 	enabled bool
 	last    time.Time     // LastRotatedDate
 	next    time.Time     // NextRotationDate: the latest moment, the window's last second
-	window  time.Duration // how long before next it may begin
+	window  time.Duration // the window's length: the rotation may begin this long before its end
 	changed time.Time     // LastChangedDate
-	pending string        // the version that a rotation is making
+	pending string        // the version that a rotation has created
 }
 
-// scheduleOf reads the rotation out of a description.
+// scheduleOf extracts the rotation from a description.
 func scheduleOf(out *secretsmanager.DescribeSecretOutput) *plan {
 	s := &plan{
 		enabled: out.RotationEnabled != nil && *out.RotationEnabled,
@@ -41,13 +41,13 @@ func scheduleOf(out *secretsmanager.DescribeSecretOutput) *plan {
 	return s
 }
 
-// known reports whether it says anything of a rotation.
+// known reports whether the plan has any information about a rotation.
 func (s *plan) known() bool { return s.enabled || !s.last.IsZero() || s.planned() }
 
-// planned reports whether it is known when the secret is rotated next.
+// planned reports whether the time of the next rotation is known.
 func (s *plan) planned() bool { return s != nil && !s.next.IsZero() }
 
-// opens returns when the rotation may begin.
+// opens returns the earliest time of the next rotation.
 func (s *plan) opens() time.Time { return s.next.Add(time.Second - s.window) }
 
 func when(t *time.Time) time.Time {
@@ -106,8 +106,8 @@ func (s RotationState) String() string {
 	return fmt.Sprintf("%s since %s", s.Phase, s.Since.UTC().Format(time.RFC3339))
 }
 
-// failedAfter is how long a version may be pending before its rotation is held
-// to have failed. A rotation takes seconds; AWS retries for a day at most.
+// failedAfter is how long a version may be pending before its rotation counts
+// as failed. A rotation takes seconds; AWS retries for a day at most.
 const failedAfter = 24 * time.Hour
 
 // RotationState asks the service for the state of a secret's rotation. It
@@ -141,7 +141,7 @@ func (c *cache) rotationState(ctx context.Context, id string) (RotationState, er
 	return st, nil
 }
 
-// phaseSince returns the phase of a rotation that is outstanding since then.
+// phaseSince returns the phase of an outstanding rotation that began at since.
 func phaseSince(since, now time.Time) RotationPhase {
 	if !since.IsZero() && now.Sub(since) > failedAfter {
 		return RotationFailed
@@ -149,8 +149,8 @@ func phaseSince(since, now time.Time) RotationPhase {
 	return RotationInProgress
 }
 
-// pendingSince returns when the pending version was made, or when the secret
-// last changed if that is not to be known.
+// pendingSince returns when the pending version was created or, if that cannot
+// be read, when the secret last changed.
 func (c *cache) pendingSince(ctx context.Context, id string, r *plan) time.Time {
 	var s *Secret
 	c.mu.Lock()

@@ -18,13 +18,13 @@ import (
 // and encoding/json show the secret's name and version id instead, also if the
 // Secret is part of another value.
 type Secret struct {
-	// A pointer, because fmt prints the fields of a struct that it meets in
-	// another type's unexported field as they are, and follows no pointer there,
-	// or one only where the verb does not fit. So the value is behind two.
+	// A pointer, because package fmt prints the fields of a struct in an
+	// unexported field without calling its methods. It follows no pointer there,
+	// except one if the verb does not fit, so the value is behind two pointers.
 	v *version
 }
 
-// version is what a Secret holds.
+// version holds the contents of a Secret.
 type version struct {
 	name    string
 	arn     string
@@ -33,8 +33,8 @@ type version struct {
 	stages  *[]string // often shared; never changed
 	created int64     // in nanoseconds since 1970, 0 if it is not known
 	binary  bool      // value is a SecretBinary
-	unnamed bool      // name is the id asked for: the service gave none
-	replica bool      // a replica gave it, which may lag
+	unnamed bool      // name is the id that was asked for: the answer had no name
+	replica bool      // it is from a replica, which may lag
 }
 
 // Name returns the secret's name.
@@ -118,8 +118,8 @@ func (s *Secret) withStages(stages []string) *Secret {
 	return &Secret{&v}
 }
 
-// fromOutput makes a Secret of the service's answer; asked is the id asked
-// for. An answer with nothing in it is no secret.
+// fromOutput makes a Secret of an answer of the service. asked is the id that
+// was asked for. An answer without a value is an error.
 func fromOutput(asked string, out *secretsmanager.GetSecretValueOutput) (*Secret, error) {
 	if out == nil {
 		return nil, errEmptyAnswer
@@ -138,7 +138,7 @@ func newSecret(asked string, name, arn, id *string, stages []string, created *ti
 	}
 	v := &version{name: str(name), arn: str(arn), id: str(id), stages: internStages(stages)}
 	if v.unnamed = v.name == ""; v.unnamed || v.name == asked {
-		v.name = asked // the index has it too
+		v.name = asked // shares memory with the index
 	}
 	if created != nil && !created.IsZero() {
 		v.created = created.UnixNano()

@@ -120,7 +120,7 @@ func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 }
 
 // GetVersion returns the version of a secret that sel names. It is meant for
-// versions other than the current one; for that, use [Client.Get]. The version
+// versions other than the current one, which [Client.Get] returns. The version
 // is cached. While the current version is being read too, both are refreshed
 // together. If no version has the label or id, the error names it and is a
 // *types.ResourceNotFoundException of the SDK. GetVersion blocks as Client.Get
@@ -178,7 +178,7 @@ func (c *Client) Refresh(ctx context.Context, id string) error {
 	return nil
 }
 
-// refreshNow checks a cached secret, and fetches another.
+// refreshNow checks a cached secret, or fetches one that is not cached.
 func (c *cache) refreshNow(ctx context.Context, id string) error {
 	if id == "" {
 		return errNoID

@@ -97,7 +97,7 @@ func (s *Snapshot) wait() time.Duration {
 	return s.Wait
 }
 
-// check returns an error that names the first field that makes no sense.
+// check returns an error that names the first invalid field.
 func (s *Snapshot) check(maxStale time.Duration) error {
 	switch {
 	case s == nil:

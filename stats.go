@@ -142,7 +142,7 @@ func (c *counts) stats() Stats {
 	}
 }
 
-// gaugesLocked fills in how things stand now.
+// gaugesLocked sets the gauges of s.
 func (c *cache) gaugesLocked(s *Stats) {
 	s.Secrets, s.Failing, s.Pinned = uint64(c.lru.Len()), uint64(len(c.failing)), uint64(c.pinned)
 	now, oldest := c.now(), instant(lease.Never)
@@ -168,10 +168,10 @@ func (c *cache) gaugesLocked(s *Stats) {
 			see(e)
 		}
 	} else {
-		for _, e := range c.scheduler.due.entries { // every one that has a version
+		for _, e := range c.scheduler.due.entries { // all entries that have a version
 			see(e)
 		}
-		for e := range c.scheduler.refreshes { // but for some whose refresh runs
+		for e := range c.scheduler.refreshes { // except some with a running refresh
 			if e.place < 0 {
 				see(e)
 			}
@@ -181,7 +181,7 @@ func (c *cache) gaugesLocked(s *Stats) {
 }
 
 // striped is a counter that goroutines on different cores can add to without
-// taking a cache line from each other.
+// contending for a cache line.
 type striped [64]struct {
 	n atomic.Uint64
 	_ [120]byte // two cache lines: processors fetch them in pairs
@@ -193,9 +193,9 @@ func (s *striped) add() {
 	s.addAt(uintptr(unsafe.Pointer(&here)))
 }
 
-// addAt adds one, given an address on the caller's stack. The stripe follows
-// from it: another goroutine has another stack. A hit passes the address of a
-// parameter, since a variable of its own would be set to zero just before an
+// addAt adds one, given an address on the caller's stack. The address selects
+// the stripe, because each goroutine has its own stack. A hit passes the
+// address of a parameter: a variable of its own would be zeroed just before an
 // instruction that waits for all stores.
 func (s *striped) addAt(stack uintptr) {
 	at := uint64(stack) >> 11 // no stack is smaller than 2 KiB

@@ -90,8 +90,8 @@ func (c *Client) Statuses() iter.Seq[Status] {
 	}
 }
 
-// statuses fills chunk with the Status of the first entries that are still cached,
-// and returns how many those are, and the entries that are left.
+// statuses fills chunk with the Status of the first entries that are still
+// cached. It returns their number and the remaining entries.
 func (c *cache) statuses(chunk []Status, all []*entry) (n int, left []*entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,7 +169,7 @@ func (c *cache) statusLocked(e *entry, now instant) Status {
 	return st
 }
 
-// versionStatusLocked fills in what is known of e's version.
+// versionStatusLocked sets the fields of st about e's version.
 func (c *cache) versionStatusLocked(e *entry, now instant, st *Status) {
 	l, s := &e.lease, e.cur
 	if s == nil {
@@ -188,7 +188,7 @@ func (c *cache) versionStatusLocked(e *entry, now instant, st *Status) {
 	}
 }
 
-// pastStatusLocked fills in what most secrets have nothing of.
+// pastStatusLocked sets the fields of st that are empty for most secrets.
 func (c *cache) pastStatusLocked(e *entry, st *Status) {
 	for _, sl := range e.slotsLocked() {
 		if r, ok := sl.refusedLocked(e.cur); ok {
@@ -212,7 +212,7 @@ func (c *cache) pastStatusLocked(e *entry, st *Status) {
 	st.Rotation = c.rotationStatusLocked(e, h)
 }
 
-// pinsLocked returns the events of the pins of e that keep lets pass.
+// pinsLocked returns the events of those pins of e for which keep returns true.
 func (e *entry) pinsLocked(keep func(pin) bool) (events []Event) {
 	for _, p := range e.past().pins {
 		if keep(p) {
@@ -222,7 +222,8 @@ func (e *entry) pinsLocked(keep func(pin) bool) (events []Event) {
 	return events
 }
 
-// rotationStatusLocked tells of e's rotation what DescribeSecret last said.
+// rotationStatusLocked returns the state of e's rotation as DescribeSecret last
+// returned it.
 func (c *cache) rotationStatusLocked(e *entry, h *history) RotationState {
 	var st RotationState
 	if r := h.plan; r != nil {

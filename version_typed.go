@@ -101,18 +101,17 @@ func (r *Ref[T]) versionOf(h *decoded[T], s *Secret) Version[T] {
 	return Version[T]{Value: r.own(h), ID: s.v.id, Stages: s.Stages(), Created: s.CreatedDate()}
 }
 
-// An otherVersion is what a slot made of a version that is not the current one,
-// or was not when it was asked for. It never changes.
+// An otherVersion is the decoded form of a version that is not the current one,
+// or was not when it was read. It is immutable.
 type otherVersion[T any] struct {
-	value *string     // the version's own, which copies with other labels share
+	value *string     // identifies the version; copies with other labels share it
 	held  *decoded[T] // nil: it does not decode
 	err   *DecodeError
 	next  *otherVersion[T]
 }
 
-// decodedOf returns s decoded. Readers who come at the same time may decode it
-// once each; all but one result are dropped. It is kept for as long as the cache
-// has the version.
+// decodedOf returns s decoded. Concurrent readers may each decode it; all but
+// one result are dropped. The result is kept while the cache has the version.
 func (r *Ref[T]) decodedOf(s *Secret) (*decoded[T], *DecodeError) {
 	if o := r.slot.Load().other(s); o != nil {
 		return o.held, o.err
@@ -137,8 +136,8 @@ func (r *Ref[T]) decodedOf(s *Secret) (*decoded[T], *DecodeError) {
 	return o.held, o.err
 }
 
-// keep keeps o in the handle's slot, unless another has come first, which it
-// returns then.
+// keep stores o in the handle's slot. If another one is already there, it
+// returns that.
 func (r *Ref[T]) keep(o *otherVersion[T]) (kept *otherVersion[T], first bool) {
 	c := &r.c.cache
 	c.mu.Lock()
@@ -164,7 +163,8 @@ func (r *Ref[T]) keep(o *otherVersion[T]) (kept *otherVersion[T], first bool) {
 	return o, true
 }
 
-// other returns what the slot made of s, nil if it was not asked yet.
+// other returns the slot's decoded form of s. It returns nil if s was not read
+// yet.
 func (sl *typedSlot[T]) other(s *Secret) *otherVersion[T] {
 	if sl == nil {
 		return nil
@@ -172,7 +172,7 @@ func (sl *typedSlot[T]) other(s *Secret) *otherVersion[T] {
 	return sl.others.Load().of(s.v.value)
 }
 
-// of returns the element of the list that is about a version's value.
+// of returns the list's element for a version's value.
 func (o *otherVersion[T]) of(value *string) *otherVersion[T] {
 	for o != nil && o.value != value {
 		o = o.next
