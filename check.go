@@ -297,7 +297,7 @@ func (c *cache) failed(ctx context.Context, ck *checked, err error, describe boo
 	return err
 }
 
-// refused takes a secret out of the cache because the service said no.
+// refused removes a secret from the cache because of a definite error.
 func (c *cache) refused(ck *checked, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,7 +23,7 @@ var (
 	errNoID         = errors.New("the secret id is empty")
 	errNoDescribe   = errors.New("DescribeSecret is unavailable at this endpoint")
 	errCallEnded    = errors.New("the API method ended its own goroutine")
-	errUnreadable   = errors.New("the service's answer could not be decoded (not shown: it may contain the value)")
+	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may contain the value)")
 	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)
 
 	errRegionTimeout = fmt.Errorf("no answer within Options.RegionTimeout: %w", context.DeadlineExceeded)

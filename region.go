@@ -30,7 +30,7 @@ type endpoint struct {
 	at     int    // its place in target.regions
 	region string // "" where it is not known
 	api    API
-	opts   callOpts // of calls that somebody waits for
+	opts   callOpts // of calls that a reader waits for
 	quick  callOpts // of calls that are repeated anyway: without the SDK's own retries
 
 	describer  describer
