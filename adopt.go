@@ -2,9 +2,9 @@ package secrets
 
 import "github.com/seed-74dc7b3e/secrets/internal/lease"
 
-// adopt takes s, the answer to q, to the entry of the secret that it is about,
-// and returns that and the version that it now has. ck is the check of the entry
-// that q was asked for, nil if there was none.
+// adopt stores s, the answer to q, in the entry of its secret. It returns that
+// entry and the version that the entry then has. ck is the check of the entry
+// that q was asked for; it is nil if there was none.
 func (c *cache) adopt(q *claim, s *Secret, ck *checked) (*entry, *Secret, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -41,8 +41,8 @@ func (c *cache) refusedLocked(q *claim, s *Secret) error {
 	return q.refuses(s)
 }
 
-// servedLocked returns what a read is served that was answered with s: e's
-// version, unless it has none or it is too old.
+// servedLocked returns the version for a read that was answered with s. That is
+// e's version, or s if e has no version or one that is too old.
 func (c *cache) servedLocked(e *entry, s *Secret) *Secret {
 	if e.lease.Servable(&c.rules, c.now()) {
 		return e.cur
@@ -50,9 +50,9 @@ func (c *cache) servedLocked(e *entry, s *Secret) *Secret {
 	return s
 }
 
-// observeLocked tells e's lease of the version that a check found to be current,
-// and adopts it if the lease decides so, after every type has decoded it, with
-// the lock free. Types for which it does not decode keep what they have.
+// observeLocked tells e's lease that a check found the version s to be current.
+// If the lease decides to adopt it, every type decodes it first, without the
+// lock. Types that cannot decode it keep their version.
 func (c *cache) observeLocked(e *entry, ck *checked, s *Secret, fetched bool) (*entry, *Secret, error) {
 	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		return l.Observed(&c.rules, c.moment(), &ck.Check, observationOf(e, s, fetched))
@@ -100,8 +100,8 @@ func observationOf(e *entry, s *Secret, fetched bool) lease.Observation {
 	return o
 }
 
-// answeredLocked sees to what follows from an answer: labels, counters, and
-// the others that fail, for whom it may be over.
+// answeredLocked applies the consequences of an answer: labels, counters, and
+// the retries of other failing secrets, for which the outage may be over.
 func (c *cache) answeredLocked(e *entry, rep lease.Report, ck *checked) {
 	if !rep.Answered || c.closed {
 		return

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// adviceFor returns what to do about the failure of a client of a region to read
-// the secret id, "" if nothing is known.
+// adviceFor returns what to do about a failure to read the secret id by a
+// client of the given region. It returns "" if there is no advice.
 func adviceFor(id, region string, err error) string {
 	if of := regionOfARN(id); of != "" {
 		region = of // where it was asked for
@@ -29,13 +29,13 @@ func adviceFor(id, region string, err error) string {
 // advice is what to do about failures of the other classes.
 var advice = map[FailureClass]string{
 	ClassNetwork:     "the endpoint cannot be reached: check its name, the route to it or its VPC endpoint, the security group, and the proxy",
-	ClassThrottled:   "the service asks for fewer calls: try again, and raise Options.TTL if that recurs",
+	ClassThrottled:   "the service asks for fewer calls: try again, and raise Options.TTL if this happens often",
 	ClassCredentials: "no valid credentials: check the role or profile of this process, what it may assume, and the clock",
 	ClassServer:      "the service failed: try again",
-	ClassCanceled:    "the context ended before there was an answer: give it more time",
+	ClassCanceled:    "the context ended before the service answered: allow more time",
 }
 
-// regionOfARN returns the region in an ARN, "" if id is none.
+// regionOfARN returns the region in an ARN. It returns "" if id is not an ARN.
 func regionOfARN(id string) string {
 	parts := strings.SplitN(id, ":", 5)
 	if len(parts) < 5 || parts[0] != "arn" {
@@ -50,9 +50,9 @@ func adviceForDenied(err error) string {
 	code, text := api.ErrorCode(), api.ErrorMessage()
 	switch code {
 	case "KMSDisabledException", "KMSInvalidStateException":
-		return "the secret's KMS key is disabled or about to be deleted: enable it, or give the secret another"
+		return "the secret's KMS key is disabled or about to be deleted: enable it, or give the secret another key"
 	case "KMSNotFoundException":
-		return "the secret's KMS key does not exist: give the secret another, and a new value"
+		return "the secret's KMS key does not exist: give the secret another key and a new value"
 	}
 	action := "secretsmanager:GetSecretValue"
 	if _, after, ok := strings.Cut(text, "not authorized to perform: "); ok {
@@ -70,7 +70,7 @@ func adviceForDenied(err error) string {
 	return fmt.Sprintf("allow %s on %s", action, on)
 }
 
-// adviceForMissing tells a secret that is deleted from one that never was.
+// adviceForMissing distinguishes a deleted secret from one that never existed.
 func adviceForMissing(id, region string, err error) string {
 	in := ""
 	if region != "" {
@@ -81,7 +81,7 @@ func adviceForMissing(id, region string, err error) string {
 	case api == nil || strings.Contains(api.ErrorMessage(), "staging label"):
 		return "the secret has no current version: give it a value"
 	case api.ErrorCode() == "InvalidRequestException":
-		return "the secret is scheduled for deletion: restore it with RestoreSecret, or name another"
+		return "the secret is scheduled for deletion: restore it with RestoreSecret, or use another secret"
 	}
 	what := "name"
 	if strings.HasPrefix(id, "arn:") {
@@ -94,7 +94,7 @@ func adviceForMissing(id, region string, err error) string {
 func adviceForDecode(err error) string {
 	var de *DecodeError
 	if !errors.As(err, &de) || de.Field == "" {
-		return "give the secret a value of that type, or put an earlier version back"
+		return "give the secret a value of that type, or restore an earlier version"
 	}
-	return fmt.Sprintf("give the field %q a value that fits %s, or put an earlier version back", de.Field, de.Type)
+	return fmt.Sprintf("give the field %q a value that fits %s, or restore an earlier version", de.Field, de.Type)
 }

@@ -13,13 +13,14 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// cache is what a Client is made of: the shell round the leases, which decide.
+// cache implements Client. The leases make the decisions, and cache carries
+// them out.
 //
-// A hit reads the index, then one atomic pointer of the entry, and takes no
-// lock. Everything else happens under mu, which is held for moments only: never
-// during a call to the service and never while a user's function runs.
+// A hit reads the index and one atomic pointer of the entry, and takes no lock.
+// Everything else happens under mu. It is held for short moments only, and
+// never during a call to the service or while a user's function runs.
 type cache struct {
-	registry          // guarded by mu, but for what hits read
+	registry          // guarded by mu, except what hits read
 	fetcher  *fetcher // what asks the service
 	counts   counts
 	events   eventQueue
@@ -38,7 +39,7 @@ type cache struct {
 	checks                   uint64 // counts checks, in the order in which they began
 	scheduler                scheduler
 	negative                 negativeCache
-	outdated                 outdated            // what became too old to be served
+	outdated                 outdated            // secrets whose values became too old to be served
 	snapshot                 *keeper             // nil: there is none
 	failing                  map[*entry]struct{} // those whose last check failed
 	pinned                   int                 // handles that use another version than the current one
@@ -47,8 +48,9 @@ type cache struct {
 	unanswered               int                 // checks that failed since one was answered
 }
 
-// An instant is a moment in nanoseconds: since the client was made by the
-// monotonic clock or, where the process may be frozen, by the wall clock.
+// An instant is a time in nanoseconds. It is counted from the creation of the
+// client by the monotonic clock; in RefreshOnRead mode it is the wall clock's
+// time.
 type instant = lease.Time
 
 func (c *cache) now() instant {
@@ -60,15 +62,16 @@ func (c *cache) now() instant {
 
 func (c *cache) draw() float64 { return rand.Float64() }
 
-// moment returns the present, for an event.
+// moment returns the present instant and a random number, for an event of a
+// lease.
 func (c *cache) moment() lease.Moment { return lease.Moment{Now: c.now(), Draw: c.draw()} }
 
-// An entry is one cached secret. There may be many thousands: what most of them
-// never need is in coldState.
+// An entry is one cached secret. There may be many thousands, so fields that
+// most of them never need are in coldState.
 type entry struct {
-	// Read by hits, without a lock; written under cache.mu, and but for flags
-	// by projectLocked alone.
-	fast  atomic.Pointer[Secret]   // nil: not to be served without asking the lease
+	// Hits read these fields without a lock. They are written under cache.mu;
+	// only projectLocked writes them, except flags.
+	fast  atomic.Pointer[Secret]   // nil: a read must ask the lease
 	typed atomic.Pointer[slotHead] // one slot for each type that it was read as, and for lists of its versions
 	flags atomic.Uint32            // see the constants below
 
@@ -81,23 +84,24 @@ type entry struct {
 	cold  *coldState  // nil: all zero
 }
 
-// coldState is the part of an entry that most never need. Guarded by cache.mu.
+// coldState holds the fields that most entries never need. It is guarded by
+// cache.mu.
 type coldState struct {
 	aliases   []string        // the ids, beside entry.id, by which index knows it
-	who       identity.Secret // where there is no cur to tell
+	who       identity.Secret // the identity, if cur is nil
 	former    []string        // keys of secrets whose place it took, see identity.Known
-	suspectAt uint64          // the number of the last check that had begun when it was
-	suspect   string          // the key of one of them that was seen to come back
+	suspectAt uint64          // the number of the last check that had begun when suspect was set
+	suspect   string          // the key in former that an answer showed again
 	found     uint64          // the number of the last check that found another version than the current one
 	bound     []boundSlot     // of BindFunc handles
 	versions  *versions       // other versions than cur; nil: none was asked for
-	history   *history        // nil: nothing that Status shows beside what the lease knows
+	history   *history        // nil: there is nothing for Status to show beyond the lease
 	changed   chan struct{}   // closed when cur changes or the entry goes; nil: nobody waits
 }
 
 var noColdState coldState
 
-// coldState returns that part of e, to be read.
+// coldState returns e's cold state for reading.
 func (e *entry) coldState() *coldState {
 	if e.cold == nil {
 		return &noColdState
@@ -105,7 +109,7 @@ func (e *entry) coldState() *coldState {
 	return e.cold
 }
 
-// growCold returns that part of e, to be written, and makes it where there is none.
+// growCold returns e's cold state for writing. It creates it if there is none.
 func (e *entry) growCold() *coldState {
 	if e.cold == nil {
 		e.cold = &coldState{}
@@ -137,20 +141,21 @@ const (
 	listedSince                // by hits: the first, for Versions
 	isRotating                 // a rotation is known to be outstanding
 	isStale                    // hits are served a version whose TTL has ended
-	toldStale                  // EventStale told of it
+	toldStale                  // EventStale was emitted for it
 	wasRefused                 // a type did not decode a version
 	touched        = readSinceCheck | readSinceScan
 )
 
-// touch notes a read. Its common case writes nothing that cores would contend for.
+// touch notes a read. In the common case it writes nothing, so cores do not
+// contend.
 func (e *entry) touch() {
 	if e.flags.Load()&touched != touched {
 		e.flags.Or(touched)
 	}
 }
 
-// noted reports whether a hit has nothing to note: it was noted that e is read,
-// and its version has not expired.
+// noted reports whether a hit has nothing to note: a read of e is already
+// noted, and its version has not expired.
 func (e *entry) noted() bool { return e.flags.Load()&(touched|isStale) == touched }
 
 // hitsOf notes a read from memory and returns the counter that counts it.
@@ -162,7 +167,7 @@ func (c *cache) hitsOf(e *entry) *striped {
 	return &c.counts.hits
 }
 
-// gatherLocked brings the reads that hits noted in e's slots into its flags.
+// gatherLocked transfers the reads that hits noted in e's slots to e's flags.
 func (e *entry) gatherLocked() {
 	for _, s := range e.slotsLocked() {
 		if s.wasRead() {
@@ -177,8 +182,8 @@ func (e *entry) readLocked() bool {
 	return e.flags.Load()&readSinceCheck != 0
 }
 
-// lookup is the hit path: the entry and its secret if they can be served as
-// they are.
+// lookup is the path of hits. It returns the entry, and its secret if that can
+// be served without asking the lease.
 func (c *cache) lookup(id string) (*entry, *Secret) {
 	v, ok := c.index.Load(id)
 	if !ok {
@@ -188,8 +193,8 @@ func (c *cache) lookup(id string) (*entry, *Secret) {
 	return e, e.fast.Load()
 }
 
-// applyLocked tells e's lease of an event, and brings about what the lease then
-// is. It is the only way in to a lease.
+// applyLocked passes an event to e's lease and carries out what the lease
+// decides. Nothing else changes a lease.
 func (c *cache) applyLocked(e *entry, event func(*lease.Lease) lease.Report) lease.Report {
 	rep := event(&e.lease)
 	if rep.Answered {
@@ -201,8 +206,8 @@ func (c *cache) applyLocked(e *entry, event func(*lease.Lease) lease.Report) lea
 }
 
 // projectLocked makes the pointers that hits read, the slots, the scheduler,
-// the queue and the registry agree with e's lease. It alone shows, hides,
-// schedules and removes.
+// the queue and the registry agree with e's lease. No other function shows,
+// hides, schedules or removes an entry.
 func (c *cache) projectLocked(e *entry) {
 	l := &e.lease
 	if l.Gone() {
@@ -243,8 +248,9 @@ func (e *entry) setFlagLocked(bit uint32, on bool) {
 	}
 }
 
-// showStaleLocked has hits of a version whose TTL has ended counted as such, and
-// tells of it if that is because the service fails. Called by projectLocked.
+// showStaleLocked has hits of an expired version counted as stale. It emits
+// EventStale if the version is stale because the service fails. Called by
+// projectLocked.
 func (c *cache) showStaleLocked(e *entry) {
 	l := &e.lease
 	if stale := l.Stale(); stale != (e.flags.Load()&isStale != 0) {
@@ -279,7 +285,7 @@ func (c *cache) hideLocked(e *entry) {
 	}
 }
 
-// emptyLocked lets go of e's values. Called by projectLocked.
+// emptyLocked drops e's values. Called by projectLocked.
 func (c *cache) emptyLocked(e *entry) {
 	if e.cur != nil {
 		e.growCold().who = e.secret()
@@ -319,9 +325,9 @@ func (c *cache) enter() bool {
 	return !c.closed
 }
 
-// run calls fn in a flight of its own, with a context that ends with ctx and at
-// Close, and returns when fn does, when ctx ends or when the client is closed,
-// whichever is first.
+// run calls fn in a flight of its own. fn's context ends with ctx and at Close.
+// run returns when fn returns, when ctx ends, or when the client is closed,
+// whichever comes first.
 func (c *cache) run(ctx context.Context, fn func(context.Context) error) error {
 	if !c.enter() {
 		return ErrClosed
@@ -358,8 +364,9 @@ func (c *cache) endedBy(ctx context.Context, err error) error {
 	return err
 }
 
-// join runs fn once for all callers with the same name, in a flight of its own:
-// it ends by its requests' timeouts or at Close, not with any caller's context.
+// join runs fn once for all callers with the same name, in a flight of its own.
+// The flight ends by the timeouts of its requests or at Close, not when a
+// caller's context ends.
 func (c *cache) join(ctx context.Context, name string, fn func(context.Context) (any, error)) (v any, err error) {
 	waiting := c.waits(ctx, askedFor(name))
 	fl := c.newFlight()
@@ -391,7 +398,7 @@ func (c *cache) join(ctx context.Context, name string, fn func(context.Context) 
 	}
 }
 
-// close ends everything. It waits for what runs.
+// close stops all background work and waits for what is running.
 func (c *cache) close() {
 	c.mu.Lock()
 	last := func() {}

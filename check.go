@@ -28,9 +28,9 @@ func leaseRules(o *Options) lease.Rules {
 	}
 }
 
-// fetchAtLeast is how often the value itself is asked for, however often
-// DescribeSecret says that nothing changed: it decrypts nothing, so it cannot
-// see that a permission or a key went away.
+// fetchAtLeast is how often the value itself is fetched even if DescribeSecret
+// says that nothing changed. DescribeSecret does not decrypt, so it does not
+// show that a permission or a key was lost.
 const fetchAtLeast = time.Hour
 
 // refresh runs e's own refresh, which the scheduler has queued.
@@ -39,10 +39,9 @@ func (c *cache) refresh(e *entry) {
 	c.check(c.base, e, "", byCheck, (*lease.Lease).BeginRefresh, true)
 }
 
-// check asks the service whether e's version is still current, adopts the one
-// that is, and brings what Versions returns up to date. quick leaves out the
-// SDK's own retries. id is the name that the secret is asked for by, "" the one
-// that last worked.
+// check asks the service whether e's version is still current, adopts the
+// current version, and updates what Versions returns. If quick is set, the SDK
+// does not retry. id is the id to ask by; "" means the one that last worked.
 func (c *cache) check(ctx context.Context, e *entry, id, how string, begin beginFunc, quick bool) (*checked, error) {
 	ck, err := c.checkCurrent(ctx, e, id, how, begin, quick)
 	if err == nil {
@@ -59,10 +58,10 @@ type checked struct {
 	e      *entry
 	claim  *claim
 	quick  bool
-	flight flight       // for those who are told of calls
-	desc   *description // what DescribeSecret said, nil: it was not asked or said nothing of labels
-	home   bool         // a replica is behind: only the region is asked that has the last word
-	alone  bool         // DescribeSecret has nothing to say: what GetSecretValue answers stands
+	flight flight       // for EventCall and EventWait
+	desc   *description // what DescribeSecret said, nil: it was not asked or returned no labels
+	home   bool         // a replica lags: only the home region is asked, whose answer is final
+	alone  bool         // DescribeSecret is of no use here: the answer of GetSecretValue is final
 }
 
 // labels returns the labels that the check saw, nil if it saw none.
@@ -105,7 +104,7 @@ func (c *cache) checkCurrent(ctx context.Context, e *entry, id, how string, begi
 	return ck, c.ask(ctx, ck)
 }
 
-// endCheck ends ck, whatever became of it.
+// endCheck ends ck, whatever its result.
 func (c *cache) endCheck(ck *checked) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,7 +173,7 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d.arn != "" && identity.Of(d.arn, d.name, "").Key != ck.e.secret().Key {
-		return false, nil // another secret: its value will say more
+		return false, nil // another secret: fetch its value
 	}
 	ck.e.coldState().versions.caughtUpLocked(d, c.now(), c.rules.MaxStale)
 	ck.desc = d
@@ -201,14 +200,14 @@ func (c *cache) describe(ctx context.Context, ck *checked) (done bool, err error
 	return false, nil
 }
 
-// askHome goes on with a check that a replica answered that is behind: the region
-// decides that has the last word.
+// askHome continues a check that was answered by a lagging replica: the home
+// region, whose answer is final, decides.
 func (ck *checked) askHome() (done bool, err error) {
 	ck.desc, ck.home = nil, true
 	return false, nil
 }
 
-// describedLocked returns what the lease wants to know of a description.
+// describedLocked converts a description to what the lease needs of it.
 func (c *cache) describedLocked(d *description) lease.Description {
 	ld := lease.Description{Current: d.labels[Current], Pending: d.labels.outstanding(), Replica: d.replica}
 	if d.rotation.planned() {
@@ -220,8 +219,8 @@ func (c *cache) describedLocked(d *description) lease.Description {
 	return ld
 }
 
-// withoutDescribe reports whether a failed DescribeSecret leaves it to
-// GetSecretValue to answer.
+// withoutDescribe reports whether GetSecretValue is to answer a check for which
+// DescribeSecret failed.
 func (c *cache) withoutDescribe(ck *checked, err error) bool {
 	switch answerOf(err) {
 	case missing:
@@ -244,12 +243,12 @@ func (c *cache) withoutDescribe(ck *checked, err error) bool {
 		}
 		return true
 	}
-	return replicaAnswer(err) != answerOf(err) // it may give the value all the same
+	return replicaAnswer(err) != answerOf(err) // GetSecretValue may still return the value
 }
 
-// meansNo reports whether err, of GetSecretValue for AWSCURRENT, says that the
-// secret is deleted or access to it denied, rather than that it could not be
-// asked for or that a label is missing.
+// meansNo reports whether err, of GetSecretValue for AWSCURRENT, means that the
+// secret is deleted or access to it is denied. It returns false if the service
+// was unavailable or only a label is missing.
 func (c *cache) meansNo(ctx context.Context, ck *checked, err error) bool {
 	switch answerOf(err) {
 	case denied:
@@ -266,15 +265,15 @@ func (c *cache) meansNo(ctx context.Context, ck *checked, err error) bool {
 	}
 	d, err := c.fetcher.describe(ctx, ck.claim.id, ck.quick)
 	if err != nil {
-		// Not there either, or not to be asked: the answer stands.
+		// DescribeSecret does not find it either, or is unavailable: the error is final.
 		a := answerOf(err)
 		return a == gone || a == denied || a == missing
 	}
 	return d.deleted || d.labels == nil
 }
 
-// failed notes a check that found nothing out. A check that its caller gave up
-// says nothing of the service.
+// failed notes a check that had no result. If the caller gave the check up, it
+// says nothing about the service, and is not noted.
 func (c *cache) failed(ctx context.Context, ck *checked, err error, describe bool) error {
 	if ctx.Err() != nil {
 		return err
@@ -298,16 +297,16 @@ func (c *cache) failed(ctx context.Context, ck *checked, err error, describe boo
 	return err
 }
 
-// refused takes a secret out of the cache because the service said no.
+// refused removes a secret from the cache because of a definite error.
 func (c *cache) refused(ck *checked, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.noLocked(ck.e, &ck.Check, ck.claim.id, err)
 }
 
-// noLocked applies an answer to the id that means no, and remembers it. By its
-// other names the secret is asked for again: it may have been deleted and
-// recreated. It reports whether the answer stands.
+// noLocked applies a definite error for id to e, and remembers it. Reads by e's
+// other ids ask the service again, because the secret may have been deleted and
+// recreated. noLocked reports whether the error takes effect.
 func (c *cache) noLocked(e *entry, ck *lease.Check, id string, err error) bool {
 	names, key, told := e.namesLocked(), e.secret().Key, c.aboutLocked(e)
 	rep := c.applyLocked(e, func(l *lease.Lease) lease.Report { return l.No(ck) })

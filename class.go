@@ -8,27 +8,27 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// A FailureClass says what kind of failure an error is. The classes are few and
-// stable: they serve as a label of metrics and as error.type of log records.
+// A FailureClass is the kind of a failure. The classes are few and stable, so
+// they can be labels of metrics and the error.type of log records.
 type FailureClass string
 
 // The classes of failures.
 const (
-	ClassNetwork     FailureClass = "network"     // no answer: a connection, a name, or time ran out
+	ClassNetwork     FailureClass = "network"     // no answer: connection, name resolution or timeout
 	ClassThrottled   FailureClass = "throttled"   // the service asked for fewer calls
-	ClassDenied      FailureClass = "denied"      // not permitted, or the KMS key refused
-	ClassCredentials FailureClass = "credentials" // no credentials could be had, or the service did not take them
+	ClassDenied      FailureClass = "denied"      // access denied, or refused by the KMS key
+	ClassCredentials FailureClass = "credentials" // no credentials, or the service rejected them
 	ClassServer      FailureClass = "server"      // the service failed
 	ClassMissing     FailureClass = "missing"     // no such secret or version, or it is scheduled for deletion
 	ClassDecode      FailureClass = "decode"      // a version did not decode or validate for a type
-	ClassRejected    FailureClass = "rejected"    // every version was rejected by a use, see Try
+	ClassRejected    FailureClass = "rejected"    // a use rejected every version, see Try
 	ClassCanceled    FailureClass = "canceled"    // the caller's context ended, or the client was closed
-	ClassOther       FailureClass = "other"       // what is none of these
+	ClassOther       FailureClass = "other"       // none of the above
 )
 
-// ClassOf returns the class of an error that this package returned, or that an
-// API did: "" for nil. A refusal by STS or another source of credentials is of
-// class credentials, whatever its code.
+// ClassOf returns the class of an error that this package or an API returned.
+// It returns "" for nil. A refusal by STS or another source of credentials has
+// the class credentials, whatever its code.
 func ClassOf(err error) FailureClass {
 	switch {
 	case err == nil:

@@ -31,7 +31,7 @@ const (
 	missingError                  // the endpoint has no such operation
 )
 
-// String returns the class's name, as logs and metrics have it.
+// String returns the class's name as it appears in logs and metrics.
 func (c class) String() string {
 	switch c {
 	case networkError, timeoutError:
@@ -59,8 +59,8 @@ type answer int
 
 const (
 	transient answer = iota // says nothing about the secret
-	gone                    // not found, or in a state that forbids it: no, if DescribeSecret does not contradict
-	denied                  // no: not permitted, or the key refused
+	gone                    // not found, or in a state that forbids it: definite unless DescribeSecret contradicts
+	denied                  // definite: not permitted, or refused by the key
 	missing                 // the operation does not exist there
 	canceled                // a context ended
 )
@@ -80,8 +80,8 @@ func (c class) answer() answer {
 	return transient
 }
 
-// answerOf returns what err means for a cached secret. Only Secrets Manager
-// itself can say no: see [classOf].
+// answerOf returns what err means for a cached secret. Only an error of Secrets
+// Manager itself can be definite: see [classOf].
 func answerOf(err error) answer { return classOf(err).answer() }
 
 // classOf sorts err by its code, never by its HTTP status, in which compatible
@@ -90,7 +90,7 @@ func answerOf(err error) answer { return classOf(err).answer() }
 func classOf(err error) class {
 	var several *regionsError
 	if errors.As(err, &several) {
-		return classOf(several.failed[0].err) // a replica's no is none
+		return classOf(several.failed[0].err) // an error of a replica is not definite
 	}
 	var late *lateError
 	if errors.As(err, &late) {
@@ -152,7 +152,7 @@ var codeClasses = map[string]class{
 	"NotImplemented":            missingError,
 	"NotImplementedException":   missingError,
 
-	// The service did not accept who asks, and did not get to what is asked.
+	// The service rejected the credentials before it processed the request.
 	"ExpiredToken":                        credentialsError,
 	"ExpiredTokenException":               credentialsError,
 	"IncompleteSignature":                 credentialsError,
@@ -190,16 +190,16 @@ const (
 	fromElsewhere               // another service, or the source of the credentials
 )
 
-// originOf returns the outermost API error within err, nil if there is none,
-// and who it comes from. Within an operation of Secrets Manager, and before its
-// response, there is the SDK's own wrapping only; any other error there wraps
-// what the source of the credentials said, even where the API did not take the
-// option that marks it, see [identityError]. An error outside of any operation
-// is from.
+// originOf returns the outermost API error within err and its origin. It
+// returns nil if there is no API error. Inside an operation of Secrets Manager,
+// and before its response, the SDK wraps errors in its own types only. Any
+// other error there wraps an error of the source of the credentials, even if
+// the API ignored the option that marks such errors, see [identityError]. An
+// error outside of any operation has the origin from.
 func originOf(err error, from origin) (smithy.APIError, origin) { return originIn(err, from, false) }
 
-// originIn is originOf of an error that is found within an operation of Secrets
-// Manager, before its response, if inside.
+// originIn is originOf with inside, which says that err was found inside an
+// operation of Secrets Manager, before its response.
 func originIn(err error, from origin, inside bool) (smithy.APIError, origin) {
 	for err != nil {
 		switch e := err.(type) {
@@ -209,7 +209,7 @@ func originIn(err error, from origin, inside bool) (smithy.APIError, origin) {
 			}
 			inside = true
 		case *identityError, *v4.SigningError:
-			return nil, fromElsewhere // whoever it was within
+			return nil, fromElsewhere // whatever encloses it
 		case smithy.APIError:
 			return e, from
 		case *retry.MaxAttemptsError:
@@ -237,9 +237,9 @@ func answeredBy(err error) smithy.APIError {
 	return nil
 }
 
-// originOfJoined returns what the first of errs that an API error, or another
-// origin, is found in says. The SDK joins the last answer with why there was no
-// further attempt.
+// originOfJoined applies originIn to each of errs and returns the first result
+// that has an API error or another origin. The SDK joins the last answer with
+// the reason for not trying again.
 func originOfJoined(errs []error, from origin, inside bool) (smithy.APIError, origin) {
 	for _, err := range errs {
 		if api, of := originIn(err, from, inside); api != nil || of == fromElsewhere {
@@ -249,9 +249,9 @@ func originOfJoined(errs []error, from origin, inside bool) (smithy.APIError, or
 	return nil, from
 }
 
-// fromElsewhereIfAPI returns who err comes from, which a call of Secrets Manager
-// holds without a response of the service: if it is anybody's answer it is that
-// of the source of the credentials.
+// fromElsewhereIfAPI returns the origin of err, found inside a call of Secrets
+// Manager that got no response of the service. If err is an API error, it comes
+// from the source of the credentials.
 func fromElsewhereIfAPI(err error) origin {
 	var api smithy.APIError
 	var id *identityError
@@ -262,8 +262,8 @@ func fromElsewhereIfAPI(err error) origin {
 	return fromService
 }
 
-// isSecretsManager reports whether a service's id is that of Secrets Manager, or
-// empty, as in errors that nobody's client made.
+// isSecretsManager reports whether a service's id is that of Secrets Manager.
+// An empty id, as in errors that no client made, counts too.
 func isSecretsManager(id string) bool {
 	squeeze := func(s string) string { return strings.ReplaceAll(s, " ", "") }
 	return id == "" || strings.EqualFold(squeeze(id), squeeze(secretsmanager.ServiceID))
@@ -276,15 +276,15 @@ type lostError struct{ err error }
 func (e *lostError) Error() string { return e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
-// A lateError is a call that ended by a timeout of the options, after an attempt of
-// the SDK's that had failed.
+// A lateError is a call that a timeout of Options ended after an attempt of the
+// SDK had failed.
 type lateError struct{ cause, last error }
 
 func (e *lateError) Error() string   { return e.cause.Error() + "; the last attempt: " + e.last.Error() }
 func (e *lateError) Unwrap() []error { return []error{e.cause, e.last} }
 
-// class returns the class of what made the call late, if it was more than the
-// time that it took.
+// class returns the class of the last attempt's failure if that caused the
+// delay, and the class of the timeout otherwise.
 func (e *lateError) class() class {
 	switch c := classOf(e.last); c {
 	case credentialsError, throttledError, serverError, networkError:

@@ -2,17 +2,17 @@ package secrets
 
 import "time"
 
-// A clock is what a client measures time by. Two things can be asked, which
-// disagree where the clock is set, where the machine is suspended, and where the
-// process is restored from a snapshot. The zero value asks package time.
+// A clock measures time for a client. Its two readings disagree if the system
+// time is changed, the machine is suspended, or the process is restored from a
+// snapshot. The zero value uses package time.
 type clock struct {
-	wall func() time.Time     // what time it is; it may go back; nil: time.Now
-	ran  func() time.Duration // for how long the client has run, which some systems do not count while suspended; nil: since start
+	wall func() time.Time     // the wall clock, which may go back; nil: time.Now
+	ran  func() time.Duration // how long the client has run; some systems do not count suspended time; nil: since start
 
 	start time.Time
 }
 
-// now returns what time it is.
+// now returns the wall clock's time.
 func (k *clock) now() time.Time {
 	if k.wall != nil {
 		return k.wall()
@@ -20,7 +20,7 @@ func (k *clock) now() time.Time {
 	return time.Now()
 }
 
-// since returns for how long the client has run.
+// since returns how long the client has run.
 func (k *clock) since() time.Duration {
 	if k.ran != nil {
 		return k.ran()

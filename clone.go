@@ -5,9 +5,9 @@ import (
 	"unsafe"
 )
 
-// clonerOf returns a function that copies a T so that no map and no slice is
-// shared with the original, nil where a plain copy does that. What pointers
-// point to is shared.
+// clonerOf returns a function that copies a T without sharing maps and slices
+// with the original. It returns nil if a plain copy is enough. The copies share
+// what pointers point to.
 func clonerOf[T any](t reflect.Type) func(*T) T {
 	if !clones(t, map[reflect.Type]bool{}) {
 		return nil
@@ -42,8 +42,7 @@ func clones(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-// unshare replaces the maps and slices that v, which can be set, holds by
-// copies of their own.
+// unshare replaces the maps and slices in v, which must be settable, by copies.
 func unshare(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Map:
@@ -76,8 +75,8 @@ func unshare(v reflect.Value) {
 	}
 }
 
-// settable returns a field so that it can be set, also an unexported one: a
-// decoder of the type's own may have filled it.
+// settable returns a field in a form that can be set. This includes unexported
+// fields, which a type's own decoder may have filled.
 func settable(field reflect.Value) reflect.Value {
 	if field.CanSet() {
 		return field

@@ -2,10 +2,11 @@ package secrets
 
 import "context"
 
-// readCold asks the service for a secret that is not cached, or too old. Where the
-// answer is an older version than the one that is cached, and that may not be
-// served, or is about a secret that has been replaced, or took so long to decode
-// that it may not be served any more, a second one decides.
+// readCold asks the service for a secret that is not cached, or is too old. It
+// asks a second time, and that answer decides, in three cases: the answer is
+// older than the cached version, which may not be served; the answer is about a
+// secret that has been replaced; or decoding took so long that the answer may
+// no longer be served.
 func (c *cache) readCold(ctx context.Context, id, how string, placed func(*entry)) (*entry, *Secret, error) {
 	q, e, s, err := c.readOnce(ctx, id, how, placed)
 	if err == errReplaced || err == nil && (c.outlived(e, q.ran) || c.doubted(e)) {
@@ -14,16 +15,16 @@ func (c *cache) readCold(ctx context.Context, id, how string, placed func(*entry
 	return e, s, err
 }
 
-// doubted reports whether e has a version that was seen to go back, and that may
-// not be served until that is certain.
+// doubted reports whether a check showed that e went back to an older version,
+// which may not be served until a second check confirms it.
 func (c *cache) doubted(e *entry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return e.lease.Suspects() && !e.lease.Servable(&c.rules, c.now())
 }
 
-// outlived reports whether an answer took so long to decode that e may not be served
-// any more. ran says that it was decoded.
+// outlived reports whether decoding an answer took so long that e may no longer
+// be served. ran says that the answer was decoded.
 func (c *cache) outlived(e *entry, ran bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,8 +49,8 @@ func (c *cache) readOnce(ctx context.Context, id, how string, placed func(*entry
 	return q, e, s, err
 }
 
-// coldFailed remembers a failure for a moment, and lets go of what is cached
-// under the id if the answer means no. It returns the error for the reader.
+// coldFailed remembers a failure for a moment. If the error is definite, it
+// also drops what is cached under the id. It returns the error for the reader.
 func (c *cache) coldFailed(q *claim, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

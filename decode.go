@@ -13,13 +13,13 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/public"
 )
 
-// A kind knows how to make a T of a secret and how to hand it out.
+// A kind decodes secrets into a T and copies the result for readers.
 type kind[T any] struct {
 	decode func(*Secret) (T, *DecodeError)
-	clone  func(*T) T // nil: a plain copy shares nothing that could be changed
-	always bool       // the newest version is returned even if it is of no use
+	clone  func(*T) T // nil: a plain copy shares nothing mutable
+	always bool       // Get returns the newest version even if this type does not accept it
 
-	shape *jsonshape.Shape // what tags of T ask of the JSON; nil: nothing
+	shape *jsonshape.Shape // what the tags of T require of the JSON; nil: nothing
 }
 
 var kinds sync.Map // reflect.Type of T → *kind[T], of types without a function
@@ -52,7 +52,7 @@ func kindOf[T any]() *kind[T] {
 	return actual.(*kind[T])
 }
 
-// rawText reports whether t is a string that does not say otherwise.
+// rawText reports whether t is a string type without an UnmarshalJSON method.
 func rawText(t reflect.Type) bool {
 	return t.Kind() == reflect.String && !reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
 }
@@ -75,7 +75,7 @@ func kindFunc[T any](decode func(*Secret) (T, error)) *kind[T] {
 
 func (k *kind[T]) text(s *Secret) (v T, de *DecodeError) {
 	if s.IsBinary() {
-		return v, k.undecodable(s, "it is binary, not text")
+		return v, k.undecodable(s, "the value is binary, not text")
 	}
 	reflect.ValueOf(&v).Elem().SetString(*s.v.value)
 	defer k.recover(s, &de)
@@ -86,7 +86,7 @@ func (k *kind[T]) json(s *Secret) (v T, de *DecodeError) {
 	defer k.recover(s, &de)
 	data := []byte(*s.v.value)
 	if string(bytes.TrimSpace(data)) == "null" {
-		return v, k.undecodable(s, "it is the JSON null")
+		return v, k.undecodable(s, "the value is JSON null")
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
 		var zero T
@@ -117,11 +117,11 @@ func (k *kind[T]) validate(s *Secret, v *T) *DecodeError {
 	return nil
 }
 
-// recover turns a panic of the user's code into an error. What it panicked
-// with is not shown: it may hold the value.
+// recover turns a panic of the user's code into an error. The panic's value is
+// not shown, because it may contain the secret value.
 func (k *kind[T]) recover(s *Secret, de **DecodeError) {
 	if p := recover(); p != nil {
-		*de = k.undecodable(s, fmt.Sprintf("decoding or validating it panicked (with a %T)", p))
+		*de = k.undecodable(s, fmt.Sprintf("decoding or validating the value panicked (with a %T)", p))
 	}
 }
 
@@ -129,23 +129,23 @@ func (k *kind[T]) undecodable(s *Secret, reason string) *DecodeError {
 	return &DecodeError{SecretID: s.v.name, VersionID: s.v.id, Type: reflect.TypeFor[T]().String(), reason: reason}
 }
 
-// faulty says what the JSON lacks, or has too much.
+// faulty returns the error for JSON that lacks a field or has an extra one.
 func (k *kind[T]) faulty(s *Secret, fault *jsonshape.Fault) *DecodeError {
 	de := k.undecodable(s, fault.Reason())
 	de.Field, de.Type = fault.Field, fault.Type.String()
 	return de
 }
 
-// explain says where in the JSON the decoder gave up and what kind of value it
-// found there, without its error, which quotes what it choked on.
+// explain says where in the JSON the decoder failed and what kind of value it
+// found there. It does not include the decoder's error, which quotes the value.
 func (k *kind[T]) explain(s *Secret, data []byte, err error) *DecodeError {
-	const unfit = "it does not fit"
+	const unfit = "the value does not fit"
 	de := k.undecodable(s, unfit)
 	var syntax *json.SyntaxError
 	var fit *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		de.reason = "it is not JSON"
+		de.reason = "the value is not valid JSON"
 		de.Offset = max(syntax.Offset, 1)
 		return de
 	case errors.As(err, &fit) && declaredField[T](fit.Field) != "":
@@ -166,9 +166,9 @@ func (k *kind[T]) explain(s *Secret, data []byte, err error) *DecodeError {
 	return de
 }
 
-// locate finds the field of t at which data does not decode, where the
-// decoder's error did not say it: the error came from a field's own method.
-// It returns the JSON of that field too, and data where it finds none.
+// locate finds the field of t at which data does not decode. It is needed if
+// the decoder's error, which then came from a field's own method, does not name
+// the field. It also returns the JSON of that field, or data if it finds none.
 func locate(t reflect.Type, data []byte) (string, reflect.Type, []byte) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()

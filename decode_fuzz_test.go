@@ -13,8 +13,8 @@ import (
 // decodeMessage is all that the error of a secret that does not decode may
 // say: there is no room in it for a value.
 var decodeMessage = regexp.MustCompile(`^secrets: get "fuzzed": secrets: decode "fuzzed" version v1: ` +
-	`(field "(Username|port|When|addr|issued|inner(\.(until|count|list(\.(host|port|tags))?))?)": it does not fit` +
-	`|it is not JSON at byte [0-9]+|it is the JSON null|it is binary, not text|it does not fit)` +
+	`(field "(Username|port|When|addr|issued|inner(\.(until|count|list(\.(host|port|tags))?))?)": the value does not fit` +
+	`|the value is not valid JSON at byte [0-9]+|the value is JSON null|the value is binary, not text|the value does not fit)` +
 	` \(want [][*a-z_.]*(secrets_test\.fields|string|int|uint8|bool|time\.Time|netip\.Addr|secrets_test\.place|struct \{.*\}|interface \{\})` +
 	`(, found a JSON (string|number|number that does not fit|bool|null|array|object))?\)$`)
 

@@ -44,12 +44,12 @@ func TestDecodeErrorNamesKind(t *testing.T) {
 		`{"n":"hunter2"}`: "string", `{"n":true}`: "bool", `{"n":[1]}`: "array", `{"n":{}}`: "object",
 		`{"n":90817263}`: "number that does not fit", `{"n":-1}`: "number that does not fit",
 	} {
-		check(t, value, fmt.Sprintf(`field "n": it does not fit (want uint8, found a JSON %s)`, found), as)
+		check(t, value, fmt.Sprintf(`field "n": the value does not fit (want uint8, found a JSON %s)`, found), as)
 	}
 	for value, found := range map[string]string{`[1]`: "array", `"hunter2"`: "string", `1`: "number", ` true`: "bool"} {
-		check(t, value, fmt.Sprintf(`it does not fit (want secrets_test.small, found a JSON %s)`, found), as)
+		check(t, value, fmt.Sprintf(`the value does not fit (want secrets_test.small, found a JSON %s)`, found), as)
 	}
-	check(t, `{"when":[90817263]}`, `it does not fit (want time.Time, found a JSON array)`, func(c *secrets.Client) error {
+	check(t, `{"when":[90817263]}`, `the value does not fit (want time.Time, found a JSON array)`, func(c *secrets.Client) error {
 		_, err := secrets.Get[fields](t.Context(), c, "s")
 		return err
 	})
@@ -145,7 +145,7 @@ func TestPublicErrors(t *testing.T) {
 	}{
 		"Validate":  {byValidate, "its Validate method refused it: the port is out of range"},
 		"BindFunc":  {byFunc, "the BindFunc function refused it: all is out of range"},
-		"a field":   {byField, `field "Text": it does not fit: the text is out of range`},
+		"a field":   {byField, `field "Text": the value does not fit: the text is out of range`},
 		"Status":    {st.Refused[0].Err, "the port is out of range"},
 		"LoadError": {secrets.Load(t.Context(), valid), "the port is out of range"},
 		"Ready":     {secrets.Ready(valid), "the port is out of range"},

@@ -15,37 +15,38 @@ import (
 var ErrClosed = errors.New("secrets: client is closed")
 
 var (
-	errEmptyAnswer  = errors.New("the answer held no secret value")
+	errEmptyAnswer  = errors.New("the service's answer contains no secret value")
 	errNoCurrent    = errors.New("no version has the staging label AWSCURRENT")
-	errGone         = errors.New("the secret left the cache in the meantime")
-	errReplaced     = errors.New("the answer is about a secret that has been deleted and recreated since")
+	errGone         = errors.New("the secret left the cache during the call")
+	errReplaced     = errors.New("the answer is for a secret that has since been deleted and recreated")
 	errBehind       = errors.New("a replica answered with an older version")
 	errNoID         = errors.New("the secret id is empty")
 	errNoDescribe   = errors.New("DescribeSecret is unavailable at this endpoint")
-	errCallEnded    = errors.New("the call of the API ended its own goroutine")
-	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may hold the value)")
+	errCallEnded    = errors.New("the API method ended its own goroutine")
+	errUnreadable   = errors.New("the service's answer could not be read (not shown: it may contain the value)")
 	errFetchTimeout = fmt.Errorf("no answer within Options.FetchTimeout: %w", context.DeadlineExceeded)
 
 	errRegionTimeout = fmt.Errorf("no answer within Options.RegionTimeout: %w", context.DeadlineExceeded)
 )
 
-// A DecodeError says that a version of a secret did not decode into a type, or
-// that the type's Validate method refused it. It never holds a value, and it
-// does not wrap the decoder's error, which might. errors.Is sees the error that
-// Validate or a [BindFunc] function returned; its text is part of the message
-// only where it has a method PublicError, see [Bind]. Where JSON does not fit the
-// message names the kind of value that was found: string, number, bool, null,
-// array or object.
+// A DecodeError says that a version of a secret could not be decoded into a
+// type. The JSON may not fit the type, or the type's Validate method may have
+// refused the version. The error contains no secret value, and it does not wrap
+// the decoder's error, which might contain one. errors.Is finds the error that
+// Validate or a [BindFunc] function returned. The text of that error is part of
+// the message only if it has a method PublicError: see [Bind]. If the JSON does
+// not fit, the message names the kind of value that was found: string, number,
+// bool, null, array or object.
 type DecodeError struct {
 	SecretID  string // the secret's name
 	VersionID string
-	Type      string // the wanted Go type; of Field where Field is set
-	Field     string // the JSON path of the field at fault, if it is known
-	Offset    int64  // the byte at which the JSON is malformed, 0 if it is not
+	Type      string // the wanted Go type: that of Field if Field is set
+	Field     string // the JSON path of the faulty field, if known
+	Offset    int64  // the byte at which the JSON is malformed; 0 if it is well-formed
 
 	reason string
 	found  string                  // in words, "" if it is not known
-	is     func(target error) bool // never the error itself, so that nothing prints it
+	is     func(target error) bool // a function rather than the error, so that nothing prints the error
 }
 
 func (e *DecodeError) Error() string {
@@ -66,17 +67,17 @@ func (e *DecodeError) Error() string {
 	return b.String()
 }
 
-// Is reports whether target is the error that Validate or a [BindFunc]
-// function returned, or wrapped in it.
+// Is reports whether target is in the chain of the error that Validate or a
+// [BindFunc] function returned.
 func (e *DecodeError) Is(target error) bool { return e.is != nil && e.is(target) }
 
-// Format writes the error's message, whatever the verb.
+// Format writes the error's message for every verb.
 func (e *DecodeError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
-// A PrefetchError names the secrets that [Client.Prefetch] could not cache.
-// The others are cached.
+// A PrefetchError lists the secrets that [Client.Prefetch] could not cache. All
+// other secrets of the call are cached.
 type PrefetchError struct {
-	// Errors holds the error of each secret that failed, by the id asked for.
+	// Errors maps the id of each failed secret to its error.
 	Errors map[string]error
 }
 
@@ -102,7 +103,7 @@ func (e *PrefetchError) Unwrap() []error {
 	return errs
 }
 
-// opError says what was being done to which secret.
+// opError adds the operation and the secret's id to err.
 func opError(op, id string, err error) error {
 	if errors.Is(err, ErrClosed) {
 		return ErrClosed
@@ -110,12 +111,12 @@ func opError(op, id string, err error) error {
 	return fmt.Errorf("secrets: %s %q: %w", op, id, err)
 }
 
-// panicError returns the error for a panic of somebody else's code. What it
-// panicked with may hold a secret's value, and is not shown.
-func panicError(p any) error { return fmt.Errorf("the call of the API panicked (with a %T)", p) }
+// panicError returns the error for a panic of the API. The panic's value may
+// contain a secret value, and is not shown.
+func panicError(p any) error { return fmt.Errorf("the API method panicked (with a %T)", p) }
 
-// clean returns err if nothing in it can hold a secret's value, and otherwise
-// an error that stands for it. What the SDK fails to read it quotes.
+// clean returns err if it cannot contain a secret value, and otherwise a
+// replacement. The SDK quotes a response that it cannot decode.
 func clean(err error) error {
 	var de *smithy.DeserializationError
 	if err == nil || !errors.As(err, &de) {
@@ -132,7 +133,7 @@ func clean(err error) error {
 	return errUnreadable
 }
 
-// batchError makes of one failure in a batch the error that GetSecretValue
+// batchError converts one failure in a batch to the error that GetSecretValue
 // would have returned.
 func batchError(code, message string) error {
 	switch code {

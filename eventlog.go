@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// The messages of log records. Documentation lists them, and programs match
-// them: they do not change.
+// The messages of log records. They are documented and programs match them, so
+// they must not change.
 const (
 	msgAdopted      = "secrets: new current version"
 	msgRefused      = "secrets: new version failed to decode"
@@ -37,8 +37,8 @@ const (
 	msgPanicked     = "secrets: OnEvent panicked"
 )
 
-// line returns the level and the message of an event's log record, "" if it has
-// none.
+// line returns the level and the message of an event's log record. The message
+// is "" if the event is not logged.
 func (e *Event) line() (slog.Level, string) {
 	switch e.Kind {
 	case EventAdopted:
@@ -150,7 +150,7 @@ func (e *Event) record(log *slog.Logger) {
 	log.LogAttrs(ctx, level, msg, attrs...)
 }
 
-// fromKey returns the key of what From is in a log record.
+// fromKey returns the key of the From field in a log record.
 func (e *Event) fromKey() string {
 	switch e.Kind {
 	case EventRefused:
@@ -161,5 +161,5 @@ func (e *Event) fromKey() string {
 	return "was"
 }
 
-// typeOf returns the type of what somebody else's code panicked with.
+// typeOf returns the type of a panic's value.
 func typeOf(p any) string { return fmt.Sprintf("%T", p) }

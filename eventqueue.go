@@ -8,33 +8,33 @@ import (
 	"time"
 )
 
-// An eventQueue takes events where a lock is held or others wait, and tells the
-// logger and the program's function of them where neither is so, in their order:
-// both are somebody else's code, which may block, panic, and read secrets. A
-// goroutine exists while there is something to tell. It is safe for concurrent
-// use by multiple goroutines.
+// An eventQueue accepts events from code that holds a lock or that others wait
+// for. It delivers them in order, without a lock, to the logger and to
+// Options.OnEvent. Both are foreign code, which may block, panic, or read
+// secrets. The delivering goroutine exists only while there are events. An
+// eventQueue is safe for concurrent use by multiple goroutines.
 type eventQueue struct {
 	log     *slog.Logger
-	hook    func(Event) // nil: the logger alone is told
+	hook    func(Event) // nil: only the logger receives events
 	dropped atomic.Uint64
 
 	mu      sync.Mutex // guards the fields below
 	waiting []*Event   // from head on
 	head    int
-	lost    uint64        // dropped since the last that was told
-	running bool          // somebody is being told
-	idle    chan struct{} // closed when nobody is told any more; nil: nobody waits for that
+	lost    uint64        // dropped since the last delivered event
+	running bool          // deliver is running
+	idle    chan struct{} // closed when all events are delivered; nil: nobody waits for that
 }
 
 // maxWaiting bounds how many events wait.
 const maxWaiting = 4096
 
-// hears reports whether anybody is told of e.
+// hears reports whether e has a receiver.
 func (q *eventQueue) hears(e *Event) bool { return q.hook != nil || e.logged() }
 
-// add queues e. It never blocks. The caller may hold locks. Events are large: who
-// is called often has another function make them, lest its stack grow for
-// what seldom happens.
+// add queues e. It never blocks, and the caller may hold locks. Events are
+// large: a function that is called often has another one create the event, so
+// that its own stack frame stays small.
 func (q *eventQueue) add(e Event) {
 	if q.hears(&e) {
 		kept := new(Event)
@@ -61,11 +61,11 @@ func (q *eventQueue) push(e *Event) {
 	}
 }
 
-// deliver tells of everything that waits.
+// deliver delivers all queued events.
 func (q *eventQueue) deliver() {
 	ended := false
 	defer func() {
-		if !ended { // somebody else's code ended the goroutine
+		if !ended { // foreign code ended the goroutine
 			q.dropped.Add(1)
 			go q.deliver()
 		}
@@ -83,8 +83,8 @@ func (q *eventQueue) deliver() {
 	}
 }
 
-// next takes the first event that waits. Where there is none it ends the
-// goroutine's role.
+// next removes and returns the first queued event. If there is none, it ends
+// the goroutine's role as the deliverer.
 func (q *eventQueue) next() (e *Event, lost uint64, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -106,7 +106,7 @@ func (q *eventQueue) next() (e *Event, lost uint64, ok bool) {
 	return e, lost, true
 }
 
-// tell tells the logger and the program's function of e.
+// tell delivers e to the logger and to Options.OnEvent.
 func (q *eventQueue) tell(e *Event) {
 	if e.logged() {
 		q.guard(func() { e.record(q.log) })
@@ -121,7 +121,7 @@ func (q *eventQueue) tell(e *Event) {
 	}
 }
 
-// callHook is guard for the program's function.
+// callHook is guard for Options.OnEvent.
 func (q *eventQueue) callHook(e *Event) (p any) {
 	defer q.recovered(&p)
 	q.hook(*e)
@@ -132,23 +132,23 @@ func (q *eventQueue) warn(msg string, args ...any) {
 	q.log.Log(context.Background(), slog.LevelWarn, msg, args...)
 }
 
-// guard calls fn, and returns what it panicked with. That may hold anything: its
-// type alone is fit to be shown.
+// guard calls fn and returns the value that fn panicked with. The value may
+// contain anything, so only its type may be shown.
 func (q *eventQueue) guard(fn func()) (p any) {
 	defer q.recovered(&p)
 	fn()
 	return nil
 }
 
-// recovered, deferred, notes a panic.
+// recovered recovers from a panic and notes it. It must be deferred.
 func (q *eventQueue) recovered(p *any) {
 	if *p = recover(); *p != nil {
 		q.dropped.Add(1)
 	}
 }
 
-// drain waits until everything has been told, for a moment only: whoever is told
-// may be the caller.
+// drain waits briefly until every event is delivered. It does not wait longer,
+// because the receiver of an event may be the caller.
 func (q *eventQueue) drain() {
 	q.mu.Lock()
 	if q.running && q.idle == nil {

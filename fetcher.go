@@ -9,13 +9,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 )
 
-// API is what a [Client] needs of the service; *secretsmanager.Client has it.
-// DescribeSecret and BatchGetSecretValue are used where the value has them,
-// with the signatures of *secretsmanager.Client.
+// API is the part of *secretsmanager.Client that a [Client] requires. If the
+// value also has DescribeSecret and BatchGetSecretValue, with the signatures of
+// *secretsmanager.Client, they are used.
 //
-// An API that panics, or whose goroutine ends, has failed: that is a transient
-// error, like a lost connection. One that ignores its context is waited for no
-// longer than about a second after the context has ended.
+// A panic in a method of the API, or the end of its goroutine, is a failed
+// request: a transient error, like a lost connection. If a method ignores its
+// context, the client waits for it for about a second after the context has
+// ended.
 type API interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
@@ -30,35 +31,35 @@ type batcher interface {
 
 type callOpts = []func(*secretsmanager.Options)
 
-// A fetcher asks the service: it chooses the region, makes the calls, counts them
-// and bounds how long they take. It knows nothing of the cache. It is safe for
+// A fetcher calls the service. It chooses the region, makes the calls, counts
+// them and bounds their duration. It does not know the cache. It is safe for
 // concurrent use by multiple goroutines.
 type fetcher struct {
 	*router
-	timeout time.Duration // of a call with all that it causes
-	try     time.Duration // of one region, while there are others
-	hedge   time.Duration // after which a cold read asks the next one too
+	timeout time.Duration // of a call, including its retries and other regions
+	try     time.Duration // of one region while there are others to ask
+	hedge   time.Duration // delay before a cold read also asks the next region
 	counts  *counts
 	events  *eventQueue
 	calls   atomic.Uint64 // numbers calls
 
 	now     func() instant
 	base    context.Context // ends at Close
-	running sync.WaitGroup  // calls that are left to end by themselves
+	running sync.WaitGroup  // abandoned calls that are still running
 }
 
-// availability is whether an operation can be used at all: the API has it, the
-// endpoint knows it.
+// availability says whether an operation can be used: the API has it and the
+// endpoint supports it.
 type availability struct{ lost atomic.Bool }
 
-// has reports whether it can, as far as is known.
+// has reports whether the operation can be used, as far as is known.
 func (a *availability) has() bool { return !a.lost.Load() }
 
-// lose notes that it cannot. It reports true the first time.
+// lose notes that the operation cannot be used. It returns true the first time.
 func (a *availability) lose() bool { return !a.lost.Swap(true) }
 
-// newFetcher returns the fetcher of c, which asks api. An error says that the
-// options do not agree with it.
+// newFetcher returns the fetcher of c, which calls api. It returns an error if
+// the options do not fit the API.
 func newFetcher(api API, o *Options, c *cache) (*fetcher, error) {
 	f := &fetcher{
 		router: newRouter(api, o), timeout: o.fetchTimeout(), try: o.regionTimeout(), hedge: o.hedgeDelay(),
@@ -72,7 +73,7 @@ func newFetcher(api API, o *Options, c *cache) (*fetcher, error) {
 	return f, err
 }
 
-// value asks for the value of a version.
+// value fetches the value of a version.
 func (f *fetcher) value(ctx context.Context, id string, sel Selector, quick bool) (*Secret, error) {
 	return f.valueOf(ctx, id, sel, calling{quick: quick})
 }
@@ -82,13 +83,13 @@ func (f *fetcher) quickValue(ctx context.Context, id string, sel Selector) (*Sec
 	return f.value(ctx, id, sel, true)
 }
 
-// coldValue is value for a reader who waits for it, and who has nothing else.
+// coldValue is value for a reader that waits and has no cached value.
 func (f *fetcher) coldValue(ctx context.Context, id string, sel Selector) (*Secret, error) {
 	return f.valueOf(ctx, id, sel, calling{hedged: true})
 }
 
-// homeValue is value as the region says that has the last word on which version
-// has a label. Where that cannot be asked it is an error, and costs no call.
+// homeValue is value from the home region, whose answer about labels is final.
+// If that region is unavailable, homeValue returns an error without a call.
 func (f *fetcher) homeValue(ctx context.Context, id string, sel Selector, quick bool) (*Secret, error) {
 	t, err := f.route(id)
 	if err != nil {
@@ -134,15 +135,15 @@ func (f *fetcher) valueOf(ctx context.Context, id string, sel Selector, how call
 	return s.from(t, e), nil
 }
 
-// from returns s as the answer of e, one of t's regions: with the ARN that it has
-// in the first.
+// from returns s as the answer of e, one of t's regions. Its ARN is the one
+// that the secret has in t's first region.
 func (s *Secret) from(t *target, e *endpoint) *Secret {
 	s.v.arn = t.arn(e, s.v.arn)
 	s.v.replica = t.foreign(e)
 	return s
 }
 
-// arn returns what the ARN that e answers with is in the first region.
+// arn converts an ARN in an answer of e to the ARN in the first region.
 func (t *target) arn(e *endpoint, arn string) string {
 	if e.at == 0 {
 		return arn
@@ -150,18 +151,18 @@ func (t *target) arn(e *endpoint, arn string) string {
 	return inRegion(arn, t.regions[0].region)
 }
 
-// A description is what DescribeSecret says of a secret.
+// A description is an answer of DescribeSecret.
 type description struct {
 	arn      string
 	name     string
 	deleted  bool   // it is scheduled for deletion
-	labels   labels // nil: endpoints that say nothing of labels leave it to GetSecretValue
+	labels   labels // nil: the endpoint returns no labels, so GetSecretValue decides
 	rotation *plan  // never nil
-	replica  bool   // a replica says so, which may lag
-	lags     bool   // it does: labels and rotation are what was seen before
+	replica  bool   // the answer is from a replica, which may lag
+	lags     bool   // the replica lags: labels and rotation are from an earlier answer
 }
 
-// describes reports whether DescribeSecret is worth a try.
+// describes reports whether a call of DescribeSecret may succeed.
 func (f *fetcher) describes(id string) bool {
 	t, err := f.route(id)
 	return err == nil && t.regions[0].describing.has()
@@ -169,14 +170,15 @@ func (f *fetcher) describes(id string) bool {
 
 func describes(e *endpoint) bool { return e.describer != nil }
 
-// loseDescribe notes that it is not. It reports true the first time.
+// loseDescribe notes that DescribeSecret is unavailable. It returns true the
+// first time.
 func (f *fetcher) loseDescribe(id string) bool {
 	t, err := f.route(id)
 	return err == nil && t.regions[0].describing.lose()
 }
 
-// describe asks which labels the versions have. Where the endpoint has no such
-// operation, that is remembered.
+// describe fetches the labels of all versions. If the endpoint does not support
+// the operation, the fetcher remembers it.
 func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*description, error) {
 	t, err := f.route(id)
 	switch {
@@ -212,18 +214,19 @@ func (f *fetcher) describe(ctx context.Context, id string, quick bool) (*descrip
 	return d, nil
 }
 
-// batches reports whether an endpoint's BatchGetSecretValue is worth a try.
+// batches reports whether a call of an endpoint's BatchGetSecretValue may
+// succeed.
 func (f *fetcher) batches(e *endpoint) bool { return e.batches(f.now()) }
 
-// A batch is one page of an answer of BatchGetSecretValue, and who gave it.
+// A batch is one page of an answer of BatchGetSecretValue, with its endpoint.
 type batch struct {
 	*secretsmanager.BatchGetSecretValueOutput
 	t *target
 	e *endpoint
 }
 
-// batch asks for the current versions of up to 20 secrets, all of one target. A
-// further page comes from the region that gave the one before, at.
+// batch fetches the current versions of up to 20 secrets of one target. A
+// further page must come from the region of the previous one, at.
 func (f *fetcher) batch(ctx context.Context, t *target, at *endpoint, ids []string, token *string) (batch, error) {
 	q := request{op: opBatch, n: &f.counts.batch, ids: ids}
 	out, e, err := ask(ctx, f, t, q, calling{only: at, has: f.batches}, func(ctx context.Context, e *endpoint) (*secretsmanager.BatchGetSecretValueOutput, error) {
@@ -240,14 +243,15 @@ func (f *fetcher) batch(ctx context.Context, t *target, at *endpoint, ids []stri
 	return batch{out, t, e}, err
 }
 
-// callGrace is how long a call is waited for whose context has ended. Those that
-// heed their context end at once.
+// callGrace is how long the client waits for a call after the call's context
+// ended. Calls that heed their context end at once.
 const callGrace = time.Second
 
-// call makes one call of e's API and counts it. After limit it ends, because of
-// cause. The API is somebody else's code: it runs in a goroutine of its own, which it may
-// end or make panic, and which is left behind if it does not heed its context.
-// An error is fit to be shown. A call whose context has ended is not made.
+// call makes one call of e's API and counts it. The call's context ends after
+// limit, with the given cause. The API is foreign code, so it runs in a
+// goroutine of its own: it may panic or end that goroutine, and is abandoned if
+// it ignores its context. Returned errors contain no secret value. If the
+// context has already ended, the call is not made.
 func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration, cause error, e *endpoint, fn func(context.Context, *endpoint) (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
@@ -271,10 +275,10 @@ func call[T any](ctx context.Context, f *fetcher, q request, limit time.Duration
 	return v, err
 }
 
-// An apiCall is one call of the API: its context, and what came of it.
+// An apiCall is one call of the API: its context and its result.
 type apiCall[T any] struct {
 	traced
-	done chan struct{} // closed when the call has ended; what follows is not read before
+	done chan struct{} // closed when the call has ended; the fields below are valid only then
 	v    T
 	err  error
 }
@@ -290,8 +294,8 @@ func (m *apiCall[T]) run(e *endpoint, fn func(context.Context, *endpoint) (T, er
 	m.v, m.err = fn(&m.traced, e)
 }
 
-// wait waits for the end of the call. It reports false where the call does not
-// heed its context.
+// wait waits for the end of the call. It returns false if the call ignores its
+// context.
 func (m *apiCall[T]) wait() bool {
 	select {
 	case <-m.done:
@@ -308,7 +312,7 @@ func (m *apiCall[T]) wait() bool {
 	}
 }
 
-// shown makes the error of a failed call fit to be shown.
+// shown returns the error of a failed call in a form without secret values.
 func shown(ctx context.Context, tr *trace, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == errFetchTimeout || cause == errRegionTimeout:

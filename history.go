@@ -23,8 +23,8 @@ const (
 	opBatch    = "BatchGetSecretValue"
 )
 
-// A history is what is kept of an entry for nobody but those who look at it. Most
-// entries have none. Guarded by cache.mu.
+// A history holds what only Status and events need of an entry. Most entries
+// have none. Guarded by cache.mu.
 type history struct {
 	recent      []moment // oldest first, at most maxRecent
 	pending     lease.Pending
@@ -37,10 +37,10 @@ type history struct {
 	call        uint64 // the number of the call that last answered a check; 0 without Options.OnEvent
 }
 
-// maxRecent is how many moments are kept of a secret.
+// maxRecent is how many events a history keeps.
 const maxRecent = 16
 
-// A moment is what is kept of an event.
+// A moment is the part of an event that a history keeps.
 type moment struct {
 	kind                           EventKind
 	at                             time.Time
@@ -50,18 +50,19 @@ type moment struct {
 	class                          FailureClass
 }
 
-// A pin is a handle's use of another version than the current one.
+// A pin records that a handle uses a version other than the current one.
 type pin struct {
 	key   *pinKey
 	event Event
 }
 
-// A pinKey identifies a pin. Its address must be its own, so it is not empty.
+// A pinKey identifies a pin by its address. It is not empty, because addresses
+// of empty structs need not be distinct.
 type pinKey struct{ _ byte }
 
 var noHistory history
 
-// past returns e's history, to be read.
+// past returns e's history for reading.
 func (e *entry) past() *history {
 	if h := e.coldState().history; h != nil {
 		return h
@@ -69,7 +70,7 @@ func (e *entry) past() *history {
 	return &noHistory
 }
 
-// growPast returns e's history, to be written, and makes it where there is none.
+// growPast returns e's history for writing. It creates it if there is none.
 func (e *entry) growPast() *history {
 	r := e.growCold()
 	if r.history == nil {
@@ -78,7 +79,8 @@ func (e *entry) growPast() *history {
 	return r.history
 }
 
-// wall returns an instant by the wall clock, the zero time for the zero instant.
+// wall converts an instant to wall-clock time. The zero instant is the zero
+// time.
 func (c *cache) wall(t instant) time.Time {
 	switch {
 	case t == 0 || t == lease.Never:
@@ -89,7 +91,7 @@ func (c *cache) wall(t instant) time.Time {
 	return c.clock.start.Add(time.Duration(t - 1))
 }
 
-// aboutLocked returns an event that says which secret it is about.
+// aboutLocked returns an event with the fields that identify the secret of e.
 func (c *cache) aboutLocked(e *entry) Event {
 	ev := Event{Secret: e.id, Version: e.lease.Version()}
 	if s := e.cur; s != nil {
@@ -98,7 +100,7 @@ func (c *cache) aboutLocked(e *entry) Event {
 	return ev
 }
 
-// tellLocked tells of an event of e, and keeps what Status shows of it.
+// tellLocked emits an event about e and keeps the part of it that Status shows.
 func (c *cache) tellLocked(e *entry, ev Event) {
 	about := c.aboutLocked(e)
 	if ev.Secret == "" {
@@ -114,7 +116,7 @@ func (c *cache) tellLocked(e *entry, ev Event) {
 	c.events.add(ev)
 }
 
-// tellOf is tellLocked for the secret that id names, with the lock free.
+// tellOf is tellLocked for the secret that id names, called without the lock.
 func (c *cache) tellOf(id string, ev Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,8 +130,9 @@ func (c *cache) tellOf(id string, ev Event) {
 	c.events.add(ev)
 }
 
-// keepEventLocked keeps what Status shows of an event: nothing of the first version,
-// which most secrets have alone, and of failures the first.
+// keepEventLocked keeps the part of an event that Status shows. It does not
+// keep the first version, because most secrets have no other, and of several
+// failures in a row it keeps only the first.
 func (c *cache) keepEventLocked(e *entry, ev *Event) {
 	if e.lease.Gone() || ev.Kind == EventAdopted && ev.From == "" || ev.Kind == EventFailed && ev.Attempt > 1 {
 		return
@@ -145,7 +148,8 @@ func (c *cache) keepEventLocked(e *entry, ev *Event) {
 	})
 }
 
-// adoptedLocked counts and tells of e's new version, which replaced old.
+// adoptedLocked counts e's new version, which replaced old, and emits the
+// event.
 func (c *cache) adoptedLocked(e *entry, old *Secret, how string) {
 	ev := Event{Kind: EventAdopted, Version: e.cur.v.id, How: how}
 	if old != nil {
@@ -161,7 +165,7 @@ func (c *cache) adoptedLocked(e *entry, old *Secret, how string) {
 	}
 }
 
-// failureLocked tells of a refresh that failed.
+// failureLocked emits the event of a failed refresh.
 func (c *cache) failureLocked(e *entry, rep lease.Report, err error) {
 	class, now := ClassOf(err), c.now()
 	h := e.growPast()
@@ -176,18 +180,20 @@ func (c *cache) failureLocked(e *entry, rep lease.Report, err error) {
 	c.tellLocked(e, ev)
 }
 
-// recoveredLocked tells of the end of failures.
+// recoveredLocked emits the event for the end of failures.
 func (c *cache) recoveredLocked(e *entry, rep lease.Report) {
 	c.tellLocked(e, Event{Kind: EventRecovered, Version: e.lease.Version(), Attempt: rep.Recovered, Since: c.wall(rep.Since)})
 }
 
-// staleLocked tells of the end of the TTL of a version that is served on.
+// staleLocked emits the event for the end of the TTL of a version that stays in
+// service.
 func (c *cache) staleLocked(e *entry) {
 	l := &e.lease
 	c.tellLocked(e, Event{Kind: EventStale, Version: l.Version(), Attempt: l.Failures(), Since: c.wall(l.Expires())})
 }
 
-// inService is what is to be told of a version once it has left.
+// inService holds what an event needs of a version after the version left the
+// cache.
 type inService struct {
 	s         *Secret
 	id        string // of the entry
@@ -198,7 +204,7 @@ func (c *cache) inServiceLocked(e *entry) inService {
 	return inService{e.cur, e.id, e.lease.Confirmed()}
 }
 
-// tooOldLocked tells that the version that was in service is too old.
+// tooOldLocked emits the event that the version in service became too old.
 func (c *cache) tooOldLocked(e *entry, was inService) {
 	ev := Event{Kind: EventTooOld, Secret: was.id, Since: c.wall(was.confirmed)}
 	if was.s != nil {
@@ -208,7 +214,8 @@ func (c *cache) tooOldLocked(e *entry, was inService) {
 	c.tellLocked(e, ev)
 }
 
-// refusalLocked tells of a version that a slot has just failed to decode.
+// refusalLocked emits the event that a slot has just failed to decode a
+// version.
 func (c *cache) refusalLocked(e *entry, sl slot, s *Secret) {
 	r, ok := sl.refusedLocked(s)
 	if !ok {
@@ -241,7 +248,8 @@ func (r refusal) event(version string, times int) Event {
 	}
 }
 
-// remindLocked tells once an hour of the types that do not decode e's version.
+// remindLocked emits an hourly event for each type that does not decode e's
+// version.
 func (c *cache) remindLocked(e *entry) {
 	for _, sl := range e.slotsLocked() {
 		if r, ok := sl.refusedLocked(e.cur); ok {
@@ -252,8 +260,8 @@ func (c *cache) remindLocked(e *entry) {
 	}
 }
 
-// describedPastLocked keeps and tells what a description says of the labels and
-// of a rotation.
+// describedPastLocked keeps what a description says of the labels and of a
+// rotation, and emits the events.
 func (c *cache) describedPastLocked(e *entry, d *description) {
 	if e.cur != nil && d.labels[Current] == e.cur.v.id {
 		e.seeStagesLocked(d.labels)
@@ -269,7 +277,7 @@ func (c *cache) describedPastLocked(e *entry, d *description) {
 	}
 }
 
-// rotationLocked tells what became of a rotation.
+// rotationLocked emits the event for a change in a rotation.
 func (c *cache) rotationLocked(e *entry, pending string, rep lease.PendingReport) {
 	if rep.Ended != "" {
 		c.tellLocked(e, Event{Kind: EventRotated, Version: rep.Ended, Since: c.wall(rep.EndedSince)})
@@ -282,8 +290,8 @@ func (c *cache) rotationLocked(e *entry, pending string, rep lease.PendingReport
 	}
 }
 
-// seeStagesLocked keeps the labels of the current version where they are not those
-// that it was fetched with.
+// seeStagesLocked keeps the labels of the current version if they differ from
+// those that it was fetched with.
 func (e *entry) seeStagesLocked(l labels) {
 	stages, n, same := *e.cur.v.stages, 0, true
 	for name, id := range l {

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	snapshotEvery = time.Minute      // snapshots are written no more often
-	snapshotFirst = 5 * time.Second  // the first, for what is read together
-	snapshotKnown = 10 * time.Second // how long it is believed that nothing is reachable
+	snapshotEvery = time.Minute      // the shortest interval between two snapshots
+	snapshotFirst = 5 * time.Second  // the delay of the first, so that it has all secrets of the start
+	snapshotKnown = 10 * time.Second // how long the service counts as unreachable after a failure
 )
 
 // A keeper writes and reads a client's snapshot. A nil keeper does nothing.
@@ -30,17 +30,17 @@ type keeper struct {
 
 	io   sync.Mutex // held while the snapshot is read or written; guards the fields below
 	aead cipher.AEAD
-	kept []snapshot.Record // what was read, until the next is written
+	kept []snapshot.Record // the records that were read, until the next snapshot is written
 	read bool              // kept is up to date
-	said string            // the last complaint, which is not repeated
+	said string            // the last error that was reported; it is not repeated
 
 	// Guarded by cache.mu.
 	dirty       bool
 	writing     bool
-	writeAt     instant          // when the next may be written, 0: none was yet
-	unreachable instant          // until then nothing is reachable, as far as is known
+	writeAt     instant          // when the next may be written; 0: none was written yet
+	unreachable instant          // the service counts as unreachable until then
 	refused     snapshot.Refused // since the client was made
-	distrusted  bool             // more was refused than is remembered: nothing that was read is used
+	distrusted  bool             // refused overflowed: no record of the snapshot is used
 }
 
 func newKeeper(c *Client, api API, o *Options) *keeper {
@@ -60,7 +60,7 @@ func newKeeper(c *Client, api API, o *Options) *keeper {
 	return k
 }
 
-// changedLocked notes that something was confirmed, changed or refused.
+// changedLocked notes that a version was confirmed, changed or refused.
 func (k *keeper) changedLocked(c *cache) {
 	if k == nil || c.closed {
 		return
@@ -75,7 +75,7 @@ func (k *keeper) changedLocked(c *cache) {
 	k.onReadLocked(c)
 }
 
-// onReadLocked writes what is due where nothing runs in the background.
+// onReadLocked writes a snapshot that is due if nothing runs in the background.
 func (k *keeper) onReadLocked(c *cache) {
 	if k != nil && k.timer == nil && k.dirty && !k.writing && c.now() >= k.writeAt {
 		k.writing = true
@@ -90,8 +90,8 @@ func (k *keeper) reachedLocked() {
 	}
 }
 
-// refuseLocked notes that the service said no to an id, and to the secret that
-// was cached as that.
+// refuseLocked notes a definite error for an id and for the secret that was
+// cached under it.
 func (k *keeper) refuseLocked(c *cache, names ...string) {
 	if k == nil {
 		return
@@ -107,7 +107,7 @@ func (k *keeper) refuseLocked(c *cache, names ...string) {
 	k.changedLocked(c)
 }
 
-// allowLocked notes that the service gave s for an id.
+// allowLocked notes that the service returned s for an id.
 func (k *keeper) allowLocked(id string, s *Secret) {
 	if k == nil || len(k.refused) == 0 {
 		return
@@ -117,8 +117,8 @@ func (k *keeper) allowLocked(id string, s *Secret) {
 	}
 }
 
-// writeSnapshot writes what is cached, and keeps of the last snapshot what is
-// not.
+// writeSnapshot writes the cached versions, and those records of the last
+// snapshot that are not cached.
 func (c *cache) writeSnapshot() {
 	if !c.enter() {
 		return
@@ -142,7 +142,8 @@ func (c *cache) writeSnapshot() {
 	k.complain(c, "write", err)
 }
 
-// lastLocked returns what writes the last snapshot, once the client is closed.
+// lastLocked returns the function that writes the last snapshot after the
+// client was closed.
 func (k *keeper) lastLocked(c *cache) func() {
 	if k == nil {
 		return func() {}
@@ -163,8 +164,8 @@ func (k *keeper) lastLocked(c *cache) func() {
 	}
 }
 
-// collectLocked returns the next snapshot's records. The caller has loaded the
-// last.
+// collectLocked returns the records of the next snapshot. The caller has loaded
+// the last one.
 func (k *keeper) collectLocked(c *cache) []snapshot.Record {
 	return k.merge(k.recordsLocked(c), k.refused, k.distrusted)
 }
@@ -184,7 +185,7 @@ func (k *keeper) recordsLocked(c *cache) []snapshot.Record {
 	for _, e := range c.lru.Values() {
 		s := e.cur
 		if s == nil || s.v.arn == "" || s.v.unnamed {
-			continue // it cannot be told which secret it is
+			continue // its secret cannot be identified
 		}
 		list = append(list, snapshot.Record{
 			ARN: s.v.arn, Name: s.v.name, Version: s.v.id, IDs: e.namesLocked(), Stages: *s.v.stages, Created: s.v.created,
@@ -208,7 +209,7 @@ func (k *keeper) write(ctx context.Context, records []snapshot.Record) error {
 	return err
 }
 
-// load reads the snapshot, if that is not done already. The caller holds k.io.
+// load reads the snapshot if that has not been done yet. The caller holds k.io.
 func (k *keeper) load(ctx context.Context, c *cache) {
 	if k.read {
 		return
@@ -266,8 +267,8 @@ func (k *keeper) key(ctx context.Context) (cipher.AEAD, error) {
 	return a, err
 }
 
-// complain tells of an error of the snapshot, once for each that differs from the
-// one before. The caller holds k.io.
+// complain emits the event for an error of the snapshot, unless it equals the
+// previous one. The caller holds k.io.
 func (k *keeper) complain(c *cache, operation string, err error) {
 	said := ""
 	if err != nil {
@@ -279,8 +280,8 @@ func (k *keeper) complain(c *cache, operation string, err error) {
 	k.said = said
 }
 
-// guarded calls somebody else's code, which may panic, end its goroutine or
-// ignore its context. One that ignores it is left behind.
+// guarded calls foreign code, which may panic, end its goroutine or ignore its
+// context. It abandons a call that ignores its context.
 func guarded[T any](ctx context.Context, timeout time.Duration, fn func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		v   T

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Handle is a [*Ref] of whatever type, for [Load] and [Ready].
+// A Handle is a *[Ref] of any type, for [Load] and [Ready].
 type Handle interface {
 	ID() string
 	Status() (Status, bool)
@@ -31,16 +31,18 @@ func (r *Ref[T]) load(ctx context.Context) error {
 	return err
 }
 
-// Load makes handles ready to be read: it fetches their secrets, 20 a request as
-// [Client.Prefetch] does, decodes and validates each for its handle, and blocks until
-// all are done or ctx ends. It is for the start of a service: from then on reads
-// are served from memory. The handles may be of different types and clients.
+// Load fetches, decodes and validates the secrets of handles before they are
+// used. Call it when a service starts; later reads are served from memory. Load
+// fetches 20 secrets a request, as [Client.Prefetch] does, and blocks until all
+// handles are done or ctx ends. The handles may have different types and
+// clients.
 //
-// The error is nil or a [*LoadError] that lists every handle that has no usable
-// version, and what to do about it; after Close, and for more secrets than
-// Options.Size, it is another, and so it is for a handle that is nil or zero, or
-// has an empty id: then it says which, and nothing is fetched. A handle that keeps an older version, since the
-// current one does not decode or the service does not answer, is usable.
+// If a handle has no usable version, Load returns a [*LoadError] that lists
+// each such handle with advice. A handle that keeps an older version is usable:
+// the current version may not decode, or the service may not answer. Load
+// returns another error after Close, and if the handles have more secrets than
+// Options.Size. If a handle is nil or zero, or has an empty id, the error says
+// which one, and nothing is fetched.
 func Load(ctx context.Context, handles ...Handle) error {
 	if err := checkHandles("load", handles); err != nil {
 		return err
@@ -74,8 +76,8 @@ func Load(ctx context.Context, handles ...Handle) error {
 	return e.orNil()
 }
 
-// loadAll fetches the secrets of those handles that are c's, and returns the errors
-// of those that failed by their ids.
+// loadAll fetches the secrets of those handles that belong to c. It returns the
+// errors by secret id.
 func (c *Client) loadAll(ctx context.Context, handles []Handle) (map[string]error, error) {
 	var ids []string
 	for _, h := range handles {
@@ -100,16 +102,16 @@ func (c *Client) loadAll(ctx context.Context, handles []Handle) (map[string]erro
 	return all, nil
 }
 
-// Ready reports whether handles can be read now, from memory alone: it makes no
-// request, whatever it finds. It is for a probe of a running service. The error
-// is nil or a [*LoadError] that lists those that cannot: their secret was never
-// read, was evicted, deleted or denied, is too old, or no version decodes.
-// A handle that was never read is decoded.
+// Ready reports from memory whether handles can be read now. It makes no
+// request. Use it for the readiness probe of a running service. It returns nil
+// or a [*LoadError] that lists the handles that cannot be read: their secret
+// was never read, was evicted, was deleted, was denied or is too old, or no
+// version decodes. Ready decodes the value for a handle that was never read.
 //
-// A handle that serves an older version, since the service cannot be asked or the
-// current version does not decode, is ready: that a service leaves its load
-// balancer would make an outage of it. Stats.StaleNow, Stats.Refused and
-// [Ref.Status] tell.
+// A handle that serves an older version is ready, whether the service is
+// unavailable or the current version does not decode. Otherwise the load
+// balancer would remove every instance, and an old value would become an
+// outage. Stats.StaleNow, Stats.Refused and [Ref.Status] show such handles.
 func Ready(handles ...Handle) error {
 	if err := checkHandles("ready", handles); err != nil {
 		return err
@@ -124,10 +126,10 @@ func Ready(handles ...Handle) error {
 	return e.orNil()
 }
 
-var errNotCached = errors.New("it is not cached: it was not read yet, was evicted, or is too old to be served")
+var errNotCached = errors.New("the secret is not cached: it was not read yet, was evicted, or is too old to be served")
 
-// whyNotReady returns why a handle has nothing to serve, as far as that is
-// remembered.
+// whyNotReady returns why a handle has no value to serve, if the cache
+// remembers it.
 func (c *cache) whyNotReady(h Handle) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,23 +147,23 @@ func (c *cache) whyNotReady(h Handle) error {
 		return f.err
 	}
 	if since := c.outdated.sinceLocked(h.ID()); !since.IsZero() {
-		return fmt.Errorf("it is too old to be served: the service last confirmed it %s, see Options.MaxStale", since.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the cached value is too old to be served: the service last confirmed it %s, see Options.MaxStale", since.UTC().Format(time.RFC3339))
 	}
 	return errNotCached
 }
 
-// A LoadFailure is a handle that cannot be used.
+// A LoadFailure describes one handle that cannot be used.
 type LoadFailure struct {
 	ID     string
-	Type   string // that the handle reads the secret as
+	Type   string // the Go type of the handle
 	Class  FailureClass
-	Advice string // what to do about it, for whoever runs the service
+	Advice string // what to do about it, for the operator of the service
 	Err    error
 }
 
-// A LoadError lists the handles that cannot be used, in the order in which they
-// were given. Its message names each with the reason and the advice, and holds no
-// value.
+// A LoadError lists the handles that cannot be used, in the order of the
+// arguments. Its message gives the reason and the advice for each, and contains
+// no value.
 type LoadError struct {
 	Failures []LoadFailure
 }
@@ -196,7 +198,8 @@ func (e *LoadError) Error() string {
 	return b.String()
 }
 
-// reasonOf returns an error's message without what says which secret it is about.
+// reasonOf returns an error's message without the operation and the secret's
+// id.
 func reasonOf(id string, err error) string {
 	text := err.Error()
 	for _, op := range []string{"prefetch", "get"} {
@@ -214,5 +217,5 @@ func (e *LoadError) Unwrap() []error {
 	return errs
 }
 
-// Format writes the error's message, whatever the verb.
+// Format writes the error's message for every verb.
 func (e *LoadError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }

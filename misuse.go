@@ -5,8 +5,8 @@ import (
 	"reflect"
 )
 
-// made panics if c was not made by New: a programming error, for which there is
-// no error to return everywhere. Hits do not come here.
+// made panics if New did not make c. That is a programming error, and not every
+// method can return an error. Hits do not call it.
 func (c *Client) made() {
 	switch {
 	case c == nil:
@@ -25,7 +25,7 @@ func (r *Ref[T]) made() {
 
 func (r *Ref[T]) isMade() bool { return r != nil && r.c != nil }
 
-// version returns what a Secret holds.
+// version returns the contents of a Secret.
 func (s *Secret) version() *version {
 	if s == nil || s.v == nil {
 		panic("secrets: nil or zero Secret, which holds no version: check the error of the read that returned it")
@@ -44,7 +44,8 @@ func checkHandles(op string, handles []Handle) error {
 	return nil
 }
 
-// isNil reports whether an API is nil, or a nil of some type.
+// isNil reports whether an API is nil or holds a nil pointer, func, map, slice
+// or chan.
 func isNil(api API) bool {
 	if api == nil {
 		return true

@@ -7,13 +7,14 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// A negativeCache remembers failures for a moment, so that reads of a secret
-// that does not exist do not become as many requests. It is bounded.
+// A negativeCache remembers failures for a short time, so that repeated reads
+// of a secret that does not exist do not each cause a request. Its size is
+// bounded.
 type negativeCache struct {
 	failures *simplelru.LRU[question, *failure]
 }
 
-// A question is what a failure belongs to.
+// A question is the key of a remembered failure.
 type question struct {
 	id  string
 	sel Selector
@@ -24,8 +25,8 @@ type failure struct {
 	err   error
 	since instant
 	until instant
-	n     int    // how often in a row
-	no    uint64 // the number of the check that the answer no was given to, 0: it was not
+	n     int    // failures in a row
+	no    uint64 // the number of the check that got a definite error; 0: the error is not definite
 }
 
 const (
@@ -38,8 +39,8 @@ func newNegativeCache(size int) negativeCache {
 	return negativeCache{failures}
 }
 
-// add remembers err for a time that grows with each repetition. The end of a
-// context says nothing about the secret and is not remembered.
+// add remembers err for a time that grows with each repetition. It does not
+// remember the end of a context, which says nothing about the secret.
 func (n negativeCache) add(q question, err error, now instant) {
 	if answerOf(err) == canceled || errors.Is(err, ErrClosed) {
 		return
@@ -54,7 +55,7 @@ func (n negativeCache) add(q question, err error, now instant) {
 	f.n++
 }
 
-// addNo is add for the answer no to a check.
+// addNo is add for a definite error of a check.
 func (n negativeCache) addNo(q question, check uint64, err error, now instant) {
 	n.add(q, err, now)
 	if f, ok := n.failures.Peek(q); ok {
@@ -62,8 +63,8 @@ func (n negativeCache) addNo(q question, check uint64, err error, now instant) {
 	}
 }
 
-// no returns the number of the last check that was answered no, 0 if none is
-// remembered.
+// no returns the number of the last check that got a definite error. It returns
+// 0 if none is remembered.
 func (n negativeCache) no(q question) uint64 {
 	if f, ok := n.failures.Peek(q); ok {
 		return f.no
@@ -71,7 +72,7 @@ func (n negativeCache) no(q question) uint64 {
 	return 0
 }
 
-// get returns the failure that still stands for q.
+// get returns the failure of q that is still remembered.
 func (n negativeCache) get(q question, now instant) error {
 	f, ok := n.failures.Get(q)
 	if !ok || now >= f.until || now < f.since {

@@ -10,29 +10,30 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsevents"
 )
 
-// HandleEvent takes an event that EventBridge sent about a secret, as package
-// secretsevents reads it: bare, in the body of an SQS message or in an SNS
-// notification. Where it says that a cached secret may have changed, the secret
-// is checked within Options.EventJitter, in the background, and HandleEvent
-// reports that a check follows. In [RefreshOnRead] mode the next read after
-// that time checks.
+// HandleEvent handles an EventBridge event about a secret. The data may be the
+// bare event, the body of an SQS message, or an SNS notification, as package
+// secretsevents reads it. If a cached secret may have changed, HandleEvent
+// returns true, and the client checks the secret in the background within
+// Options.EventJitter. In [RefreshOnRead] mode the next read after that time
+// does the check.
 //
-// Any other event is ignored and costs no request: of a secret that is not
-// cached, or expired and not being read; of a version that is current already;
-// of anything else. So whoever can send events can cause no more than checks of
-// what is cached, and few of those: events that no new version follows cause
-// ever fewer checks of that secret, down to one in a TTL, also where there are
-// thousands. If the check does not show the version that the event names, it is
-// repeated a few times within half a minute: the service's answer may lag.
+// All other events are ignored and cost no request: those about a secret that
+// is not cached, or that is expired and not being read; about a version that is
+// already current; and about anything else. So a sender of events can cause
+// only checks of cached secrets, and few of those. If no new version follows
+// the events, checks of that secret become rarer, down to one per TTL, even for
+// thousands of events. The service's answer may lag. If a check does not show
+// the version that the event names, the client repeats it a few times within
+// half a minute.
 //
-// Events may be lost, so the TTL stays the bound. It may be long, though: a
-// secret that is being read costs a call for each 0.86 TTL, about 335 a day
-// with the default of 5 minutes and 28 a day with an hour, and a rotation is
-// noticed within seconds either way.
+// Events may be lost, so the TTL remains the bound. With events, a longer TTL
+// is possible. A secret in use costs one call per 0.86 TTL: about 335 calls a
+// day with the default of 5 minutes, and 28 a day with one hour. With events,
+// the client notices a rotation within seconds in both cases.
 //
-// It does not block. The error is one of secretsevents for a message that is no
-// event, which it does not quote, [ErrClosed] after Close, or that of a ctx that
-// has ended.
+// HandleEvent does not block. It returns an error of secretsevents, which does
+// not quote the data, if the message is not an event. It returns [ErrClosed]
+// after Close, and the error of ctx if ctx has ended.
 func (c *Client) HandleEvent(ctx context.Context, data []byte) (checks bool, err error) {
 	c.made()
 	if err := ctx.Err(); err != nil {
@@ -50,7 +51,7 @@ func (c *Client) HandleEvent(ctx context.Context, data []byte) (checks bool, err
 	return c.heardLocked(&ev), nil
 }
 
-// heardLocked takes an event, and reports whether it causes a check.
+// heardLocked handles an event. It reports whether the event causes a check.
 func (c *cache) heardLocked(ev *secretsevents.Event) (checks bool) {
 	if ev.Kind == secretsevents.Unrelated {
 		return false
@@ -59,7 +60,7 @@ func (c *cache) heardLocked(ev *secretsevents.Event) (checks bool) {
 	if e == nil || e.cur == nil {
 		for q := range c.asked {
 			if q.subjectOf(ev) {
-				q.heard = ev // the answer may be from before it
+				q.heard = ev // the answer may be older than the event
 			}
 		}
 		return false
@@ -75,7 +76,7 @@ func (c *cache) heardLocked(ev *secretsevents.Event) (checks bool) {
 		}
 	}
 	if identity.Of(ev.SecretID, ev.Name, "").Key != e.secret().Key && strings.HasPrefix(ev.SecretID, "arn:") {
-		version = "" // of a secret that took its place, or of which it did
+		version = "" // the event is about another secret of that name, older or newer
 	}
 	c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		checks = l.Told(&c.rules, c.moment(), version)
@@ -84,8 +85,8 @@ func (c *cache) heardLocked(ev *secretsevents.Event) (checks bool) {
 	return checks
 }
 
-// subjectLocked returns the entry of the secret that an event is about, nil if
-// there is none. It leaves no trace: anybody may have sent the event.
+// subjectLocked returns the entry of an event's secret, or nil if there is
+// none. It changes nothing, because anybody may have sent the event.
 func (c *cache) subjectLocked(ev *secretsevents.Event) *entry {
 	who, account := identity.Of(ev.SecretID, ev.Name, ""), ev.Account
 	byARN := strings.HasPrefix(ev.SecretID, "arn:")
@@ -119,9 +120,9 @@ func (e *entry) inAccount(account string) bool {
 	return !ok || account == "" || owner == account
 }
 
-// readsLabelsLocked reports whether a label other than AWSCURRENT concerns
-// whoever reads e: versions beside the current one were asked for, and the label
-// is not known to be on that version.
+// readsLabelsLocked reports whether readers of e depend on a label other than
+// AWSCURRENT: other versions were read, and the label is not known to be on the
+// event's version.
 func (e *entry) readsLabelsLocked(label, id string) bool {
 	v := e.coldState().versions
 	switch {

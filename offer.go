@@ -6,18 +6,19 @@ import (
 	"log/slog"
 )
 
-// An Offer is a version of a secret that a use gets from [TryOffer].
+// An Offer is a version of a secret that [TryOffer] passes to a use.
 //
-// It prints as the version's id and label, whatever the verb. A struct that
-// has an Offer in an unexported field cannot be protected in that way.
+// For every verb of package fmt it prints as the version's id and label. If a
+// struct has an Offer in an unexported field, package fmt ignores this and
+// prints the value.
 type Offer[T any] struct {
 	Value     T
 	VersionID string
-	Stage     string // the staging label by which it is offered
+	Stage     string // the staging label under which it is offered
 
-	// Fallback says that the version is offered by the handle's one prober
-	// because another version was rejected. A limit on uses may let it pass:
-	// there is one at a time, and the callers who wait depend on it.
+	// Fallback says that the handle's one prober offers this version because
+	// another version was rejected. A limit on uses may exempt it: only one runs
+	// at a time, and the waiting callers depend on it.
 	Fallback bool
 }
 
@@ -26,7 +27,7 @@ func (o Offer[T]) String() string {
 	return fmt.Sprintf("secrets.Offer(%s version %s)", o.Stage, o.VersionID)
 }
 
-// Format writes what [Offer.String] returns, whatever the verb.
+// Format writes what [Offer.String] returns, for every verb.
 func (o Offer[T]) Format(f fmt.State, _ rune) { io.WriteString(f, o.String()) }
 
 // LogValue returns what [Offer.String] returns.

@@ -35,133 +35,137 @@ const (
 	// before they expire.
 	RefreshAhead
 
-	// RefreshOnRead does nothing in the background. A read of an expired
-	// secret refreshes it; age is measured by the wall clock, because the
-	// process may be frozen between two reads, as it is in AWS Lambda. Every
-	// read then reads the clock.
+	// RefreshOnRead does nothing in the background. A read of an expired secret
+	// refreshes it. The process may be frozen between two reads, as in AWS
+	// Lambda, so age is measured by the wall clock, and every read reads the
+	// clock.
 	RefreshOnRead
 )
 
 // Options are the options of [New]. A nil *Options and every zero field mean
-// the default. A negative value is an error but where a field says otherwise.
-// A duration of more than 100 years is taken as 100 years.
+// the default. A negative value is an error, except for fields that define a
+// meaning for it. A duration of more than 100 years is taken as 100 years.
 type Options struct {
-	// TTL is how long a secret is served before the service is asked again
-	// whether it is still current. Every secret's own TTL is drawn from the last
-	// tenth of it, so that many do not fall due at once. A secret that is being
-	// read is checked ahead of its TTL, and more often while it is known to be
-	// rotating: where the service answers, its readers get a new version within
-	// TTL and the time of one request. The default is 5 minutes.
+	// TTL is how long a secret is served before the client asks the service
+	// again which version is current. The TTL of each secret is drawn at random
+	// from the last tenth of it, so that many secrets do not expire at once. A
+	// secret in use is checked before its TTL ends, and more often while it is
+	// known to be rotating. While the service answers, its readers get a new
+	// version within TTL plus the time of one request. The default is 5 minutes.
 	TTL time.Duration
 
-	// MaxStale is how long after the service last confirmed a secret its value
-	// is still served while the service cannot be asked. No value is served
-	// longer than MaxStale or TTL, whichever is more. The default is 36 hours.
-	// Negative means off: no value is served past its TTL.
+	// MaxStale is how long a value is served while the service is unavailable,
+	// counted from the service's last confirmation. No value is served longer
+	// than the larger of MaxStale and TTL. The default is 36 hours. Negative
+	// means off: no value is served past its TTL.
 	MaxStale time.Duration
 
-	// StaleWait is how long a read of an expired secret waits for its refresh
-	// before it is served the old value. The default is 250 milliseconds.
-	// Negative means off: the old value is served at once.
+	// StaleWait is how long a read of an expired secret waits for the refresh
+	// before it returns the old value. The default is 250 milliseconds. Negative
+	// means off: the read returns the old value at once.
 	StaleWait time.Duration
 
-	// Size is how many secrets the cache holds. The least recently used ones
-	// go first; those that are watched, or that Try uses another version of
-	// than the current one, stay. The default is 1024.
+	// Size is how many secrets the cache holds. If it is full, the least
+	// recently used secret is evicted. Secrets with a Watch loop are not
+	// evicted, nor are those of which Try uses a version other than the current
+	// one. The default is 1024.
 	Size int
 
-	// FetchTimeout bounds one request to the service, the SDK's retries
-	// included. It does not bound how long a caller waits: its context does.
-	// The default is 10 seconds.
+	// FetchTimeout bounds one request to the service, including the SDK's
+	// retries. It does not bound how long a caller waits; the caller's context
+	// does. The default is 10 seconds.
 	FetchTimeout time.Duration
 
-	// MinBackoff is the first bound of the random delay after a failed refresh.
-	// It doubles with each further failure. The default is 1 second. While no
-	// secret at all is answered, those of a client that has many take turns:
-	// about one is tried each ten seconds, and each at least once in MaxBackoff
-	// or TTL, whichever is longer.
+	// MinBackoff is the initial bound of the random delay after a failed
+	// refresh. It doubles with each further failure. The default is 1 second.
+	// While the service answers for no secret, a client with many secrets tries
+	// them in turn: about one in ten seconds, and each at least once in the
+	// longer of MaxBackoff and TTL.
 	MinBackoff time.Duration
 
-	// MaxBackoff is the bound at which the delay stops growing. The default is
-	// 15 minutes.
+	// MaxBackoff is the bound that the delay does not exceed. The default is 15
+	// minutes.
 	MaxBackoff time.Duration
 
 	// Refresh says when secrets are refreshed. The default is [RefreshAuto].
 	Refresh RefreshMode
 
-	// Replicas are the regions that the client's secrets are replicated to. Where
-	// a call gets no answer of the client's own region, because of a transient
-	// failure or by RegionTimeout, they are asked in this order, through the
-	// SDK's option of a call's region or the API that APIFor returns. A region
-	// that failed is left alone and probed, at intervals of up to 30 seconds, and
-	// asked again once it answers.
+	// Replicas are the regions that the client's secrets are replicated to. If
+	// the client's own region fails with a transient error, or does not answer
+	// within RegionTimeout, the client asks the replicas in this order. It uses
+	// the SDK's per-call option for the region, or the API that APIFor returns.
+	// A region that failed is not used; it is probed at intervals of up to 30
+	// seconds and used again once it answers.
 	//
-	// What the client's own region answers is final. That a replica does not have
-	// a secret, or refuses it, is not: it fails a read that has no cached value to
-	// return, and drops none. A replica may lag: it can bring a newer version, and
-	// never an older one than was read before.
+	// An answer of the client's own region is final. If a replica does not have
+	// a secret or denies access to it, that is not final: a read without a
+	// cached value fails, and no cached secret is dropped. A replica may lag. A
+	// newer version from it is adopted; a version older than one that was read
+	// before is never adopted.
 	//
-	// Replicas apply to names and to ARNs of the client's own region or of one of
-	// them. The default is none.
+	// Replicas apply to names, and to ARNs in the client's own region or in one
+	// of Replicas. The default is none.
 	Replicas []string
 
-	// RegionTimeout bounds one region's part of a call, the SDK's retries
-	// included, while there are others to ask. The default is 2 seconds, and at
-	// most half of FetchTimeout.
+	// RegionTimeout bounds the part of a call that one region gets, including
+	// the SDK's retries, while there are other regions to ask. The default is 2
+	// seconds, or half of FetchTimeout if that is less.
 	RegionTimeout time.Duration
 
 	// HedgeDelay is how long a read of a secret that is not cached waits for one
-	// region before the next one is asked as well; the first answer counts. Where
-	// the reader's context ends soon the next one is asked after half of that time,
-	// but not before 250 milliseconds. The default is 1 second. Negative means off:
-	// the next one is asked when the one before has failed.
+	// region before the next one is asked as well. The first answer counts. If
+	// the reader's context ends soon, the next region is asked after half of the
+	// remaining time, but not before 250 milliseconds. The default is 1 second.
+	// Negative means off: the next region is asked only after the previous one
+	// has failed.
 	HedgeDelay time.Duration
 
-	// Regions are the regions that an id may name by being an ARN, beside the
-	// client's own and Replicas. Such a secret is asked for in the ARN's region.
-	// By default every region of the same partition is allowed. A region that the
-	// program reads the same secrets in as in its own belongs into Replicas: then it
-	// is known that it may lag.
+	// Regions are the regions that ARNs may name, in addition to the client's
+	// own and Replicas. A secret is asked for in the region of its ARN. By
+	// default every region of the same partition is allowed. If the program
+	// reads the same secrets in another region as in its own, list that region
+	// in Replicas instead, so that the client knows that it may lag.
 	Regions []string
 
-	// APIFor returns the API that serves the secrets of an account in a region,
-	// for instance one with the credentials of a role in that account, or nil for
-	// the API that [New] was given. It is asked about the account and the region
-	// of ARNs, and about Replicas, for names with an empty account; it must not
-	// block, and may be asked again about what it was asked before. What is cached
-	// is one cache for all of them. By default there is one API for everything.
+	// APIFor returns the API for the secrets of an account in a region, for
+	// instance one with the credentials of a role in that account. If it returns
+	// nil, the API that [New] was given is used. It is called with the account
+	// and region of ARNs, and, for names, with an empty account and each region
+	// of Replicas. It must not block, and may be called again with the same
+	// arguments. All APIs share one cache. By default one API serves everything.
 	APIFor func(account, region string) API
-	// EventJitter bounds the random delay between an event that HandleEvent is
-	// given and the check that it causes, so that the processes of a fleet do
-	// not all ask at once. The default is 2 seconds; negative means off. A
-	// fleet of n processes makes about n/EventJitter checks a second when a
-	// secret that all of them read changes.
+
+	// EventJitter bounds the random delay between an event that is passed to
+	// HandleEvent and the check that it causes. The delay keeps the processes of
+	// a fleet from asking all at once. When a secret changes that all of n
+	// processes read, they make about n/EventJitter checks a second. The default
+	// is 2 seconds. Negative means off.
 	EventJitter time.Duration
 
-	// Snapshot keeps the last confirmed versions sealed in a store, so that a
-	// process that starts while the service cannot be asked has values to
-	// serve. The default is none. See [Snapshot] for what it costs in safety.
+	// Snapshot stores the last confirmed versions, encrypted, so that a process
+	// that starts while the service is unavailable has values to serve. The
+	// default is none. See [Snapshot] for what it costs in security.
 	Snapshot *Snapshot
 
-	// AllowHTTP allows requests over plain http to hosts other than this one.
-	// By default they are refused before anything is sent, because the answer
-	// would carry secrets in the clear. Loopback addresses are always allowed.
-	// It is checked where api is a *secretsmanager.Client.
+	// AllowHTTP allows requests over plain HTTP to hosts other than this one. By
+	// default such a request is refused before it is sent, because the answer
+	// would contain secrets in the clear. Loopback addresses are always allowed.
+	// The check applies if api is a *secretsmanager.Client.
 	AllowHTTP bool
 
-	// Logger is told of what changes: a secret that starts or ceases to fail,
-	// a new version, a version that does not decode. It is never given a
+	// Logger receives records about changes: a secret begins or ceases to fail,
+	// a version is new, a version does not decode. Records contain no secret
 	// value. The default is [slog.Default]; use [slog.DiscardHandler] for
 	// silence.
 	Logger *slog.Logger
 
-	// OnEvent is told of what happens, see [Event], and what the logger is told
-	// of among it. It is called by one goroutine, one event after the other in
-	// their order, with no lock held; no read and no refresh waits for it. It may
-	// call the client. Up to 4096 events wait for it; what comes while so many do
-	// is dropped and counted in Stats.EventsDropped. One that panics is called
-	// again for the next event. Close waits for it for about a second. The
-	// default is none, which costs nothing.
+	// OnEvent receives every [Event], including those that are logged. One
+	// goroutine calls it, with one event at a time, in order, and with no lock
+	// held. It may call the client. Reads and refreshes do not wait for it. Up
+	// to 4096 events are queued for it; further events are dropped and counted
+	// in Stats.EventsDropped. If OnEvent panics, it is called again for the next
+	// event. Close waits about a second for it. The default is none, which costs
+	// nothing.
 	OnEvent func(Event)
 }
 
@@ -237,7 +241,7 @@ func bounded(o *Options, field func(*Options) time.Duration, def time.Duration) 
 	return min(longest, or(o, field, def))
 }
 
-// check returns an error that names the first field that makes no sense.
+// check returns an error that names the first invalid field.
 func (o *Options) check() error {
 	if o == nil {
 		return nil
@@ -267,8 +271,8 @@ func (o *Options) check() error {
 	return o.Snapshot.check(o.maxStale())
 }
 
-// checkRegions is check for what depends on the client's own region, which is ""
-// where it is not known.
+// checkRegions is check for the fields that depend on the client's own region.
+// home is "" if that is not known.
 func (o *Options) checkRegions(home string) error {
 	if o == nil {
 		return nil
@@ -280,7 +284,7 @@ func (o *Options) checkRegions(home string) error {
 		case r == home:
 			return fmt.Errorf("secrets: Options.Replicas[%d] is the client's own region %s", i, r)
 		case slices.Contains(o.Replicas[:i], r):
-			return fmt.Errorf("secrets: Options.Replicas[%d] is there twice: %s", i, r)
+			return fmt.Errorf("secrets: Options.Replicas[%d] is a duplicate: %s", i, r)
 		}
 	}
 	return nil

@@ -17,15 +17,16 @@ const (
 	batchAgain   = time.Hour
 )
 
-// Prefetch caches the current versions of many secrets, 20 a request, and
-// blocks until all are there or have failed. Those that are cached and not
-// expired cost nothing. A [*PrefetchError] names what failed; the rest is
-// cached all the same. Remembered failures are ignored.
+// Prefetch caches the current versions of many secrets, 20 a request. It blocks
+// until each secret is cached or has failed. A secret that is cached and not
+// expired costs nothing. If some fail, a [*PrefetchError] names them; the
+// others are cached. Prefetch ignores remembered failures.
 //
-// Asking for more secrets than Options.Size is an error before any request.
-// Where BatchGetSecretValue is unavailable or not permitted (it needs a
-// permission of its own, beside GetSecretValue on each secret) they are
-// fetched one by one, 16 at a time. After Close it returns [ErrClosed].
+// If ids has more secrets than Options.Size, Prefetch returns an error and
+// makes no request. BatchGetSecretValue needs a permission of its own, in
+// addition to GetSecretValue on each secret. If it is denied or unavailable,
+// Prefetch fetches the secrets one by one, 16 at a time. After Close it returns
+// [ErrClosed].
 func (c *Client) Prefetch(ctx context.Context, ids ...string) error {
 	c.made()
 	if i := slices.Index(ids, ""); i >= 0 {
@@ -55,9 +56,9 @@ func (c *cache) prefetch(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// distinct returns how many secrets ids name at least, as far as that shows
-// without asking: names by which one secret is cached are one, and so are a
-// name, its ARN and its ARN without the suffix.
+// distinct returns the least number of secrets that ids can name. It makes no
+// request: ids of one cached secret count once, and so do a name, its ARN and
+// its ARN without the suffix.
 func (c *cache) distinct(ids []string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,8 +83,8 @@ func (c *cache) distinct(ids []string) int {
 	return n
 }
 
-// unfetched returns those of ids, each once, that are not cached and fresh, and
-// keeps the others.
+// unfetched returns the distinct ids that are not cached and fresh. It keeps
+// the others from being evicted.
 func (p *prefetch) unfetched(ids []string) []string {
 	var wanted []string
 	seen := make(map[string]bool, len(ids))
@@ -103,8 +104,8 @@ func (p *prefetch) unfetched(ids []string) []string {
 	return wanted
 }
 
-// keepLocked keeps e from being evicted until the call has ended, for what it
-// caches otherwise.
+// keepLocked keeps e until the call ends, so that secrets that the call caches
+// do not evict e.
 func (p *prefetch) keepLocked(e *entry) {
 	if !e.lease.Gone() {
 		p.c.holdLocked(e)
@@ -125,7 +126,7 @@ type prefetch struct {
 
 	mu     sync.Mutex // guards failed and left
 	failed map[string]error
-	left   []string // what is to be fetched one by one
+	left   []string // ids to fetch one by one
 }
 
 func (p *prefetch) fail(id string, err error) {
@@ -146,13 +147,14 @@ type chunk struct {
 	ids []string
 }
 
-// batches fetches what it can, 20 a request, and returns what is left.
+// batches fetches secrets 20 a request, and returns the ids that must be
+// fetched one by one.
 func (p *prefetch) batches(ctx context.Context, ids []string) []string {
 	var chunks []chunk
 	for _, all := range p.byTarget(ids) {
 		for part := range slices.Chunk(all.ids, batchSize) {
 			if len(part) == 1 || !p.c.fetcher.batches(all.t.regions[0]) {
-				p.leave(part...) // one alone needs no permission for batches
+				p.leave(part...) // a single one needs no permission for batches
 			} else {
 				chunks = append(chunks, chunk{all.t, part})
 			}
@@ -162,7 +164,8 @@ func (p *prefetch) batches(ctx context.Context, ids []string) []string {
 	return p.left
 }
 
-// byTarget returns ids by where they are asked for. Those that lead nowhere fail.
+// byTarget groups ids by the target that is asked for them. Ids without a
+// target fail.
 func (p *prefetch) byTarget(ids []string) []chunk {
 	var by []chunk
 	for _, id := range ids {
@@ -186,7 +189,7 @@ func (p *prefetch) batch(ctx context.Context, part chunk) {
 		p.leave(part.ids...)
 		return
 	}
-	open := make(map[string]bool, len(part.ids)) // those that nothing was said of yet
+	open := make(map[string]bool, len(part.ids)) // ids without a result so far
 	for _, id := range part.ids {
 		open[id] = true
 	}
@@ -201,7 +204,7 @@ func (p *prefetch) batch(ctx context.Context, part chunk) {
 		p.release(claims)
 		switch {
 		case err != nil && ctx.Err() == nil && (at != nil && len(part.t.regions) > 1 || replicaAnswer(err) != answerOf(err)):
-			p.leaveOpen(open) // a replica's no is none, and another region has no further page
+			p.leaveOpen(open) // an error of a replica is not definite, and no other region can continue the pages
 			return
 		case err != nil:
 			p.batchFailed(ctx, part.t, open, err)
@@ -211,7 +214,7 @@ func (p *prefetch) batch(ctx context.Context, part chunk) {
 			break
 		}
 	}
-	p.leaveOpen(open) // the answer did not say which of its secrets these are
+	p.leaveOpen(open) // the answer did not identify these ids
 }
 
 func (p *prefetch) leaveOpen(open map[string]bool) {
@@ -220,7 +223,7 @@ func (p *prefetch) leaveOpen(open map[string]bool) {
 	}
 }
 
-// claim begins one question for each of ids, all with one request.
+// claim begins a question for each of ids, which one request answers.
 func (p *prefetch) claim(ids map[string]bool) map[string]*claim {
 	claims := make(map[string]*claim, len(ids))
 	for id := range ids {
@@ -236,7 +239,7 @@ func (p *prefetch) release(claims map[string]*claim) {
 	}
 }
 
-// batchFailed sees to the secrets of a request that failed as a whole.
+// batchFailed handles the secrets of a request that failed as a whole.
 func (p *prefetch) batchFailed(ctx context.Context, t *target, open map[string]bool, err error) {
 	if a := answerOf(err); a == denied || a == missing {
 		if t.regions[0].noBatches(p.c.now()) {
@@ -266,7 +269,7 @@ func (p *prefetch) take(out batch, claims map[string]*claim, open map[string]boo
 	for _, e := range out.Errors {
 		id := out.t.arn(out.e, str(e.SecretId))
 		if open[id] && out.e.at > 0 {
-			p.leave(id) // the no of a replica is none
+			p.leave(id) // an error of a replica is not definite
 			delete(open, id)
 		} else if open[id] {
 			err := out.e.named(batchError(str(e.ErrorCode), str(e.Message)))
@@ -293,8 +296,8 @@ func (p *prefetch) take(out batch, claims map[string]*claim, open map[string]boo
 	}
 }
 
-// namesIn returns those of ids that name s. What could be a partial ARN of s is
-// one if the answer has no error for it: see take.
+// namesIn returns those of ids that name s. An id that may be a partial ARN of
+// s counts if the answer has no error for it: see take.
 func namesIn(ids map[string]bool, s *Secret) []string {
 	var names []string
 	for id := range ids {

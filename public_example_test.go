@@ -51,5 +51,5 @@ func ExampleDecodeError() {
 	// Output:
 	// secrets: decode "one" version v1: field "port": it is required and missing (want int)
 	// secrets: decode "two" version v1: its Validate method refused it: the port is out of range (want secrets_test.boundAddress)
-	// secrets: decode "three" version v1: field "port": it does not fit (want int, found a JSON string)
+	// secrets: decode "three" version v1: field "port": the value does not fit (want int, found a JSON string)
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// A tally is how a read goes, to be counted once when it has ended.
+// A tally is the outcome of a read, which is counted once, when the read has
+// ended.
 type tally struct {
 	id     string // what is read
 	waited bool   // for the service
@@ -28,8 +29,8 @@ func (c *cache) count(t tally, err error) {
 	}
 }
 
-// current returns the current version and its entry, from memory or, at the
-// caller's leisure, from the service. It is what a read does that is no hit.
+// current returns the current version and its entry, from memory or from the
+// service. It is the part of a read that is not a hit.
 func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error) {
 	t := tally{id: id}
 	e, s, err := c.read(ctx, id, &t)
@@ -37,7 +38,7 @@ func (c *cache) current(ctx context.Context, id string) (*entry, *Secret, error)
 	return e, s, err
 }
 
-// read is current, counted by the caller.
+// read is current without counting.
 func (c *cache) read(ctx context.Context, id string, t *tally) (*entry, *Secret, error) {
 	if id == "" {
 		return nil, nil, errNoID
@@ -58,8 +59,9 @@ func (c *cache) read(ctx context.Context, id string, t *tally) (*entry, *Secret,
 	return c.fetchCold(ctx, id, t)
 }
 
-// serve answers from memory if it can, with a version or an error. A refresh is
-// what the reader is to wait for; neither means a cold read.
+// serve answers a read from memory with a version or an error, if it can. If it
+// returns a refresh channel, the reader waits for that. If it returns none of
+// these, the read is cold.
 func (c *cache) serve(id string, t *tally) (*entry, *Secret, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +86,7 @@ func (c *cache) serve(id string, t *tally) (*entry, *Secret, <-chan struct{}, er
 	return e, e.cur, nil, nil
 }
 
-// readEntryLocked tells e's lease of a read that was no hit.
+// readEntryLocked tells e's lease of a read that is not a hit.
 func (c *cache) readEntryLocked(e *entry) lease.Answer {
 	var answer lease.Answer
 	queued := e.lease.Refreshing()
@@ -109,9 +111,9 @@ func (c *cache) readEntryLocked(e *entry) lease.Answer {
 	return answer
 }
 
-// await waits for the refresh of an expired version, for a moment only: then
-// the old value is served. No version and no error mean that the read is to
-// start over.
+// await waits briefly for the refresh of an expired version, and then returns
+// the old value. If it returns no version and no error, the read must start
+// over.
 func (c *cache) await(ctx context.Context, e *entry, refresh <-chan struct{}, t *tally) (*entry, *Secret, error) {
 	t.waited = true
 	waiting := c.waits(ctx, t.id)
@@ -169,7 +171,7 @@ func (c *cache) fresh(id string) (*entry, *Secret, bool) {
 	return e, e.cur, true
 }
 
-// rememberedLocked returns the failure that still stands for q.
+// rememberedLocked returns the failure of q that is still remembered.
 func (c *cache) rememberedLocked(q question) error {
 	err := c.negative.get(q, c.now())
 	if err != nil {
@@ -178,8 +180,8 @@ func (c *cache) rememberedLocked(q question) error {
 	return err
 }
 
-// fetchCold reads a secret that is not cached: one request for any number of
-// callers, each of which leaves when its context ends.
+// fetchCold reads a secret that is not cached. All callers share one request;
+// each stops waiting when its own context ends.
 func (c *cache) fetchCold(ctx context.Context, id string, t *tally) (*entry, *Secret, error) {
 	type found struct {
 		e        *entry
@@ -188,7 +190,7 @@ func (c *cache) fetchCold(ctx context.Context, id string, t *tally) (*entry, *Se
 	}
 	v, err := c.join(ctx, "current\x00"+id, func(ctx context.Context) (any, error) {
 		if e, s := c.lookup(id); s != nil {
-			return found{e: e, s: s}, nil // it came while this flight was being begun
+			return found{e: e, s: s}, nil // it was cached while this flight began
 		}
 		if e, s, ok := c.fresh(id); ok {
 			return found{e: e, s: s}, nil

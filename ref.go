@@ -11,17 +11,17 @@ import (
 	"unsafe"
 )
 
-// A Ref is a handle of one secret, read as one type. It makes reading as fast
-// as it gets, and it is where [Try] keeps what it learnt of a rotation. Make
-// one with [Bind] or [BindFunc] and keep it: for as long as the program reads
-// the secret. It is safe for concurrent use by multiple goroutines and needs
-// no closing.
+// A Ref is a handle of one secret, read as one type. Reading through a Ref is
+// the fastest way to read, and the Ref stores what [Try] learns about a
+// rotation. Create it once with [Bind] or [BindFunc] and keep it for as long as
+// the program reads the secret. It is safe for concurrent use by multiple
+// goroutines and needs no Close.
 type Ref[T any] struct {
 	c     *Client
 	slot  atomic.Pointer[typedSlot[T]]
 	clone func(*T) T
 	kind  *kind[T]
-	bound bool // the slot is this handle's own
+	bound bool // the slot belongs to this handle alone
 	id    string
 
 	try trial[T]
@@ -29,21 +29,22 @@ type Ref[T any] struct {
 	mu sync.Mutex // guards the making of a bound slot
 }
 
-// Bind returns a handle that reads the secret id as a T. It makes no request. It
-// panics if c is nil or was not made by [New].
+// Bind returns a handle that reads the secret id as a T. It makes no request.
+// It panics if c is nil or was not returned by [New].
 //
-// A string is the text of the secret, as it is; a []byte is a copy of the
-// value, text or binary; a *Secret is the version itself; any other T is what
-// encoding/json makes of the value, of structs, pointers to structs and maps
-// for instance. If T or *T has a method Validate() error it is asked before a
-// version is adopted; it must not call the client. What it returns is hidden, as
-// it may quote the value, unless it declares itself fit to be shown: an error in
-// its chain with a method PublicError() string has that text shown in the
-// [*DecodeError], and so in logs, in [Status] and by [Load]. The same goes for the
-// errors of UnmarshalJSON and UnmarshalText methods and of [BindFunc].
+// If T is string, the value is the secret's text, unchanged. If T is []byte, it
+// is a copy of the value, text or binary. If T is *Secret, it is the version
+// itself. Any other T, such as a struct, a pointer to a struct, or a map, is
+// decoded by encoding/json. If T or *T has a method Validate() error, it is
+// called before a version is adopted; it must not call the client.
 //
-// A JSON key that is misspelled leaves its field zero, unless the type asks for
-// more by tags:
+// An error of Validate is hidden, because it may quote the value. If an error
+// in its chain has a method PublicError() string, the text that this method
+// returns is shown in the [*DecodeError], and so in logs, in Status and by
+// [Load]. The same holds for the errors of UnmarshalJSON and UnmarshalText
+// methods and of [BindFunc].
+//
+// By default a misspelled JSON key leaves its field zero. Two tags change that:
 //
 //	type Login struct {
 //		_        struct{} `secret:"strict"`                     // no other keys
@@ -51,30 +52,31 @@ type Ref[T any] struct {
 //		Password string   `json:"password" secret:"required"`
 //	}
 //
-// A version whose JSON lacks a required field, or has a key that a strict struct
-// does not, does not decode. The tags count in nested structs too, and are looked
-// at once for each version. A struct is strict by itself: those in it are not,
-// unless they say so. Types with methods of their own to decode themselves, and
-// BindFunc, are left alone.
+// If the JSON of a version lacks a required field, or has a key that a strict
+// struct does not have, the version does not decode. The tags also apply in
+// nested structs, and are checked once for each version. The strict tag applies
+// to its own struct only: a nested struct needs its own. The tags do not apply
+// to types that have methods to decode themselves, or to BindFunc.
 //
-// What a T points to is shared by all its readers and must not be changed.
-// Maps and slices are copied at every read, unless they lie behind a pointer,
-// so bind a pointer type where that costs too much.
+// All readers share what a T points to and must not change it. Maps and slices
+// are copied at every read, unless they are behind a pointer. If copying costs
+// too much, bind a pointer type.
 //
 // A new version that does not decode, or that Validate refuses, is not adopted
-// for T: its readers keep the last version that did, and the failure is logged
-// and counted. Only if there is none is it returned, as a [*DecodeError].
-// Strings, bytes and *Secret always get the newest version.
+// for T. Readers keep the last good version, and the failure is logged and
+// counted. If there is no good version, reads return the failure as a
+// *DecodeError. Handles of strings, bytes and *Secret always return the newest
+// version.
 func Bind[T any](c *Client, id string) *Ref[T] {
 	return newRef(c, id, kindOf[T](), false)
 }
 
-// BindFunc is [Bind] with a function that makes the T of a version. The
-// function is called once for each version, and once more for one that [Try] came
-// upon before it was current. It must not call the client, and may
-// return an error or panic to refuse the version. Its error is not shown, since
-// it may quote the value, but errors.Is finds it, and what its method PublicError
-// returns is shown, see Bind.
+// BindFunc is like [Bind], with a function that decodes a version into a T. The
+// function is called once for each version, and once more if [Try] used the
+// version before it became current. It must not call the client. It refuses a
+// version by returning an error or by panicking. The error is not shown,
+// because it may quote the value, but errors.Is finds it. If the error has a
+// method PublicError, the text that this method returns is shown: see Bind.
 func BindFunc[T any](c *Client, id string, decode func(*Secret) (T, error)) *Ref[T] {
 	if decode == nil {
 		panic("secrets: BindFunc: decode is nil")
@@ -87,15 +89,15 @@ func newRef[T any](c *Client, id string, k *kind[T], bound bool) *Ref[T] {
 	return &Ref[T]{c: c, id: id, kind: k, clone: k.clone, bound: bound}
 }
 
-// Get returns the current version. It blocks, and fails, as [Client.Get] does;
-// a secret that is in use costs a few nanoseconds.
+// Get returns the current version. It blocks and fails as [Client.Get] does. A
+// read of a secret in use takes a few nanoseconds.
 func (r *Ref[T]) Get(ctx context.Context) (T, error) {
 	p, err := r.get(ctx) // never nil: with a branch here Get would be too large to be inlined
 	return *p, err
 }
 
-// get returns the value to copy, the zero value with an error. That Get is all
-// but this makes the copy into the caller's variable the only one.
+// get returns the value to copy, and the zero value with an error. Get does
+// nothing else, so that the copy into the caller's variable is the only one.
 func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	if r == nil {
 		r.made()
@@ -118,7 +120,7 @@ func (r *Ref[T]) get(ctx context.Context) (*T, error) {
 	return &v, nil
 }
 
-// slow finds the slot, and the value in it.
+// slow finds the slot and returns the value in it.
 func (r *Ref[T]) slow(ctx context.Context) (*decoded[T], error) {
 	for try := 0; ; try++ {
 		e, s, err := r.fresh(ctx)
@@ -142,7 +144,7 @@ func (r *Ref[T]) fresh(ctx context.Context) (*entry, *Secret, error) {
 	return r.c.current(ctx, r.id)
 }
 
-// slotIn returns the handle's slot, as a slot of e.
+// slotIn returns the handle's slot in e.
 func (r *Ref[T]) slotIn(e *entry) *typedSlot[T] {
 	if !r.bound {
 		sl := slotOf(&r.c.cache, e, r.kind)
@@ -156,7 +158,7 @@ func (r *Ref[T]) slotIn(e *entry) *typedSlot[T] {
 	return sl
 }
 
-// ID returns the id that the handle was bound with.
+// ID returns the id that was passed to [Bind] or [BindFunc].
 func (r *Ref[T]) ID() string { return r.id }
 
 // String returns the secret's id and the type.
@@ -164,7 +166,7 @@ func (r *Ref[T]) String() string {
 	return fmt.Sprintf("secrets.Ref[%v](%q)", reflect.TypeFor[T](), r.id)
 }
 
-// Format writes what [Ref.String] returns, whatever the verb.
+// Format writes what [Ref.String] returns, for every verb.
 func (r *Ref[T]) Format(f fmt.State, _ rune) { io.WriteString(f, r.String()) }
 
 // LogValue returns what [Ref.String] returns.

@@ -14,12 +14,12 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/region"
 )
 
-// A target is where secrets are asked for: in one region, and in the regions
-// that stand in for it. It is safe for concurrent use by multiple goroutines.
+// A target is the regions to ask for a group of secrets: their own region and
+// its replicas. It is safe for concurrent use by multiple goroutines.
 type target struct {
 	regions []*endpoint // in the order of preference
-	home    *endpoint   // the one that is taken at its word when a version goes back
-	oneAPI  bool        // all are the same API, and so have the same credentials
+	home    *endpoint   // the region whose answer is final, also when a version goes back
+	oneAPI  bool        // all use the same API, and so the same credentials
 
 	mu     sync.Mutex    // guards health
 	health region.Health // of regions
@@ -30,24 +30,25 @@ type endpoint struct {
 	at     int    // its place in target.regions
 	region string // "" where it is not known
 	api    API
-	opts   callOpts // of calls that somebody waits for
+	opts   callOpts // of calls that a reader waits for
 	quick  callOpts // of calls that are repeated anyway: without the SDK's own retries
 
 	describer  describer
 	batcher    batcher
 	describing availability
 	batching   availability
-	batchesEnd atomic.Int64 // when batches were last found not to be had, an instant
+	batchesEnd atomic.Int64 // when batches were last found unavailable, an instant
 }
 
-// batches reports whether BatchGetSecretValue is worth a try. A clock that was set
-// back keeps nobody from it.
+// batches reports whether a call of BatchGetSecretValue may succeed. If the
+// clock was set back, it returns true.
 func (e *endpoint) batches(now instant) bool {
 	end := instant(e.batchesEnd.Load())
 	return e.batcher != nil && (e.batching.has() || now < end || now.Sub(end) >= batchAgain)
 }
 
-// noBatches notes that it is not, for an hour. It reports true the first time.
+// noBatches notes for an hour that BatchGetSecretValue is unavailable. It
+// returns true the first time.
 func (e *endpoint) noBatches(now instant) bool {
 	e.batchesEnd.Store(int64(now))
 	return e.batching.lose()
@@ -61,7 +62,7 @@ func (e *endpoint) options(quick bool) callOpts {
 	return e.opts
 }
 
-// id returns how a secret is called in the endpoint's region.
+// id converts the id of a secret to the one in the endpoint's region.
 func (e *endpoint) id(id string) string {
 	if e.at == 0 {
 		return id
@@ -69,8 +70,8 @@ func (e *endpoint) id(id string) string {
 	return inRegion(id, e.region)
 }
 
-// foreign reports whether the endpoint stands in for another, which has the last
-// word.
+// foreign reports whether the endpoint is not the home region, whose answer is
+// final.
 func (t *target) foreign(e *endpoint) bool { return e != t.home }
 
 // An arnID is an id that is an ARN, or an ARN without its suffix, in parts.
@@ -80,16 +81,16 @@ type arnID struct{ partition, service, region, account, name string }
 func parseARN(id string) (arnID, error) {
 	parts := strings.SplitN(id, ":", 7)
 	if len(parts) < 7 || parts[6] == "" {
-		return arnID{}, errors.New("it is no ARN of a secret, which is arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
+		return arnID{}, errors.New("not the ARN of a secret: want arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME")
 	}
 	a := arnID{parts[1], parts[2], parts[3], parts[4], parts[6]}
 	if a.service != "secretsmanager" || parts[5] != "secret" {
-		return a, fmt.Errorf("it is an ARN of %q in service %q, want one of %q in service %q", parts[5], a.service, "secret", "secretsmanager")
+		return a, fmt.Errorf("the ARN is of a %q in service %q: want a %q in service %q", parts[5], a.service, "secret", "secretsmanager")
 	}
 	return a, nil
 }
 
-// inRegion returns id, with another region if it is an ARN.
+// inRegion returns id with its region replaced if it is an ARN.
 func inRegion(id, region string) string {
 	if !strings.HasPrefix(id, "arn:") || region == "" {
 		return id
@@ -102,8 +103,8 @@ func inRegion(id, region string) string {
 	return strings.Join(parts, ":")
 }
 
-// partitions are the AWS partitions by what the names of their regions begin
-// with, the longest first.
+// partitions lists the AWS partitions by the prefixes of their regions' names,
+// longest first.
 var partitions = []struct{ prefix, name string }{
 	{"us-isob-", "aws-iso-b"}, {"us-isof-", "aws-iso-f"}, {"eu-isoe-", "aws-iso-e"}, {"us-iso-", "aws-iso"},
 	{"us-gov-", "aws-us-gov"}, {"cn-", "aws-cn"}, {"eusc-", "aws-eusc"},
@@ -111,7 +112,8 @@ var partitions = []struct{ prefix, name string }{
 	{"il-", "aws"}, {"mx-", "aws"},
 }
 
-// partitionOf returns the partition that a region is in, "" if it is not known.
+// partitionOf returns the partition of a region. It returns "" if it is not
+// known.
 func partitionOf(region string) string {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.prefix) {
@@ -121,8 +123,7 @@ func partitionOf(region string) string {
 	return ""
 }
 
-// An idError says why a secret is not asked for: its ARN leads nowhere that the
-// options allow.
+// An idError says that no API or region serves an ARN under the given options.
 type idError struct{ reason, home string }
 
 func (e *idError) Error() string {
@@ -132,8 +133,8 @@ func (e *idError) Error() string {
 	return e.reason + " (the client's region is " + e.home + ")"
 }
 
-// A router knows where each id is asked for. It is safe for concurrent use by
-// multiple goroutines.
+// A router returns the target to ask for each id. It is safe for concurrent use
+// by multiple goroutines.
 type router struct {
 	o      *Options
 	api    API
@@ -149,8 +150,8 @@ type router struct {
 // A place is the part of an ARN that leads to a target.
 type place struct{ account, region string }
 
-// maxTargets bounds how many targets are remembered. What is no longer known is made
-// again, and has to find out anew which of its regions fail.
+// maxTargets bounds the number of remembered targets. A target that was
+// forgotten is created anew, and learns anew which of its regions fail.
 const maxTargets = 256
 
 func newRouter(api API, o *Options) *router {
@@ -162,7 +163,8 @@ func newRouter(api API, o *Options) *router {
 	return r
 }
 
-// regionOf returns the region that an API asks, "" where it does not tell.
+// regionOf returns the region that an API is configured for. It returns "" if
+// the API does not tell.
 func regionOf(api API) string {
 	if c, ok := api.(interface {
 		Options() secretsmanager.Options
@@ -172,7 +174,7 @@ func regionOf(api API) string {
 	return ""
 }
 
-// route returns where id is asked for.
+// route returns the target to ask for id.
 func (r *router) route(id string) (*target, error) {
 	if !strings.HasPrefix(id, "arn:") {
 		return r.named, nil
@@ -200,7 +202,7 @@ func (r *router) route(id string) (*target, error) {
 	return r.makeTarget(a, p)
 }
 
-// makeTarget makes the target of ids like a.
+// makeTarget creates the target of ids like a.
 func (r *router) makeTarget(a arnID, p place) (*target, error) {
 	if !r.allowed(a.region) {
 		return nil, &idError{fmt.Sprintf("the ARN is of region %s, which Options.Regions does not allow", a.region), r.home}
@@ -236,8 +238,8 @@ func (r *router) allowed(region string) bool {
 	return r.o == nil || len(r.o.Regions) == 0 || region == r.home || slices.Contains(r.o.Regions, region) || slices.Contains(r.o.Replicas, region)
 }
 
-// ask returns what Options.APIFor has for an account in a region, nil for
-// nothing. It is the user's code.
+// ask returns the API that Options.APIFor returns for an account in a region,
+// or nil. It calls the user's code.
 func (r *router) ask(account, region string) (api API, err error) {
 	if r.apiFor == nil {
 		return nil, nil
@@ -253,8 +255,8 @@ func (r *router) ask(account, region string) (api API, err error) {
 	return api, nil
 }
 
-// targetOf returns the target of secrets of an account, "" for that of names, in
-// a region. A nil api is the client's own.
+// targetOf creates the target for the secrets of an account in a region. The
+// account is "" for names. A nil api means the client's own.
 func (r *router) targetOf(account, first string, api API) (*target, error) {
 	t := &target{oneAPI: true}
 	own := api == nil
@@ -284,8 +286,8 @@ func (r *router) targetOf(account, first string, api API) (*target, error) {
 	return t, nil
 }
 
-// replicasOf returns the regions that stand in for one: those of
-// Options.Replicas, where the secrets of the client's region are, and that one.
+// replicasOf returns the regions that replicate a region: those of
+// Options.Replicas and the client's own, without that region itself.
 func (r *router) replicasOf(first string) []string {
 	if r.o == nil || len(r.o.Replicas) == 0 {
 		return nil
@@ -293,14 +295,14 @@ func (r *router) replicasOf(first string) []string {
 	others := r.o.Replicas
 	if first != r.home && r.home != "" {
 		if !slices.Contains(others, first) {
-			return nil // nothing says that its secrets are replicated
+			return nil // its secrets are not known to be replicated
 		}
 		others = append([]string{r.home}, others...)
 	}
 	return slices.DeleteFunc(slices.Clone(others), func(region string) bool { return region == first })
 }
 
-// add makes one more endpoint of t.
+// add adds an endpoint to t.
 func (t *target) add(r *router, region string, api API) {
 	e := &endpoint{at: len(t.regions), region: region, api: api}
 	if own := regionOf(api); region == "" {

@@ -101,9 +101,9 @@ func TestARNsThatLeadNowhere(t *testing.T) {
 		"arn:aws:secretmanager:us-east-1:123456789012:secret:s-AAAAAA":             `"secretmanager"`,
 		"arn:aws:ssm:us-east-1:123456789012:parameter:s":                           `"ssm"`,
 		"arn:aws:secretsmanager:us-east-1:123456789012:secrets:s-AAAAAA":           `"secrets"`,
-		"arn:aws:secretsmanager:us-east-1:123456789012:secret":                     "no ARN of a secret",
+		"arn:aws:secretsmanager:us-east-1:123456789012:secret":                     "not the ARN of a secret",
 		"arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:s-AAAAAA":       "Options.Regions",
-		"arn:":                                   "no ARN of a secret",
+		"arn:":                                   "not the ARN of a secret",
 		"arn:aws:secretsmanager:us-east-1:1:s:x": `"s"`,
 	} {
 		synctest.Test(t, func(t *testing.T) {

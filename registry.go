@@ -11,9 +11,9 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretsevents"
 )
 
-// A registry knows which secret every id names. One secret has one entry,
-// whatever it is called, and a name has one secret at a time. Guarded by
-// cache.mu, but for index, which hits read.
+// A registry maps ids to secrets. A secret has one entry under all of its ids,
+// and a name has one secret at a time. Guarded by cache.mu, except index, which
+// hits read.
 type registry struct {
 	index sync.Map                       // id as asked for (string) → *entry
 	lru   *simplelru.LRU[string, *entry] // every entry by its space, see identity.Secret; makeRoomLocked keeps the bound
@@ -21,29 +21,30 @@ type registry struct {
 	asked map[*claim]struct{}            // questions under way
 }
 
-// A claim is a question to the service about a secret that is asked for by id. A
-// no that is heard in the meantime by a later question refuses its answer.
+// A claim is a question to the service about the secret that id names. Its
+// answer is refused if a later question gets a definite error in the meantime.
 type claim struct {
 	id     string
 	how    string // see Event.How
 	n      uint64 // the check's number
-	e      *entry // what id named when it began, nil: nothing
+	e      *entry // id's entry when the question began; nil: none
 	check  lease.Check
 	placed func(*entry)         // called with the entry of the answer, with cache.mu held; may be nil
-	no     *no                  // guarded by cache.mu; nil: none was heard
-	heard  *secretsevents.Event // guarded by cache.mu; an event that came meanwhile, see HandleEvent
+	no     *no                  // guarded by cache.mu; nil: no definite error so far
+	heard  *secretsevents.Event // guarded by cache.mu; an event that arrived since, see HandleEvent
 	ran    bool                 // the user's code ran between the answer and its adoption; of the goroutine that asks
 }
 
-// A no is an answer that a secret is deleted, or access to it denied.
+// A no is a definite error: the secret is deleted, or access to it is denied.
 type no struct {
 	err error
-	id  string // what was asked for
-	key string // the secret that was cached as that, "" if none was
+	id  string // the id that was asked for
+	key string // the key of the secret cached under id; "" if none
 }
 
-// refuses returns the error for the answer s to q, nil if it may be taken: it was
-// given before the no, or is about another secret.
+// refuses returns the error if the answer s to q must not be used, because a
+// definite error came after it. It returns nil if there was none, or one about
+// another secret.
 func (q *claim) refuses(s *Secret) error {
 	if q.no != nil && (q.no.id == q.id || q.no.key == s.identity(q.id).Key) {
 		return q.no.err
@@ -51,7 +52,7 @@ func (q *claim) refuses(s *Secret) error {
 	return nil
 }
 
-// claim begins a question. release ends it.
+// claim begins a question. Each claim must be ended by release.
 func (c *cache) claim(id, how string) *claim {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,8 +75,8 @@ func (c *cache) release(q *claim) {
 	}
 }
 
-// refuseLocked refuses what was asked by the given ids before check n, as far as
-// it is about the secret that x is about.
+// refuseLocked applies x to the questions by the given ids that began before
+// check n, as far as they are about x's secret.
 func (c *cache) refuseLocked(n uint64, x *no, ids ...string) {
 	for q := range c.asked {
 		if q.n < n && (q.id == x.id || slices.Contains(ids, q.id)) {
@@ -84,8 +85,8 @@ func (c *cache) refuseLocked(n uint64, x *no, ids ...string) {
 	}
 }
 
-// knownLocked returns the entry that id names, as far as that is certain: it was
-// asked for by that id before, or the id is its very ARN.
+// knownLocked returns the entry that id names, if that is certain: the secret
+// was read by that id before, or the id is exactly its ARN.
 func (c *cache) knownLocked(id string) *entry {
 	if v, ok := c.index.Load(id); ok {
 		return v.(*entry)
@@ -103,12 +104,12 @@ func (c *cache) knownLocked(id string) *entry {
 	return nil
 }
 
-// nameable reports whether a key may end with a suffix.
+// nameable reports whether a key is long enough to end with a suffix.
 func nameable(key string) bool { return len(key) > len("-XXXXXX") }
 
-// placeLocked finds or makes the entry of the secret that the answer s is
-// about. Where a later check knows better, or one check alone does not prove what
-// s shows, s is not placed, and the entry is the one that id names, or nil.
+// placeLocked finds or creates the entry of the secret in the answer s. If a
+// later check contradicts s, or if s needs a second check as proof, s is not
+// placed. Then placeLocked returns the entry that id names, or nil.
 func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 	who := s.identity(q.id)
 	var named, there *entry
@@ -142,7 +143,7 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 			c.replaceLocked(named, there, who.Key, q.id)
 		}
 		if e = there; named != there && c.negative.no(question{id: q.id}) > e.lease.Settled() {
-			c.removeLocked(e) // by this name it was refused since
+			c.removeLocked(e) // the service refused this id since
 			return c.placeLocked(q, s)
 		}
 	case identity.New:
@@ -159,7 +160,8 @@ func (c *cache) placeLocked(q *claim, s *Secret) (e *entry, placed bool) {
 	return e, true
 }
 
-// known returns what identity.Place wants to know of e, nil for a nil e.
+// known returns what identity.Place needs to know of e. It returns nil if e is
+// nil.
 func (e *entry) known() *identity.Known {
 	if e == nil {
 		return nil
@@ -172,7 +174,7 @@ func (e *entry) known() *identity.Known {
 	return k
 }
 
-// secret returns the identity of the secret that e is.
+// secret returns the identity of e's secret.
 func (e *entry) secret() identity.Secret {
 	if e.cur == nil {
 		return e.coldState().who
@@ -180,7 +182,8 @@ func (e *entry) secret() identity.Secret {
 	return e.cur.identity(e.id)
 }
 
-// identity returns which secret s is a version of, asked for by the given id.
+// identity returns the identity of the secret that s, read by the given id,
+// belongs to.
 func (s *Secret) identity(asked string) identity.Secret {
 	name := s.v.name
 	if s.v.unnamed {
@@ -189,8 +192,8 @@ func (s *Secret) identity(asked string) identity.Secret {
 	return identity.Of(s.v.arn, name, asked)
 }
 
-// replaceLocked ends old, whose name id turned out to name another secret, e.
-// Whatever old was known by is asked for again.
+// replaceLocked removes old because its name id now names another secret, e.
+// Reads by old's other ids ask the service again.
 func (c *cache) replaceLocked(old, e *entry, key, id string) {
 	e.growCold().former = identity.Succeed(key, old.known())
 	told := c.aboutLocked(old)
@@ -199,8 +202,8 @@ func (c *cache) replaceLocked(old, e *entry, key, id string) {
 	c.events.add(told)
 }
 
-// putOffLocked keeps e although a check was answered with a secret that e took
-// the place of, and has a second one decide.
+// putOffLocked keeps e although a check returned a secret that e had replaced.
+// A second check decides.
 func (c *cache) putOffLocked(e *entry, key string) {
 	r := e.growCold()
 	r.suspect, r.suspectAt = key, c.checks
@@ -217,7 +220,7 @@ func (c *cache) replaced(id string, s *Secret) bool {
 	return ok && e.secret().Key != who.Key
 }
 
-// checkSoonLocked asks for a check of e within moments.
+// checkSoonLocked schedules a check of e within moments.
 func (c *cache) checkSoonLocked(e *entry) {
 	c.applyLocked(e, func(l *lease.Lease) lease.Report {
 		l.CheckSoon(&c.rules, c.moment())
@@ -225,7 +228,7 @@ func (c *cache) checkSoonLocked(e *entry) {
 	})
 }
 
-// aliasLocked makes id one of e's names, and the one that e is refreshed by.
+// aliasLocked adds id to e's ids. From now on e is refreshed by it.
 func (c *cache) aliasLocked(e *entry, id string) {
 	c.index.Store(id, e)
 	if e.id == id {
@@ -239,14 +242,14 @@ func (c *cache) aliasLocked(e *entry, id string) {
 	e.id = id
 }
 
-// alsoLocked makes id one of e's names, which nothing was asked by yet.
+// alsoLocked adds id to e's ids, although the service was not asked by it yet.
 func (c *cache) alsoLocked(e *entry, id string) {
 	r := e.growCold()
 	r.aliases = append(slices.Clip(r.aliases), id)
 	c.index.Store(id, e)
 }
 
-// namesLocked returns every id by which index knows e.
+// namesLocked returns every id under which index has e.
 func (e *entry) namesLocked() []string {
 	if e.id == "" {
 		return nil
@@ -255,9 +258,9 @@ func (e *entry) namesLocked() []string {
 }
 
 // makeRoomLocked evicts the least recently read entry if there is no room for
-// one more. An entry that was read since it was last considered, and one that
-// is held, goes to the other end instead; after 64 of those, or when all were
-// considered once, the next one that is not held goes.
+// another one. An entry that was read since it was last considered, or that is
+// held, is moved to the other end instead. After 64 such entries, or after all
+// were considered once, the next entry that is not held is evicted.
 func (c *cache) makeRoomLocked() {
 	scanned := 0
 	for n := 2 * c.lru.Len(); n > 0 && c.lru.Len() >= c.size; n-- {
@@ -284,8 +287,8 @@ func (c *cache) ended(e *entry) bool {
 	return e.lease.Gone()
 }
 
-// unregisterLocked makes no id name e any longer. Called by projectLocked, for a
-// lease that has ended.
+// unregisterLocked removes all ids of e. Called by projectLocked when e's lease
+// has ended.
 func (c *cache) unregisterLocked(e *entry) {
 	if e.id == "" {
 		return

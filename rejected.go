@@ -12,16 +12,17 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
 
-// Rejected marks err as the answer of a resource that rejected the credentials
-// it was offered, so that [Try] goes on to the next version. A nil err stays
-// nil.
+// Rejected marks err as a rejection of the offered credentials by the resource.
+// [Try] then offers the next version. If err is nil, Rejected returns nil.
 //
-// A use may also return it for a version that it did not offer, because another
-// use had just been rejected with it. An error in the chain with a method
-// NotOffered() bool that returns true says so; then Stats.Rejections does not
-// count it. One with a method NextOffer() time.Time says when the resource may be
-// offered the version again, unless it returns the zero time: a Try that waits
-// does so then, if TryOptions.Pause is over, and does not wait for its next request to the service.
+// A use may also return a rejection without offering the version to the
+// resource, because another use was just rejected with it. In that case an
+// error in the chain should have a method NotOffered() bool that returns true,
+// so that Stats.Rejections does not count it. An error with a method
+// NextOffer() time.Time says when the resource may be offered the version
+// again, unless it returns the zero time. A Try that is waiting then offers the
+// version at that time, without waiting for its next request to the service,
+// provided that TryOptions.Pause has passed.
 func Rejected(err error) error {
 	if err == nil {
 		return nil
@@ -29,8 +30,8 @@ func Rejected(err error) error {
 	return &rejection{err}
 }
 
-// RejectedIf is [Rejected] if is(err) holds, and err otherwise. A nil err stays
-// nil and is not asked about.
+// RejectedIf returns Rejected(err) if is(err) is true, and err otherwise. If
+// err is nil, it returns nil and does not call is.
 func RejectedIf(err error, is func(error) bool) error {
 	if is == nil {
 		panic("secrets: RejectedIf: is is nil")
@@ -46,9 +47,9 @@ type rejection struct{ err error }
 func (r *rejection) Error() string { return "rejected: " + r.err.Error() }
 func (r *rejection) Unwrap() error { return r.err }
 
-// isRejection reports whether a use returned an error made by Rejected. What is
-// inside a RejectedError was another call's: that every version was rejected
-// there is no rejection here, unless the use says so.
+// isRejection reports whether a use returned an error made by Rejected. It does
+// not look inside a RejectedError: a use may return one of another call, whose
+// rejections count here only if the use marks the error itself.
 func isRejection(err error) bool {
 	switch e := err.(type) {
 	case nil, *RejectedError:
@@ -63,14 +64,15 @@ func isRejection(err error) bool {
 	return false
 }
 
-// wasOffered reports whether the resource had its say in a rejection.
+// wasOffered reports whether the rejected version was really offered to the
+// resource.
 func wasOffered(err error) bool {
 	var not interface{ NotOffered() bool }
 	return !errors.As(err, &not) || !not.NotOffered()
 }
 
-// nextOffer returns when a version that was rejected may be offered again, the
-// zero time if that is not known.
+// nextOffer returns when a rejected version may be offered again. It returns
+// the zero time if that is not known.
 func nextOffer(err error) time.Time {
 	var next interface{ NextOffer() time.Time }
 	if !errors.As(err, &next) {
@@ -79,23 +81,23 @@ func nextOffer(err error) time.Time {
 	return next.NextOffer()
 }
 
-// An Attempt is a version that a use rejected.
+// An Attempt is one version that a use rejected.
 type Attempt struct {
 	VersionID string
-	Stage     string // the label by which it was last offered
+	Stage     string // the label under which it was last offered
 }
 
-// A RejectedError says that no version of a secret was accepted. errors.Is and
-// errors.As find the whole error that the use returned at the last rejection,
-// the error of the context that ended, if one did, and, if the service could not be asked for
-// other versions, why. The first is not part of the message, which holds no
-// value.
+// A RejectedError says that a use rejected every version of a secret. errors.Is
+// and errors.As find three errors: the complete error that the use returned at
+// the last rejection; the error of the context, if it ended; and the service's
+// error, if the service was unavailable for other versions. The first is not
+// part of the message, and the message contains no value.
 type RejectedError struct {
 	SecretID string
 	Attempts []Attempt // the versions that were rejected, in order
 
-	asking string   // why the service could not be asked; empty: it could
-	causes *[]error // behind a pointer, so that nothing prints what a use returned
+	asking string   // why the service was unavailable; "" if it answered
+	causes *[]error // a pointer, so that nothing prints the errors of a use
 }
 
 func (e *RejectedError) Error() string {
@@ -109,7 +111,7 @@ func (e *RejectedError) Error() string {
 		fmt.Fprintf(&b, "%s%s (version %s)", sep, a.Stage, a.VersionID)
 	}
 	if e.asking != "" {
-		fmt.Fprintf(&b, "; asking for others failed: %s", e.asking)
+		fmt.Fprintf(&b, "; asking the service for others failed: %s", e.asking)
 	}
 	return b.String()
 }
@@ -122,12 +124,13 @@ func (e *RejectedError) Unwrap() []error {
 	return *e.causes
 }
 
-// Format writes the error's message, whatever the verb.
+// Format writes the error's message for every verb.
 func (e *RejectedError) Format(f fmt.State, _ rune) { io.WriteString(f, e.Error()) }
 
-// rejectedError makes the error of the versions that were rejected, the last
-// one with err, and of what ended the waiting, nil for a call that does not
-// wait, and why the service could not be asked.
+// rejectedError returns the error for the versions that were rejected. last is
+// the error of the last rejection. end is what ended the waiting; it is nil for
+// a call that does not wait. asking is why the service was unavailable, if it
+// was.
 func rejectedError(id string, all []rotation.Attempt, last, end, asking error) error {
 	e := &RejectedError{SecretID: id}
 	for _, a := range all {
@@ -148,7 +151,7 @@ func rejectedError(id string, all []rotation.Attempt, last, end, asking error) e
 	return e
 }
 
-// merged returns the attempts of both lists in order, each version once.
+// merged returns the attempts of both lists in order, with each version once.
 func merged(a, b []rotation.Attempt) []rotation.Attempt {
 	all := slices.Concat(a, b)
 	slices.SortStableFunc(all, func(a, b rotation.Attempt) int { return cmp.Compare(b.Seq, a.Seq) })

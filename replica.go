@@ -18,19 +18,19 @@ import (
 // intervals up to half a minute while it goes on failing.
 var healthRules = region.Rules{MinProbe: time.Second, MaxProbe: 30 * time.Second}
 
-// calling is how a call is made.
+// calling says how a call is made.
 type calling struct {
 	quick  bool      // without the SDK's own retries
-	hedged bool      // somebody waits who has nothing else
-	only   *endpoint // no other is asked; nil: any
+	hedged bool      // a reader waits that has no cached value
+	only   *endpoint // ask no other region; nil: ask any
 
-	has func(*endpoint) bool // those that have the operation; nil: all
+	has func(*endpoint) bool // reports the regions to ask; nil: all
 }
 
-// ask makes one call in the first of t's regions that answers, and returns which
-// that was. A no of the first region is final. That of another is none, as long
-// as it is not known what the first would say: it fails the call as whatever kept
-// the first from answering does.
+// ask makes one call in the first of t's regions that answers, and returns that
+// region. A definite error of the first region is final. The same error from
+// another region is not, as long as the first region has not answered; the call
+// then fails with the error of the first region.
 func ask[T any](ctx context.Context, f *fetcher, t *target, q request, how calling, fn func(context.Context, *endpoint) (T, error)) (T, *endpoint, error) {
 	e := how.only
 	if len(t.regions) == 1 {
@@ -49,7 +49,7 @@ func ask[T any](ctx context.Context, f *fetcher, t *target, q request, how calli
 	return v, e, err
 }
 
-// named returns err with the name of the region that says no.
+// named adds the region's name to a definite error.
 func (e *endpoint) named(err error) error {
 	if e.region == "" {
 		return err
@@ -60,7 +60,7 @@ func (e *endpoint) named(err error) error {
 	return fmt.Errorf("in %s: %w", e.region, err)
 }
 
-// A turn is the call of one region, and what came of it.
+// A turn is the call of one region and its result.
 type turn[T any] struct {
 	region.Ask
 	e   *endpoint
@@ -68,8 +68,8 @@ type turn[T any] struct {
 	err error
 }
 
-// An inTurn is one call that asks several regions, the next one when one has
-// failed or is late. Used by one goroutine, but for results and end.
+// An inTurn is one call that asks several regions. It asks the next region when
+// one has failed or is late. One goroutine uses it, except results and end.
 type inTurn[T any] struct {
 	f   *fetcher
 	t   *target
@@ -82,15 +82,15 @@ type inTurn[T any] struct {
 	running int
 	results chan turn[T]
 	failed  regionsError
-	refused bool // a replica said no
+	refused bool // a replica returned a definite error
 
-	users atomic.Int32 // calls that run, and the caller
+	users atomic.Int32 // the running calls and the caller
 	end   func()       // called by the last of them
 }
 
-// askInTurn asks t's regions in the order that their health says. Where one has
-// answered, calls of others that are under way are left to end by themselves:
-// they tell how their regions do.
+// askInTurn asks t's regions in the order of their health. When one has
+// answered, calls of other regions continue, because their results update the
+// regions' health.
 func askInTurn[T any](ctx context.Context, f *fetcher, t *target, q request, how calling, fn func(context.Context, *endpoint) (T, error)) (T, *endpoint, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -127,16 +127,16 @@ func askInTurn[T any](ctx context.Context, f *fetcher, t *target, q request, how
 	}
 }
 
-// leave is the end of the caller's part, or of one call.
+// leave ends the caller's use of a, or that of one call.
 func (a *inTurn[T]) leave() {
 	if a.users.Add(-1) == 0 {
 		a.end()
 	}
 }
 
-// hedgeAfter returns how long the next region is not asked while the last one asked
-// has not answered. A caller whose context ends soon has the less of it, but
-// never so little that a region in good health seems late.
+// hedgeAfter returns how long to wait for the last asked region before the next
+// one is asked. If the caller's context ends soon, it is half of the remaining
+// time, but never so short that a healthy region seems late.
 func (a *inTurn[T]) hedgeAfter(ctx context.Context, how calling) time.Duration {
 	switch {
 	case a.next == len(a.plan):
@@ -156,10 +156,10 @@ func (a *inTurn[T]) hedgeAfter(ctx context.Context, how calling) time.Duration {
 
 const (
 	minHedge      = 250 * time.Millisecond
-	probePatience = 100 * time.Millisecond // the likely answer is none
+	probePatience = 100 * time.Millisecond // most likely there is no answer
 )
 
-// begin asks the next region, if there is one left that may be asked.
+// begin asks the next region, if there is one that may be asked.
 func (a *inTurn[T]) begin() bool {
 	if a.next == len(a.plan) || a.refused && a.plan[a.next].Resort {
 		a.next = len(a.plan)
@@ -186,7 +186,7 @@ func (a *inTurn[T]) begin() bool {
 	return true
 }
 
-// take takes what came of one call. done means that it is what comes of the
+// take handles the result of one call. done means that it is the result of the
 // whole.
 func (a *inTurn[T]) take(r turn[T]) (done bool, err error) {
 	a.running--
@@ -207,8 +207,8 @@ func (a *inTurn[T]) take(r turn[T]) (done bool, err error) {
 	return false, nil
 }
 
-// isAnswer reports whether an error of class c is what the service says to what
-// it was asked, and would be said again.
+// isAnswer reports whether an error of class c is the service's answer to the
+// question, which it would repeat.
 func isAnswer(c class, err error) bool {
 	switch c {
 	case notFoundError, deniedError, missingError:
@@ -221,8 +221,9 @@ func isAnswer(c class, err error) bool {
 }
 
 // givenUp returns the error of a call that ended by cause before a region
-// answered. Calls that nobody wants any more end too; those that are merely late
-// end by their own timeout, which fails their region.
+// answered. If nobody needs the answer any more, the running calls are
+// canceled. Calls that are merely late end by their own timeout, so that their
+// regions count as failed.
 func (a *inTurn[T]) givenUp(cause error, stop func()) error {
 	switch {
 	case cause != errFetchTimeout:
@@ -234,8 +235,7 @@ func (a *inTurn[T]) givenUp(cause error, stop func()) error {
 	return a.error()
 }
 
-// error returns why no region answered: what kept the first from it before what
-// others said.
+// error returns why no region answered. The first region's failure comes first.
 func (a *inTurn[T]) error() error {
 	failed := a.failed.failed
 	for i := range failed {
@@ -249,9 +249,9 @@ func (a *inTurn[T]) error() error {
 	return &regionsError{failed}
 }
 
-var errRegionFailed = errors.New("it failed of late, and is being probed")
+var errRegionFailed = errors.New("the region failed recently and is being probed")
 
-// report notes how a region did.
+// report notes the result of a call for its region's health.
 func (f *fetcher) report(t *target, e *endpoint, began instant, err error) {
 	if len(t.regions) == 1 {
 		return
@@ -275,7 +275,7 @@ func (f *fetcher) report(t *target, e *endpoint, began instant, err error) {
 	}
 }
 
-// plan returns which regions a call asks, and in what order.
+// plan returns the regions that a call asks, in order.
 func (t *target) plan(now instant, how calling) []region.Ask {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -283,16 +283,16 @@ func (t *target) plan(now instant, how calling) []region.Ask {
 	return slices.DeleteFunc(plan, func(a region.Ask) bool { return how.has != nil && !how.has(t.regions[a.Region]) })
 }
 
-// failing reports whether a region failed when it was asked last.
+// failing reports whether a region failed when it was last asked.
 func (t *target) failing(e *endpoint) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.health.Failing(e.at)
 }
 
-// A regionsError is the failure of a call in all regions that could be asked. It
-// means what the failure of the first one means: the no of another is none. It
-// wraps them all.
+// A regionsError is the failure of a call in all regions that could be asked.
+// It wraps all failures, and has the meaning of the first region's: definite
+// errors of other regions do not count.
 type regionsError struct{ failed []regionFailure }
 
 type regionFailure struct {
@@ -306,7 +306,7 @@ func (e *regionsError) add(at *endpoint, err error) {
 
 func (e *regionsError) Error() string {
 	var b strings.Builder
-	b.WriteString("no region has an answer")
+	b.WriteString("no region answered")
 	for i, f := range e.failed {
 		sep := "; in "
 		if i == 0 {
@@ -330,8 +330,8 @@ func (e *regionsError) Unwrap() []error {
 	return errs
 }
 
-// replicaAnswer returns what err means where the no of a replica will do: for
-// versions other than the current one.
+// replicaAnswer returns what err means for versions other than the current one.
+// For these, a definite error of a replica counts.
 func replicaAnswer(err error) answer {
 	var several *regionsError
 	if !errors.As(err, &several) {
@@ -345,21 +345,21 @@ func replicaAnswer(err error) answer {
 	return answerOf(err)
 }
 
-// A behindError says that a replica has an older version than the one that is
-// cached, and that the region cannot be asked that would know whether it went
-// back.
+// A behindError says that a replica has an older version than the cached one,
+// and that the home region, which knows whether the secret went back, is
+// unavailable.
 type behindError struct{ t *target }
 
 func (e *behindError) Error() string {
-	return fmt.Sprintf("a replica has an older version still, and %s cannot be asked", e.t.home.region)
+	return fmt.Sprintf("a replica still has an older version, and region %s is unavailable", e.t.home.region)
 }
 
-// deadlineKey is the key of the deadline of the caller that began a flight, which
-// has none of its own.
+// deadlineKey is the context key of the deadline of the caller that began a
+// flight. A flight has no deadline of its own.
 type deadlineKey struct{}
 
-// withoutCancel returns a context that does not end with ctx, and that knows when
-// ctx was going to.
+// withoutCancel returns a context that does not end with ctx, but knows ctx's
+// deadline.
 func withoutCancel(ctx context.Context) context.Context {
 	shared := context.WithoutCancel(ctx)
 	if d, ok := ctx.Deadline(); ok {
@@ -368,7 +368,7 @@ func withoutCancel(ctx context.Context) context.Context {
 	return shared
 }
 
-// deadlineOf returns when the caller's context ends.
+// deadlineOf returns the deadline of the caller's context.
 func deadlineOf(ctx context.Context) (time.Time, bool) {
 	d, ok := ctx.Value(deadlineKey{}).(time.Time)
 	if own, has := ctx.Deadline(); has && (!ok || own.Before(d)) {

@@ -7,18 +7,19 @@ import (
 	"time"
 )
 
-// A request is one call of the API, to be counted and told of.
+// A request is one call of the API, as counters and events see it.
 type request struct {
 	op     string
 	n      *atomic.Uint64 // counts calls of its operation
-	id     string         // what it asks for
-	ids    []string       // the same, of a batch
-	region string         // where it is asked; "" if there is but one
-	call   uint64         // its number; 0: nobody is told of it
+	id     string         // the id that it asks for
+	ids    []string       // the ids, for a batch
+	region string         // the region that is asked; "" if there is only one
+	call   uint64         // its number; 0: events of calls have no receiver
 	began  time.Time
 }
 
-// begin counts the call, and numbers it if anybody is told of it.
+// begin counts the call. It also gives it a number if there is a receiver of
+// EventCall.
 func (q *request) begin(ctx context.Context, f *fetcher) {
 	q.n.Add(1)
 	if f.events.hook == nil {
@@ -30,8 +31,8 @@ func (q *request) begin(ctx context.Context, f *fetcher) {
 	}
 }
 
-// ended counts the failure of the call, and tells of it. arn is what the answer
-// says, "" if that is nothing.
+// ended counts the call's failure and emits its event. arn is the ARN in the
+// answer, or "".
 func (q *request) ended(ctx context.Context, f *fetcher, arn string, err error) {
 	var class FailureClass
 	if err != nil {
@@ -53,7 +54,8 @@ func (q *request) tell(ctx context.Context, f *fetcher, class FailureClass, arn 
 	f.events.push(e)
 }
 
-// arnOf returns the ARN that an answer is about, "" if that is nothing, or several.
+// arnOf returns the ARN of the secret in an answer. It returns "" if the answer
+// has none, or several.
 func arnOf(answer any) string {
 	switch a := answer.(type) {
 	case *Secret:
@@ -68,16 +70,17 @@ func arnOf(answer any) string {
 	return ""
 }
 
-// A flight is what several readers may wait for, while somebody is told of calls
-// and waits.
+// A flight is work that several readers may wait for. It is recorded only if
+// EventCall and EventWait have a receiver.
 type flight struct {
 	call atomic.Uint64 // the number of its last call
 }
 
-// flightKey is the key of a context's flight.
+// flightKey is the context key of a flight.
 type flightKey struct{}
 
-// withFlight returns a context for a flight, if anybody is told of waits.
+// withFlight returns a context for a flight, if events of waits have a
+// receiver.
 func (c *cache) withFlight(ctx context.Context, fl *flight) context.Context {
 	if c.events.hook == nil {
 		return ctx
@@ -85,7 +88,8 @@ func (c *cache) withFlight(ctx context.Context, fl *flight) context.Context {
 	return context.WithValue(ctx, flightKey{}, fl)
 }
 
-// newFlight returns a flight, nil if nobody is told of waits.
+// newFlight returns a flight. It returns nil if events of waits have no
+// receiver.
 func (c *cache) newFlight() *flight {
 	if c.events.hook == nil {
 		return nil
@@ -93,13 +97,13 @@ func (c *cache) newFlight() *flight {
 	return &flight{}
 }
 
-// A landed is the result of a flight, for those who are told of waits.
+// A landed is the result of a flight, with what events of waits need.
 type landed struct {
 	v    any
 	call uint64
 }
 
-// land returns what a flight of fl hands to those who wait for it.
+// land wraps the result v of a flight for the readers that wait for it.
 func (fl *flight) land(v any) any {
 	if fl == nil {
 		return v
@@ -107,7 +111,8 @@ func (fl *flight) land(v any) any {
 	return landed{v, fl.call.Load()}
 }
 
-// fromFlight returns what land was given, and the call that it came from.
+// fromFlight returns the result that land wrapped and the number of the
+// flight's call.
 func fromFlight(v any) (any, uint64) {
 	if l, ok := v.(landed); ok {
 		return l.v, l.call
@@ -115,7 +120,8 @@ func fromFlight(v any) (any, uint64) {
 	return v, 0
 }
 
-// A wait is a read that waits for the service, to be told of. The zero wait is not.
+// A wait is a read that waits for the service, for an EventWait. The zero wait
+// emits nothing.
 type wait struct {
 	c     *cache
 	ctx   *context.Context
@@ -131,7 +137,7 @@ func (c *cache) waits(ctx context.Context, id string) wait {
 	return wait{c, &ctx, id, time.Now()}
 }
 
-// ended tells of the wait, which call ended.
+// ended emits the event of a wait that the given call ended.
 func (w wait) ended(call uint64, err error) {
 	if w.c != nil {
 		w.c.events.push(&Event{

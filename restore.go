@@ -9,8 +9,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/snapshot"
 )
 
-// readOrRestore is readCold that is answered with the snapshot where nothing is
-// reachable.
+// readOrRestore is readCold that returns a value of the snapshot if the service
+// is unreachable.
 func (c *cache) readOrRestore(ctx context.Context, id, how string, placed func(*entry)) (e *entry, s *Secret, restored bool, err error) {
 	if c.snapshot == nil {
 		e, s, err = c.readCold(ctx, id, how, placed)
@@ -29,7 +29,7 @@ func (c *cache) readOrRestore(ctx context.Context, id, how string, placed func(*
 	if !c.enter() {
 		return nil, nil, false, ErrClosed
 	}
-	asking, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the read may be answered before it ends
+	asking, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the read may return before the request ends
 	unlink := context.AfterFunc(c.base, cancel)
 	done := make(chan answer, 1)
 	awaited, over := c.whileAwaited(placed)
@@ -68,7 +68,8 @@ func (c *cache) readOrRestore(ctx context.Context, id, how string, placed func(*
 	}
 }
 
-// whileAwaited returns placed, which is not called any more once over was.
+// whileAwaited returns a version of placed that does nothing after over was
+// called.
 func (c *cache) whileAwaited(placed func(*entry)) (awaited func(*entry), over func()) {
 	ended := false // guarded by cache.mu
 	awaited = func(e *entry) {
@@ -93,22 +94,22 @@ func (c *cache) restoreAfter(ctx context.Context, id string, err error, placed f
 	return s != nil
 }
 
-// outOfReach reports whether an error says that nothing could be asked. The
-// caller's context has not ended: a timeout is the request's.
+// outOfReach reports whether an error means that the service was unreachable.
+// The caller's context has not ended, so a timeout is the request's.
 func outOfReach(err error) bool {
 	a := answerOf(err)
 	return (a == transient || a == canceled) && err != ErrClosed && err != errReplaced && err != errNoID
 }
 
-// knownUnreachable reports whether a moment ago nothing was reachable, and the
-// service has not answered since.
+// knownUnreachable reports whether the service was unreachable a moment ago and
+// has not answered since.
 func (c *cache) knownUnreachable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now() < c.snapshot.unreachable
 }
 
-// restore takes a secret from the snapshot, if it is there and may be served.
+// restore returns a secret from the snapshot, if it is there and may be served.
 func (c *cache) restore(ctx context.Context, id string, placed func(*entry)) (*entry, *Secret) {
 	r := c.recordOf(ctx, id)
 	if r == nil {
@@ -122,12 +123,12 @@ func (c *cache) restore(ctx context.Context, id string, placed func(*entry)) (*e
 	}
 	s := secretOf(r)
 	if e := c.knownLocked(id); e != nil && e.lease.Servable(&c.rules, c.now()) {
-		return e, e.cur // it came meanwhile
+		return e, e.cur // it was cached in the meantime
 	}
 	there, _ := c.lru.Peek(s.identity(id).Space())
 	for _, e := range [...]*entry{c.knownLocked(id), there} {
 		if e != nil && (e.cur != nil || e.lease.Settled() != 0 || e.secret().Key != r.Key()) {
-			return nil, nil // more is known than the snapshot says
+			return nil, nil // the cache knows more than the snapshot
 		}
 	}
 	c.checks++
@@ -169,15 +170,15 @@ func (c *cache) restoreLocked(e *entry, s *Secret, r *snapshot.Record) bool {
 
 func has(f snapshot.Refused, id string) bool { _, ok := f[id]; return ok }
 
-// recordOf returns the snapshot's record of the secret that id names, nil if
-// there is none, or one that is too old.
+// recordOf returns the snapshot's record of the secret that id names. It
+// returns nil if there is none, or if the record is too old.
 func (c *cache) recordOf(ctx context.Context, id string) *snapshot.Record {
 	k := c.snapshot
 	k.io.Lock()
 	defer k.io.Unlock()
 	k.load(ctx, c)
 	latest := time.Now().Add(snapshot.Skew).UnixNano()
-	for _, exact := range [...]bool{true, false} { // by what it was asked for before, then by what it is called
+	for _, exact := range [...]bool{true, false} { // first by the ids that it was read by, then by its name
 		for i := range k.kept {
 			r := &k.kept[i]
 			if exact && !slices.Contains(r.IDs, id) || !r.Names(id, k.scope) || r.Confirmed > latest {
@@ -190,7 +191,7 @@ func (c *cache) recordOf(ctx context.Context, id string) *snapshot.Record {
 	return nil
 }
 
-// secretOf returns the version that a record holds.
+// secretOf returns the version in a record.
 func secretOf(r *snapshot.Record) *Secret {
 	value := r.Value
 	return &Secret{&version{name: r.Name, arn: r.ARN, id: r.Version, value: &value, stages: internStages(r.Stages), created: r.Created, binary: r.Binary}}

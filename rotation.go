@@ -7,33 +7,33 @@ import (
 	"time"
 )
 
-// TryOptions are the options of a handle that [Try] is used with. A nil
-// *TryOptions and every zero field mean the default.
+// TryOptions are the options of [Try] for one handle. A nil *TryOptions and
+// every zero field mean the default.
 type TryOptions struct {
-	// Stages are the staging labels whose versions may be offered. AWSCURRENT
-	// always may. Nil means AWSCURRENT, AWSPENDING and AWSPREVIOUS; an empty
-	// slice that is not nil means AWSCURRENT alone.
+	// Stages are the staging labels whose versions may be offered. AWSCURRENT is
+	// always included. Nil means AWSCURRENT, AWSPENDING and AWSPREVIOUS. An
+	// empty slice that is not nil means AWSCURRENT alone.
 	Stages []string
 
-	// Wait is for how long Try waits for another version when all were
-	// rejected, requests to the service included. The default is for as long as
-	// the context lasts. Negative means that Try does not wait for a version to
-	// come: the service is asked once, what it has is offered, and if that is
-	// rejected too Try returns. A call that finds another one doing so waits
-	// for it to end, and no longer.
+	// Wait is how long Try waits for another version after all were rejected,
+	// requests to the service included. By default it waits until its context
+	// ends. If Wait is negative, Try does not wait for a new version: it asks
+	// the service once, offers the versions in the answer, and returns if they
+	// are rejected too. If another call is already doing this, Try waits only
+	// until that call ends.
 	Wait time.Duration
 
-	// Pause is for how long a version that was rejected is not offered again,
-	// unless something speaks for it: see [TryOffer]. It doubles with each
-	// further rejection, up to 15 times itself. The default is a minute, which
-	// suits databases that lock accounts after some wrong passwords. Negative
-	// means none: a rejected version is offered again by every call, and at
-	// every round of one that waits.
+	// Pause is how long a rejected version is not offered again, apart from the
+	// cases that [TryOffer] lists. It doubles with each further rejection, up to
+	// 15 times its initial length. The default is one minute, which suits
+	// databases that lock accounts after several wrong passwords. Negative means
+	// no pause: each call, and each round of a call that waits, offers a
+	// rejected version again.
 	Pause time.Duration
 }
 
-// WithTry returns a new handle of the same secret with other options for
-// [Try]. It shares nothing with r that was learnt of a rotation.
+// WithTry returns a new handle of the same secret with other options for [Try].
+// The new handle does not share what r has learned about a rotation.
 func (r *Ref[T]) WithTry(o *TryOptions) *Ref[T] {
 	r.made()
 	n := newRef(r.c, r.id, r.kind, r.bound)
@@ -44,20 +44,21 @@ func (r *Ref[T]) WithTry(o *TryOptions) *Ref[T] {
 	return n
 }
 
-// Rotating reports, from memory and without waiting, whether a rotation of the
-// secret is known to be outstanding, or whether Try is making do with a version
-// other than the current one. That a rotation is outstanding is believed for as
-// long as DescribeSecret says so, and where the service does not answer, for 15
-// minutes, or twice Options.TTL if that is longer.
+// Rotating reports whether the secret is being rotated, as far as the client
+// knows. It answers from memory and does not block. It returns true if a
+// rotation is known to be outstanding, or if [Try] uses a version other than
+// the current one. A rotation counts as outstanding while DescribeSecret says
+// so. While the service does not answer, it counts as outstanding for 15
+// minutes, or for twice Options.TTL if that is longer.
 func (r *Ref[T]) Rotating() bool {
 	r.made()
 	return r.try.busy.Load() || r.c.outstanding(r.id)
 }
 
 // Peek returns the value that [Ref.Get] would return, if it is in memory. It
-// neither blocks nor makes a request, and starts none. Where there is nothing,
-// or only a value that is too old to be served, and after Close, it returns the
-// zero value and false. A version that was never read as a T is decoded.
+// does not block and causes no request. If there is no value, if the value is
+// too old to be served, or after Close, it returns the zero value and false. A
+// version that was never read as a T is decoded.
 func (r *Ref[T]) Peek() (T, bool) {
 	r.made()
 	h := r.peek()
@@ -69,8 +70,8 @@ func (r *Ref[T]) Peek() (T, bool) {
 	return r.own(h), true
 }
 
-// peekedHits notes a read of h that only looked into memory, and returns the
-// counter that counts it.
+// peekedHits notes a read of h from memory by Peek, and returns the counter for
+// it.
 func (r *Ref[T]) peekedHits(h *decoded[T]) *striped {
 	c := &r.c.cache
 	if sl := r.slot.Load(); sl != nil {
@@ -85,7 +86,7 @@ func (r *Ref[T]) peekedHits(h *decoded[T]) *striped {
 	return &c.counts.hits
 }
 
-// Try is [TryOffer] for a use that needs to know no more than the value.
+// Try is [TryOffer] for a use that needs only the value.
 func Try[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, T) (R, error)) (R, error) {
 	if use == nil {
 		panic("secrets: Try: use is nil")
@@ -105,42 +106,46 @@ func Try[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, T) 
 	return attemptOf(r, ofOffer(use)).resume(ctx, h, err)
 }
 
-// ofOffer makes a use of an offer of one of a value. Try calls it where it must:
-// it allocates.
+// ofOffer converts a use of a value to a use of an offer. It allocates, so Try
+// calls it only if necessary.
 func ofOffer[T, R any](use func(context.Context, T) (R, error)) func(context.Context, Offer[T]) (R, error) {
 	return func(ctx context.Context, o Offer[T]) (R, error) { return use(ctx, o.Value) }
 }
 
-// TryOffer calls use with the current version of a secret and, if use rejects
-// it with an error made by [Rejected], with the versions that may be valid in
-// its place while the secret is being rotated: the current one as the service
-// has it now, the pending one, and the previous one. What use returns for the
-// version it accepts, TryOffer returns. An error that is no rejection is
-// returned as it is; network errors should be such.
+// TryOffer calls use with versions of a secret until use accepts one. It begins
+// with the current version. If use returns an error made by [Rejected],
+// TryOffer offers the versions that may be valid instead during a rotation: the
+// current version as the service has it now, the pending version, and the
+// previous version. It returns what use returns for the accepted version. An
+// error that is not a rejection is returned unchanged; use should return
+// network errors in this way.
 //
-// A version other than the current one that worked is used first from then on,
-// by this handle alone, until it is rejected or has become current. When a
-// version was rejected one caller, the prober, offers the others, each once,
-// while the callers that share the handle wait for what it finds. A rejected
-// version is not offered again until it has become current or pending, a
-// version that worked in its place is rejected, or, at the earliest,
-// TryOptions.Pause has passed, a minute by default. So a rotation costs one rejection, or as many as uses of the old
-// version were under way; TryOffer does not limit those.
+// If a version other than the current one is accepted, this handle uses it
+// first until it is rejected or becomes current. Other handles are not
+// affected. After a rejection one caller, the prober, offers the other
+// versions, each once. Other callers of the handle wait for its result. A
+// rejected version is offered again only after one of these events: it becomes
+// current or pending; the version that was accepted in its place is rejected;
+// or TryOptions.Pause, one minute by default, has passed. So a rotation costs
+// one rejection, or one for each use of the old version that was under way;
+// TryOffer does not limit those.
 //
-// The previous version is offered only where the service was just asked, and
-// the pending one is known to be of no help: there is none, it was rejected, it
-// may not be read, or it has no value. It is not offered because the pending
-// one is out of reach at the moment.
+// The previous version is offered only if the service was just asked and the
+// pending version is known not to help: it does not exist, it was rejected,
+// access to it is denied, or it has no value. The previous version is not
+// offered merely because the pending one cannot be fetched at the moment.
 //
-// When every version was rejected TryOffer asks the service, not the resource,
-// until there is another; it ends with ctx, or after TryOptions.Wait, with a
-// [*RejectedError]. Where that is negative it asks once. Close ends it with [ErrClosed], but for a use under way.
+// If every version was rejected, TryOffer keeps asking the service, not the
+// resource, until there is another version. When ctx ends or TryOptions.Wait is
+// over, it returns a [*RejectedError]. If TryOptions.Wait is negative, it asks
+// the service once. Close ends TryOffer with [ErrClosed], but does not
+// interrupt a call of use.
 //
-// use may be called several times, with different versions; never again with
-// one that it rejected a moment ago. It may call TryOffer for another handle.
-// Where the prober's use calls it for its own and would have to wait for itself,
-// an error is returned in place of waiting; that is found out by the context
-// that use was given, so use must hand that on.
+// use may be called several times with different versions, but not again with
+// one that it has just rejected. It may call TryOffer for another handle. If
+// the prober's use calls TryOffer for the same handle and would have to wait
+// for itself, TryOffer returns an error instead. It detects this by the context
+// that was passed to use, so use must pass that context on.
 func TryOffer[T, R any](ctx context.Context, r *Ref[T], use func(context.Context, Offer[T]) (R, error)) (R, error) {
 	if use == nil {
 		panic("secrets: TryOffer: use is nil")
@@ -161,7 +166,8 @@ func TryOffer[T, R any](ctx context.Context, r *Ref[T], use func(context.Context
 }
 
 // first returns the current version. quiet reports that nothing was rejected
-// and nothing is pinned, so that it may be used without asking further.
+// and nothing is pinned, so that the version may be used without asking the
+// protocol.
 func (r *Ref[T]) first(ctx context.Context) (h *decoded[T], quiet bool, err error) {
 	r.made()
 	quiet = !r.try.busy.Load()
@@ -185,7 +191,7 @@ func (r *Ref[T]) decodedCurrent(ctx context.Context) (*decoded[T], error) {
 	return h, nil
 }
 
-// own returns the value of h, for a use to have.
+// own returns the value of h in a form that a use may keep.
 func (r *Ref[T]) own(h *decoded[T]) T {
 	if r.clone != nil {
 		return r.clone(&h.value)
@@ -197,4 +203,4 @@ func (r *Ref[T]) offerOf(h *decoded[T], stage string, fallback bool) Offer[T] {
 	return Offer[T]{Value: r.own(h), VersionID: h.secret.v.id, Stage: stage, Fallback: fallback}
 }
 
-var errWaitsForItself = errors.New("the use that offers another version called Try for its own handle, which would wait for that use")
+var errWaitsForItself = errors.New("the use called Try for its own handle while it offers another version: Try would wait for itself")

@@ -10,17 +10,17 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/schedule"
 )
 
-// plan is what DescribeSecret says of a secret's rotation.
+// plan is what DescribeSecret returns about a secret's rotation.
 type plan struct {
 	enabled bool
 	last    time.Time     // LastRotatedDate
 	next    time.Time     // NextRotationDate: the latest moment, the window's last second
-	window  time.Duration // how long before next it may begin
+	window  time.Duration // the window's length: the rotation may begin this long before its end
 	changed time.Time     // LastChangedDate
-	pending string        // the version that a rotation is making
+	pending string        // the version that a rotation has created
 }
 
-// scheduleOf reads the rotation out of a description.
+// scheduleOf extracts the rotation from a description.
 func scheduleOf(out *secretsmanager.DescribeSecretOutput) *plan {
 	s := &plan{
 		enabled: out.RotationEnabled != nil && *out.RotationEnabled,
@@ -41,13 +41,13 @@ func scheduleOf(out *secretsmanager.DescribeSecretOutput) *plan {
 	return s
 }
 
-// known reports whether it says anything of a rotation.
+// known reports whether the plan has any information about a rotation.
 func (s *plan) known() bool { return s.enabled || !s.last.IsZero() || s.planned() }
 
-// planned reports whether it is known when the secret is rotated next.
+// planned reports whether the time of the next rotation is known.
 func (s *plan) planned() bool { return s != nil && !s.next.IsZero() }
 
-// opens returns when the rotation may begin.
+// opens returns the earliest time of the next rotation.
 func (s *plan) opens() time.Time { return s.next.Add(time.Second - s.window) }
 
 func when(t *time.Time) time.Time {
@@ -61,10 +61,10 @@ func when(t *time.Time) time.Time {
 type RotationPhase int
 
 const (
-	RotationIdle       RotationPhase = iota // no rotation is outstanding or may begin yet
-	RotationDue                             // the rotation window is open, or has passed without a rotation
-	RotationInProgress                      // AWSPENDING is on a version that is not current
-	RotationFailed                          // the same, for more than a day
+	RotationIdle       RotationPhase = iota // no rotation is outstanding, and none may begin yet
+	RotationDue                             // the rotation window is open, or passed without a rotation
+	RotationInProgress                      // a version that is not current has the label AWSPENDING
+	RotationFailed                          // the rotation has been in progress for more than a day
 )
 
 // String returns the phase in words.
@@ -82,23 +82,23 @@ func (p RotationPhase) String() string {
 	return fmt.Sprintf("RotationPhase(%d)", int(p))
 }
 
-// A RotationState tells how the rotation of a secret stands.
+// A RotationState describes the state of a secret's rotation.
 type RotationState struct {
 	Phase   RotationPhase
-	Enabled bool // whether the service rotates the secret by itself
+	Enabled bool // whether automatic rotation is enabled
 
-	// PendingVersion is the version that a rotation is making and Since is
-	// when it was made, or last changed where its own date may not be read.
+	// PendingVersion is the version that a rotation has created. Since is when
+	// it was created or, if that cannot be read, when the secret last changed.
 	// Both are empty unless the phase is in progress or failed.
 	PendingVersion string
 	Since          time.Time
 
-	LastRotated  time.Time     // zero: never, or the service does not rotate it
-	NextRotation time.Time     // the latest moment, zero: not scheduled
-	Window       time.Duration // how long the window is that ends with NextRotation
+	LastRotated  time.Time     // zero if never, or if automatic rotation is off
+	NextRotation time.Time     // the end of the rotation window; zero if not scheduled
+	Window       time.Duration // the length of the rotation window
 }
 
-// String returns the phase and, where there is one, since when.
+// String returns the phase and, if a rotation is outstanding, its Since.
 func (s RotationState) String() string {
 	if s.Since.IsZero() {
 		return s.Phase.String()
@@ -106,13 +106,13 @@ func (s RotationState) String() string {
 	return fmt.Sprintf("%s since %s", s.Phase, s.Since.UTC().Format(time.RFC3339))
 }
 
-// failedAfter is how long a version may be pending before its rotation is held
-// to have failed. A rotation takes seconds; AWS retries for a day at most.
+// failedAfter is how long a version may be pending before its rotation counts
+// as failed. A rotation takes seconds; AWS retries for a day at most.
 const failedAfter = 24 * time.Hour
 
-// RotationState asks the service how the rotation of a secret stands. It
-// blocks for one DescribeSecret and, if there is a pending version whose value
-// is not in memory, a GetSecretValue of that, or until ctx ends. It fails where
+// RotationState asks the service for the state of a secret's rotation. It
+// blocks for one DescribeSecret and, if there is a pending version that is not
+// in memory, one GetSecretValue of it, or until ctx ends. It fails if
 // DescribeSecret is unavailable or denied. After Close it returns [ErrClosed].
 func (c *Client) RotationState(ctx context.Context, id string) (RotationState, error) {
 	var st RotationState
@@ -141,7 +141,7 @@ func (c *cache) rotationState(ctx context.Context, id string) (RotationState, er
 	return st, nil
 }
 
-// phaseSince returns the phase of a rotation that is outstanding since then.
+// phaseSince returns the phase of an outstanding rotation that began at since.
 func phaseSince(since, now time.Time) RotationPhase {
 	if !since.IsZero() && now.Sub(since) > failedAfter {
 		return RotationFailed
@@ -149,8 +149,8 @@ func phaseSince(since, now time.Time) RotationPhase {
 	return RotationInProgress
 }
 
-// pendingSince returns when the pending version was made, or when the secret
-// last changed if that is not to be known.
+// pendingSince returns when the pending version was created or, if that cannot
+// be read, when the secret last changed.
 func (c *cache) pendingSince(ctx context.Context, id string, r *plan) time.Time {
 	var s *Secret
 	c.mu.Lock()

@@ -7,23 +7,23 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// A scheduler wakes entries when their leases are due, and runs their refreshes.
-// One timer serves all, and no goroutine is at rest: workers exist while there
-// is work. Guarded by cache.mu.
+// A scheduler wakes entries when their leases are due, and runs their
+// refreshes. One timer serves all entries, and goroutines exist only while
+// there are refreshes. Guarded by cache.mu.
 type scheduler struct {
 	due       dueHeap
 	timer     *time.Timer
-	armed     instant                  // when timer fires, 0: it does not
+	armed     instant                  // when timer fires; 0: it is stopped
 	queue     []*entry                 // refreshes that wait for a worker
-	refreshes map[*entry]chan struct{} // those that wait or run; each closed when it has ended
+	refreshes map[*entry]chan struct{} // queued and running refreshes; each channel is closed at the end
 	workers   int                      // at most maxWorkers
 }
 
 // maxWorkers is how many refreshes run at a time.
 const maxWorkers = 16
 
-// dueHeap orders entries by the moment at which their leases are due. It knows
-// where each is, so that one can be moved.
+// dueHeap orders entries by the times at which their leases are due. It knows
+// the position of each, so that an entry can be moved.
 type dueHeap struct {
 	rules   *lease.Rules
 	entries []*entry
@@ -58,8 +58,8 @@ func (h *dueHeap) Pop() any {
 // unscheduled is the place of an entry that is not in the heap.
 const unscheduled = -1
 
-// fixLocked puts e where its lease's due moment belongs, after a change. It is
-// called by projectLocked alone.
+// fixLocked moves e to its position in the heap after its lease's due time
+// changed. Only projectLocked calls it.
 func (c *cache) fixLocked(e *entry) {
 	s := &c.scheduler
 	switch never := e.lease.Due(&c.rules) == lease.Never; {
@@ -74,8 +74,9 @@ func (c *cache) fixLocked(e *entry) {
 	c.armLocked()
 }
 
-// armLocked sets the timer to the first entry that is due, if that is earlier
-// than what it is set to; a timer that fires too early does no harm.
+// armLocked sets the timer to the time of the first due entry, if that is
+// earlier than the timer's present time. A timer that fires too early does no
+// harm.
 func (c *cache) armLocked() {
 	s := &c.scheduler
 	if s.due.Len() == 0 || c.closed {
@@ -87,7 +88,7 @@ func (c *cache) armLocked() {
 	}
 }
 
-// tick is what the timer calls: it wakes every entry that is due.
+// tick is called by the timer. It wakes every entry that is due.
 func (c *cache) tick() {
 	if !c.enter() {
 		return
@@ -104,9 +105,9 @@ func (c *cache) tick() {
 	}
 }
 
-// wakeDueLocked wakes every lease that is due. Those that are due in a moment
-// are refreshed with them, so that thousands of secrets do not mean thousands
-// of timers a minute.
+// wakeDueLocked wakes every lease that is due, and also refreshes those that
+// are due shortly. Otherwise thousands of secrets would need thousands of
+// timers a minute.
 func (c *cache) wakeDueLocked(now instant) {
 	early := now.Add(min(100*time.Millisecond, c.rules.TTL/1000))
 	h := &c.scheduler.due
@@ -115,7 +116,7 @@ func (c *cache) wakeDueLocked(now instant) {
 		due = append(due, heap.Pop(h).(*entry))
 	}
 	for _, e := range due {
-		c.wakeLocked(e, now, early) // which puts it where it belongs from now on
+		c.wakeLocked(e, now, early) // this also moves it in the heap
 	}
 }
 
@@ -129,8 +130,8 @@ func (c *cache) wakeLocked(e *entry, now, early instant) {
 	}
 }
 
-// setRefreshingLocked queues e's refresh, or notes its end. It is called by
-// projectLocked alone.
+// setRefreshingLocked queues e's refresh or notes its end. Only projectLocked
+// calls it.
 func (s *scheduler) setRefreshingLocked(e *entry, refreshing bool) {
 	if refreshing {
 		s.refreshes[e] = make(chan struct{})
@@ -141,7 +142,8 @@ func (s *scheduler) setRefreshingLocked(e *entry, refreshing bool) {
 	delete(s.refreshes, e)
 }
 
-// hurryLocked puts the refresh that was queued last in front: a reader waits for it.
+// hurryLocked moves the refresh that was queued last to the front, because a
+// reader waits for it.
 func (c *cache) hurryLocked() {
 	q := c.scheduler.queue
 	last := len(q) - 1
@@ -150,10 +152,10 @@ func (c *cache) hurryLocked() {
 	q[0] = e
 }
 
-// dispatchLocked begins as many workers as there is work for and as may be. If
-// self is set the caller is to be one of them where it returns true; then
-// nobody waits, and workers get a few refreshes each: to begin a goroutine costs
-// about as much as a refresh.
+// dispatchLocked starts workers for the queued refreshes, up to maxWorkers. If
+// self is set and it returns true, the caller must act as one of them. In that
+// case no reader waits, and each worker gets several refreshes, because
+// starting a goroutine costs about as much as a refresh.
 func (c *cache) dispatchLocked(self bool) (work bool) {
 	s := &c.scheduler
 	n := len(s.queue)
@@ -171,7 +173,7 @@ func (c *cache) dispatchLocked(self bool) (work bool) {
 	return work
 }
 
-// work runs refreshes until none waits.
+// work runs refreshes until the queue is empty.
 func (c *cache) work() {
 	for {
 		c.mu.Lock()

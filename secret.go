@@ -11,20 +11,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// A Secret is one version of a secret. It never changes, and it is safe for
-// concurrent use by multiple goroutines.
+// A Secret is one version of a secret. It is immutable and safe for concurrent
+// use by multiple goroutines.
 //
-// Only [Secret.Text] and [Secret.Bytes] give the value. Package fmt, log/slog
-// and encoding/json show the secret's name and version id instead of it, also
-// where the Secret is part of something else.
+// Only [Secret.Text] and [Secret.Bytes] return the value. Package fmt, log/slog
+// and encoding/json show the secret's name and version id instead, also if the
+// Secret is part of another value.
 type Secret struct {
-	// A pointer, because fmt prints the fields of a struct that it meets in
-	// another type's unexported field as they are, and follows no pointer there,
-	// or one only where the verb does not fit. So the value is behind two.
+	// A pointer, because package fmt prints the fields of a struct in an
+	// unexported field without calling its methods. It follows no pointer there,
+	// except one if the verb does not fit, so the value is behind two pointers.
 	v *version
 }
 
-// version is what a Secret holds.
+// version holds the contents of a Secret.
 type version struct {
 	name    string
 	arn     string
@@ -33,8 +33,8 @@ type version struct {
 	stages  *[]string // often shared; never changed
 	created int64     // in nanoseconds since 1970, 0 if it is not known
 	binary  bool      // value is a SecretBinary
-	unnamed bool      // name is the id asked for: the service gave none
-	replica bool      // a replica gave it, which may lag
+	unnamed bool      // name is the id that was asked for: the answer had no name
+	replica bool      // it is from a replica, which may lag
 }
 
 // Name returns the secret's name.
@@ -46,12 +46,12 @@ func (s *Secret) ARN() string { return s.version().arn }
 // VersionID returns the version's id.
 func (s *Secret) VersionID() string { return s.version().id }
 
-// Stages returns the staging labels that were on the version when it was
-// fetched; they may have moved since.
+// Stages returns the staging labels that the version had when it was fetched.
+// They may have moved since.
 func (s *Secret) Stages() []string { return slices.Clone(*s.version().stages) }
 
-// CreatedDate returns when the version was made, the zero time if the service
-// did not say.
+// CreatedDate returns when the version was created. It is the zero time if the
+// service did not say.
 func (s *Secret) CreatedDate() time.Time {
 	if s.version().created == 0 {
 		return time.Time{}
@@ -62,7 +62,7 @@ func (s *Secret) CreatedDate() time.Time {
 // IsBinary reports whether the value is a SecretBinary.
 func (s *Secret) IsBinary() bool { return s.version().binary }
 
-// Text returns the value of a text secret, the SecretString. For a binary
+// Text returns the value of a text secret, its SecretString. For a binary
 // secret it returns an error.
 func (s *Secret) Text() (string, error) {
 	if s.IsBinary() {
@@ -71,7 +71,7 @@ func (s *Secret) Text() (string, error) {
 	return *s.v.value, nil
 }
 
-// Bytes returns a copy of the value, of a text secret as well as of a binary one.
+// Bytes returns a copy of the value of a text or binary secret.
 func (s *Secret) Bytes() []byte {
 	return []byte(*s.version().value)
 }
@@ -84,7 +84,7 @@ func (s *Secret) String() string {
 	return fmt.Sprintf("secrets.Secret(%q version %s, value not shown)", s.v.name, s.v.id)
 }
 
-// Format writes what [Secret.String] returns, whatever the verb.
+// Format writes what [Secret.String] returns, for every verb.
 func (s *Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // GoString returns what [Secret.String] returns.
@@ -99,7 +99,7 @@ func (s *Secret) LogValue() slog.Value {
 }
 
 // MarshalText returns what [Secret.String] returns, so that encoding/json and
-// its like do not show the value.
+// similar encoders do not show the value.
 func (s *Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // sameValue reports whether s and t are the same version with the same value.
@@ -118,8 +118,8 @@ func (s *Secret) withStages(stages []string) *Secret {
 	return &Secret{&v}
 }
 
-// fromOutput makes a Secret of the service's answer; asked is the id asked
-// for. An answer with nothing in it is no secret.
+// fromOutput makes a Secret of an answer of the service. asked is the id that
+// was asked for. An answer without a value is an error.
 func fromOutput(asked string, out *secretsmanager.GetSecretValueOutput) (*Secret, error) {
 	if out == nil {
 		return nil, errEmptyAnswer
@@ -138,7 +138,7 @@ func newSecret(asked string, name, arn, id *string, stages []string, created *ti
 	}
 	v := &version{name: str(name), arn: str(arn), id: str(id), stages: internStages(stages)}
 	if v.unnamed = v.name == ""; v.unnamed || v.name == asked {
-		v.name = asked // the index has it too
+		v.name = asked // shares memory with the index
 	}
 	if created != nil && !created.IsZero() {
 		v.created = created.UnixNano()

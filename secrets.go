@@ -15,14 +15,16 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// A Client reads secrets and caches them. It is safe for concurrent use by
-// multiple goroutines. Make one with [New], and Close it.
+// A Client reads and caches secrets. It is safe for concurrent use by multiple
+// goroutines. Create one with [New], and call Close when it is no longer
+// needed.
 type Client struct{ cache }
 
-// New returns a Client that asks api, usually a *secretsmanager.Client. Nil
-// options mean the defaults. It makes no request; an error names the field of
-// Options that makes no sense, or says that api is nil, or a nil pointer. A Client
-// that New did not make panics when it is used.
+// New returns a Client that reads through api, usually a
+// *secretsmanager.Client. Nil options mean the defaults. New makes no request.
+// It returns an error if api is nil or a nil pointer, or if a field of Options
+// is invalid; the error names the field. A Client that New did not return
+// panics when it is used.
 func New(api API, opts *Options) (*Client, error) {
 	switch {
 	case api == nil:
@@ -58,17 +60,17 @@ func New(api API, opts *Options) (*Client, error) {
 	return c, nil
 }
 
-// Get returns the current version of a secret. The id is its name, its ARN or
+// Get returns the current version of a secret. The id is its name, its ARN, or
 // its ARN without the random suffix.
 //
-// A cached secret is returned at once, whatever ctx. A secret that is not
-// cached costs one request for any number of callers, and Get blocks until it
-// is answered or ctx ends. Where the secret has expired Get waits at most
-// Options.StaleWait for its refresh and then returns the old version. After
-// Close it returns [ErrClosed].
+// A cached secret is returned at once, even if ctx has ended. If the secret is
+// not cached, all concurrent callers share one request, and Get blocks until
+// the service answers or ctx ends. If the cached secret has expired, Get waits
+// at most Options.StaleWait for its refresh and then returns the old version.
+// After Close, Get returns [ErrClosed].
 //
-// The errors of the service can be had by errors.As, as the types that the
-// SDK has for them; a failure is remembered for one to ten seconds.
+// The SDK's error types are available through errors.As. A failure is
+// remembered for one to ten seconds.
 func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
 	if c == nil {
 		c.made()
@@ -92,9 +94,9 @@ func (c *Client) Get(ctx context.Context, id string) (*Secret, error) {
 	return s, nil
 }
 
-// Get returns the current version of a secret as a T. See [Bind] for what T
-// may be, and [Client.Get] for what blocks. The version is decoded once, not at
-// every call.
+// Get returns the current version of a secret as a T. See [Bind] for the types
+// that T may be, and [Client.Get] for when Get blocks. The version is decoded
+// once, not at every call.
 func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 	if c == nil {
 		c.made()
@@ -117,12 +119,12 @@ func Get[T any](ctx context.Context, c *Client, id string) (T, error) {
 	return Bind[T](c, id).Get(ctx)
 }
 
-// GetVersion returns the version of a secret that sel names. It is cached like
-// any other, also when it is not the current one; [Client.Get] is for that. It
-// is refreshed ahead along with the current one, if that is being read too.
-// The error for a label or id that no version has says which it was, and is a
-// *types.ResourceNotFoundException of the SDK. It blocks as Client.Get does, and
-// after Close it returns [ErrClosed].
+// GetVersion returns the version of a secret that sel names. It is meant for
+// versions other than the current one, which [Client.Get] returns. The version
+// is cached. While the current version is being read too, both are refreshed
+// together. If no version has the label or id, the error names it and is a
+// *types.ResourceNotFoundException of the SDK. GetVersion blocks as Client.Get
+// does, and after Close it returns [ErrClosed].
 func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secret, error) {
 	if sel.isCurrent() {
 		return c.Get(ctx, id)
@@ -138,16 +140,16 @@ func (c *Client) GetVersion(ctx context.Context, id string, sel Selector) (*Secr
 	return s, nil
 }
 
-// Versions returns every version of a secret that has a staging label, each
-// once: the current one, the pending one if it has a value, the previous one,
-// and then those with custom labels. It is what a verifier needs that must
-// accept signatures made with any of them. A pending or previous version that
-// may not be read is left out.
+// Versions returns each version of a secret that has a staging label, once. The
+// order is: the current version, the pending one if it has a value, the
+// previous one, and those with custom labels. A verifier that must accept
+// signatures made with any of them needs all. If the service denies access to
+// the pending or previous version, that version is omitted.
 //
-// It is cached like any other read: the first call costs a DescribeSecret and
-// a GetSecretValue for each version, later ones come from memory. Without
-// DescribeSecret the custom labels are left out. After Close it returns
-// [ErrClosed].
+// The versions are cached: the first call costs a DescribeSecret and a
+// GetSecretValue for each version, and later calls are answered from memory. If
+// DescribeSecret is unavailable, versions with custom labels are omitted.
+// Versions blocks as [Client.Get] does. After Close it returns [ErrClosed].
 func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
 	c.made()
 	all, err := c.allVersions(ctx, id)
@@ -157,16 +159,16 @@ func (c *Client) Versions(ctx context.Context, id string) ([]*Secret, error) {
 	return all, nil
 }
 
-// Refresh asks the service now whether the cached version of a secret is still
-// current, and caches the one that is. It blocks until the answer is there or
-// ctx ends. It does not wait out a backoff, does not take the answer of a
-// request that was already under way, and ignores remembered failures. While
-// the service cannot be asked the old version stays in service and Refresh
-// returns the error. After Close it returns [ErrClosed].
+// Refresh asks the service now which version of a secret is current and caches
+// it. It blocks until the service answers or ctx ends. It does not wait for a
+// backoff to pass, does not use the answer of a request that was already under
+// way, and ignores remembered failures. If the service is unavailable, Refresh
+// returns the error and the old version stays in service. After Close it
+// returns [ErrClosed].
 //
-// A version that the service shows as current again after a newer one is
-// adopted only when a second check agrees: the first may have been answered by
-// a replica that lags.
+// If the service shows an older version as current again, that version is
+// adopted only after a second check agrees: a lagging replica may have answered
+// the first.
 func (c *Client) Refresh(ctx context.Context, id string) error {
 	c.made()
 	err := c.run(ctx, func(ctx context.Context) error { return c.refreshNow(ctx, id) })
@@ -176,7 +178,7 @@ func (c *Client) Refresh(ctx context.Context, id string) error {
 	return nil
 }
 
-// refreshNow checks a cached secret, and fetches another.
+// refreshNow checks a cached secret, or fetches one that is not cached.
 func (c *cache) refreshNow(ctx context.Context, id string) error {
 	if id == "" {
 		return errNoID
@@ -198,7 +200,7 @@ func (c *cache) isEmpty(e *entry) bool {
 	return e.cur == nil
 }
 
-// Stats returns what the client counted so far.
+// Stats returns the counters and gauges of the client.
 func (c *Client) Stats() Stats {
 	c.made()
 	s := c.counts.stats()
@@ -209,21 +211,21 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-// Close ends what runs in the background, cancels requests under way, waits
-// for them and for decoders, and lets go of every cached value. A request of an
-// API that ignores its context is waited for about a second. Later reads return [ErrClosed],
-// and so do reads that are waiting; Watch loops yield it and end. Close may be
-// called more than once and always returns nil.
+// Close stops the background work, cancels requests under way, waits for them
+// and for decoders to end, and drops every cached value. If the API ignores its
+// context, Close waits for its request for about a second. Reads that are
+// waiting, and later reads, return [ErrClosed]; Watch loops yield it and end.
+// Close may be called more than once and always returns nil.
 func (c *Client) Close() error {
 	c.made()
 	c.close()
 	return nil
 }
 
-// String returns the type's name: a client has nothing to show.
+// String returns the type's name; it shows nothing else of the client.
 func (c *Client) String() string { return "secrets.Client" }
 
-// Format writes what [Client.String] returns, whatever the verb.
+// Format writes what [Client.String] returns, for every verb.
 func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // LogValue returns what [Client.String] returns.

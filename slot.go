@@ -9,22 +9,22 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// A slot holds a secret as one type: decoded once for each version, and the
-// last version that decoded well if the current one does not.
+// A slot holds a secret as one type. It decodes each version once. If the
+// current version does not decode, it keeps the last one that did.
 type slot interface {
-	prepare(c *cache, e *entry, s *Secret) (ran bool) // decodes s ahead of its adoption, if need be; no lock may be held
-	showLocked(e *entry)                              // lets hits have the value
-	staleLocked(stale bool)                           // says whether that has expired
-	refusedLocked(cur *Secret) (refusal, bool)        // the version that it refuses, if that is cur
-	remindLocked(now instant) (times int, due bool)   // whether to say again that it refuses one
-	hideLocked()                                      // takes it from them
-	emptyLocked()                                     // lets go of it
-	retireLocked()                                    // lets go of it for good: its entry has ended
-	wasRead() bool                                    // reports whether hits got it since it was last asked
+	prepare(c *cache, e *entry, s *Secret) (ran bool) // decodes s before its adoption, if necessary; no lock may be held
+	showLocked(e *entry)                              // shows the value to hits
+	staleLocked(stale bool)                           // says whether the shown value has expired
+	refusedLocked(cur *Secret) (refusal, bool)        // the refusal, if the slot does not decode cur
+	remindLocked(now instant) (times int, due bool)   // whether to report a refusal again
+	hideLocked()                                      // hides the value from hits
+	emptyLocked()                                     // drops the value
+	retireLocked()                                    // drops the value for good, because the entry has ended
+	wasRead() bool                                    // reports whether there were hits since the last call
 }
 
-// slotHead links the slots of an entry. It lies in the slot itself, so that the
-// list costs nothing but the links. It never changes once it is linked.
+// slotHead links the slots of an entry. It is a field of the slot, so that the
+// list costs only the links. It does not change once it is linked.
 type slotHead struct {
 	slot slot
 	next *slotHead
@@ -36,7 +36,7 @@ type typedSlot[T any] struct {
 	noted atomic.Uint32              // slotRead and slotStale; beside shown, so that a hit loads one cache line of the slot
 
 	// Guarded by cache.mu.
-	retired bool          // its entry has ended: nothing is shown any more
+	retired bool          // the entry has ended: no value is shown any more
 	good    *decoded[T]   // the last version that decoded well
 	bad     *badVersion   // a version that did not; nil: none
 	busy    chan struct{} // closed when a decode ends; nil: none is under way
@@ -50,13 +50,13 @@ type typedSlot[T any] struct {
 type badVersion struct {
 	s    *Secret
 	err  *DecodeError
-	told lease.Reminder // that it does not
+	told lease.Reminder // for reports of it
 }
 
-// is reports whether s is that version. A nil b is none.
+// is reports whether s is that version. It returns false if b is nil.
 func (b *badVersion) is(s *Secret) bool { return b != nil && (b.s == s || b.s.sameValue(s)) }
 
-// decoded is a version with what was made of it.
+// decoded is a version and its decoded value.
 type decoded[T any] struct {
 	value  T
 	secret *Secret
@@ -101,7 +101,8 @@ func (e *entry) slotsLocked() []slot {
 	return all
 }
 
-// slotFor returns e's slot for JSON and the like of type T, nil if there is none.
+// slotFor returns e's slot for type T, except slots of BindFunc. It returns nil
+// if there is none.
 func slotFor[T any](e *entry) *typedSlot[T] { return slotOfType[*typedSlot[T]](e) }
 
 // slotOfType returns e's linked slot of type S, nil if there is none.
@@ -114,13 +115,13 @@ func slotOfType[S slot](e *entry) (none S) {
 	return none
 }
 
-// linkLocked makes s one of e's slots. h is s's own.
+// linkLocked adds s to e's slots. h is s's own head.
 func (e *entry) linkLocked(h *slotHead, s slot) {
 	*h = slotHead{s, e.typed.Load()}
 	e.typed.Store(h)
 }
 
-// slotOf is slotFor that makes the slot where there is none.
+// slotOf is slotFor, but creates the slot if there is none.
 func slotOf[T any](c *cache, e *entry, k *kind[T]) *typedSlot[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,8 +135,8 @@ func slotOf[T any](c *cache, e *entry, k *kind[T]) *typedSlot[T] {
 	return s
 }
 
-// bind returns the slot that a handle of its own kind has with e: sl, unless
-// that is nil or its entry has ended.
+// bind returns the slot in e of a handle made by BindFunc. That is sl, unless
+// sl is nil or its entry has ended.
 func bind[T any](c *cache, e *entry, sl *typedSlot[T], k *kind[T]) *typedSlot[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,8 +151,8 @@ func bind[T any](c *cache, e *entry, sl *typedSlot[T], k *kind[T]) *typedSlot[T]
 	return sl
 }
 
-// value returns s decoded, or the last good version if it does not decode. One
-// goroutine decodes; the others wait for it, or for the end of their context.
+// value returns s decoded, or the last good version if s does not decode. One
+// goroutine decodes; others wait for it or for the end of their context.
 func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret) (*decoded[T], error) {
 	for {
 		c.mu.Lock()
@@ -179,7 +180,7 @@ func (sl *typedSlot[T]) value(ctx context.Context, c *cache, e *entry, s *Secret
 	}
 }
 
-// knownLocked returns what is known of s for this type.
+// knownLocked returns the known result of decoding s for this type.
 func (sl *typedSlot[T]) knownLocked(s *Secret) (*decoded[T], error, bool) {
 	switch {
 	case sl.good != nil && (sl.good.secret == s || sl.good.secret.sameValue(s)):
@@ -192,8 +193,8 @@ func (sl *typedSlot[T]) knownLocked(s *Secret) (*decoded[T], error, bool) {
 	return nil, sl.bad.err, true
 }
 
-// run decodes s, in a goroutine of its own: it is the user's code, and may end
-// the goroutine that it runs in. The caller has set busy.
+// run decodes s in a goroutine of its own, because the user's code may end the
+// goroutine that it runs in. The caller has set busy.
 func (sl *typedSlot[T]) run(c *cache, e *entry, s *Secret) {
 	var v T
 	err := sl.kind.undecodable(s, "was ended by its own goroutine's exit")
@@ -217,7 +218,8 @@ func (sl *typedSlot[T]) run(c *cache, e *entry, s *Secret) {
 	sl.busy = nil
 }
 
-// prepare decodes s, or waits for another who does, if the slot is in use.
+// prepare decodes s if the slot is in use, or waits for another goroutine that
+// does.
 func (sl *typedSlot[T]) prepare(c *cache, e *entry, s *Secret) (ran bool) {
 	for {
 		c.mu.Lock()
@@ -253,8 +255,8 @@ func (sl *typedSlot[T]) showLocked(e *entry) {
 
 // The bits of typedSlot.noted.
 const (
-	slotRead  = 1 << iota // by hits, since it was last asked
-	slotStale             // what is shown has expired
+	slotRead  = 1 << iota // set by hits, cleared by wasRead
+	slotStale             // the shown value has expired
 )
 
 func (sl *typedSlot[T]) staleLocked(stale bool) {
@@ -265,7 +267,7 @@ func (sl *typedSlot[T]) staleLocked(stale bool) {
 	}
 }
 
-// hits is cache.hitsOf, but for what a handle has no need to load.
+// hits is cache.hitsOf without the loads that a handle does not need.
 func (sl *typedSlot[T]) hits(c *cache) *striped {
 	if sl.noted.Load() == slotRead {
 		return &c.counts.hits

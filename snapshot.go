@@ -10,77 +10,79 @@ import (
 	"time"
 )
 
-// A Snapshot says where and how a [Client] keeps the last confirmed versions of
-// its secrets, so that a process can start while the service cannot be asked. It
-// is for Options.Snapshot. A Client does not change it.
+// A Snapshot configures where and how a [Client] stores the versions of its
+// secrets. With it a process can start while the service is unavailable. It is
+// for Options.Snapshot. A Client does not modify it.
 //
-// It is written at most once a minute, where something was confirmed or
-// changed, and at Close. It is read only when a cold read, or Prefetch, finds
-// nothing reachable: a timeout, a lost connection, throttling, a failure of the
-// service or of the credentials. What it holds is then served as an old value
-// is in an outage: no longer than MaxStale after the service last confirmed it,
-// and checked in the background until the service answers. What the service
-// refused is not served, as far as the process knows or knew a minute before it
-// ended. Only current versions are kept: [Client.Versions] and other versions
-// still need the service, and so does [Client.Refresh].
+// The snapshot holds the current versions that the service last confirmed. It
+// is written at most once a minute, if something was confirmed or changed, and
+// at Close. It is read only if a cold read or Prefetch cannot reach the
+// service: a timeout, a lost connection, throttling, a server error or a
+// credentials failure. Its values are then served like old values in an outage:
+// for at most MaxStale after the service last confirmed them, with checks in
+// the background until the service answers. A secret that the service refused
+// is not served from the snapshot, as far as the process knows, or knew up to a
+// minute before it ended. Only current versions are stored: [Client.Versions],
+// reads of other versions and [Client.Refresh] still need the service.
 //
-// A snapshot that was altered or cut short, that is of another account, region
-// or key, or dated in the future (more than a minute), is ignored, and a record
-// logged.
+// The client ignores a snapshot, and logs that it does, if it was altered or
+// truncated, if it belongs to another account, region or key, or if its date is
+// more than a minute in the future.
 //
-// What it costs in safety: with the key, the snapshot is the secrets. Whoever
-// reads the store and gets the key has every value until it is rotated, also
-// after the permission to read it was withdrawn, and a stolen disk has them
-// where only memory had them before. A process that starts in an outage serves
-// what it may have lost the permission for. An old snapshot that somebody puts
-// back is believed until MaxStale. Let the key come from elsewhere than the
-// store; a key that KMS has to decrypt is out of reach in the outage that the
-// snapshot is for. Where the secrets can be replicated to another region, that
-// is better: it needs no key and keeps permissions, rotation and audit.
+// A snapshot has security costs. Whoever has the store and the key has the
+// secrets: every value until it is rotated, even after the permission to read
+// it was revoked. A stolen disk contains the encrypted values; without a
+// snapshot they exist in memory only. A process that starts in an outage serves
+// secrets that it may have lost the permission for. If somebody puts back an
+// old snapshot, it is used until MaxStale. Keep the key apart from the store. A
+// key that KMS must decrypt may be unavailable in the very outage that the
+// snapshot is for. If the secrets can be replicated to another region, prefer
+// that: replicas need no key and keep permissions, rotation and audit.
 type Snapshot struct {
-	// Store keeps one snapshot, which is sealed: a file, as package snapshotfile
-	// does, an object, a volume. It is required. It need not be safe for
-	// concurrent use. A call that does not heed the end of its context is left
-	// behind.
+	// Store holds one encrypted snapshot, in a file as package snapshotfile
+	// does, in an object or on a volume. It is required. It need not be safe for
+	// concurrent use. If a call ignores its context, the client stops waiting
+	// for it.
 	Store interface {
-		// ReadSnapshot returns what was last written, fs.ErrNotExist if
-		// nothing was.
+		// ReadSnapshot returns what was last written. If nothing was written, it
+		// returns fs.ErrNotExist.
 		ReadSnapshot(context.Context) ([]byte, error)
 
-		// WriteSnapshot replaces it: a later ReadSnapshot returns all of the
-		// old or all of the new.
+		// WriteSnapshot replaces the snapshot atomically: a later ReadSnapshot
+		// returns either the complete old or the complete new one.
 		WriteSnapshot(context.Context, []byte) error
 	}
 
-	// AEAD seals the snapshot: AES-GCM of crypto/cipher, or any other with a
-	// nonce that may be chosen at random. Either it or Key is required; there is
-	// no unencrypted mode. With AES-GCM's nonce of 12 bytes one key serves 4
-	// billion snapshots, which a process takes 8,000 years to write and a
-	// fleet of 10,000 about 300 days: give each process a key of its own, or
-	// change it.
+	// AEAD encrypts the snapshot. Use AES-GCM of crypto/cipher, or any other
+	// AEAD whose nonce may be random. Either AEAD or Key is required; there is
+	// no unencrypted mode. With AES-GCM's nonce of 12 bytes, one key is good for
+	// 4 billion snapshots. One process takes 8,000 years to write them, and a
+	// fleet of 10,000 about 300 days: give each process its own key, or change
+	// the key.
 	AEAD cipher.AEAD
 
-	// Key returns the AEAD, when it is first needed. After an error it is called
-	// again when it is next needed.
+	// Key returns the AEAD. It is called when the AEAD is first needed. After an
+	// error it is called again when the AEAD is needed again.
 	Key func(context.Context) (cipher.AEAD, error)
 
-	// Account is the id of the AWS account, of 12 digits, in which the names of
-	// secrets are looked up: the one that the client's credentials belong to. It
-	// is required, and authenticated along with the client's region.
+	// Account is the 12-digit id of the AWS account in which names of secrets
+	// are looked up: the account of the client's credentials. It is required,
+	// and is authenticated together with the client's region.
 	Account string
 
-	// Wait is how long a cold read asks the service before it is answered with
-	// the snapshot, and goes on asking in the background. Within 10 seconds of
-	// a read that found nothing reachable others do not wait, unless the service
-	// answers meanwhile. The default is 2 seconds. Negative means as long as
-	// the request takes, FetchTimeout at most.
+	// Wait is how long a cold read waits for the service before it returns a
+	// value of the snapshot; the request continues in the background. For 10
+	// seconds after a read that could not reach the service, other reads do not
+	// wait, unless the service answers in the meantime. The default is 2
+	// seconds. Negative means that a read waits as long as the request takes, at
+	// most FetchTimeout.
 	Wait time.Duration
 }
 
-// String says that there is a snapshot, and shows no key.
+// String returns the type's name, without the key.
 func (s Snapshot) String() string { return "secrets.Snapshot" }
 
-// Format writes what [Snapshot.String] returns, whatever the verb.
+// Format writes what [Snapshot.String] returns, for every verb.
 func (s Snapshot) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // LogValue returns what [Snapshot.String] returns.
@@ -95,7 +97,7 @@ func (s *Snapshot) wait() time.Duration {
 	return s.Wait
 }
 
-// check returns an error that names the first field that makes no sense.
+// check returns an error that names the first invalid field.
 func (s *Snapshot) check(maxStale time.Duration) error {
 	switch {
 	case s == nil:
@@ -107,9 +109,9 @@ func (s *Snapshot) check(maxStale time.Duration) error {
 	case s.AEAD != nil && s.Key != nil:
 		return errors.New("secrets: Options.Snapshot has both AEAD and Key")
 	case !isAccount(s.Account):
-		return fmt.Errorf("secrets: Options.Snapshot has an Account that is not of 12 digits: %q", s.Account)
+		return fmt.Errorf("secrets: Options.Snapshot.Account is not 12 digits: %q", s.Account)
 	case maxStale == 0:
-		return errors.New("secrets: Options.Snapshot has no use where MaxStale is off")
+		return errors.New("secrets: Options.Snapshot has no effect while Options.MaxStale is off")
 	}
 	return nil
 }

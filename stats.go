@@ -8,8 +8,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// Stats counts what a [Client] did since it was made, and how its secrets stand
-// now. It holds no values and no names.
+// Stats holds the counters and gauges of a [Client]. Counters count from [New];
+// gauges show the present state. It contains no secret values and no names.
 type Stats struct {
 	Hits     uint64 // reads answered from memory without waiting, with a version that has not expired
 	Misses   uint64 // reads that had to wait for the service
@@ -20,7 +20,7 @@ type Stats struct {
 	DescribeSecret      uint64
 	BatchGetSecretValue uint64
 
-	Errors           uint64 // calls that failed, of whatever kind: the sum of those below, see FailureClass
+	Errors           uint64 // failed calls: the sum of the counters below, see FailureClass
 	NetworkErrors    uint64
 	Throttles        uint64
 	DeniedErrors     uint64
@@ -30,26 +30,26 @@ type Stats struct {
 	CanceledErrors   uint64
 	OtherErrors      uint64
 
-	Failovers    uint64 // calls that another region answered than the one that is asked first
-	Refreshes    uint64 // refreshes of cached secrets that ended well
+	Failovers    uint64 // calls that were not answered by the region that is asked first
+	Refreshes    uint64 // successful refreshes of cached secrets
 	NewVersions  uint64 // versions that replaced another as current
 	DecodeErrors uint64 // versions that did not decode or validate for a type
-	Rejections   uint64 // times that a resource rejected a version that it was offered, see Try
-	Evictions    uint64 // secrets that left for lack of room
-	Denials      uint64 // secrets that left because the service said no
+	Rejections   uint64 // offered versions that a resource rejected, see Try
+	Evictions    uint64 // secrets that left because the cache was full
+	Denials      uint64 // secrets that left because of a definite error of the service
 
-	EventsDropped uint64 // events that Options.OnEvent or the logger was too slow for, or panicked at
+	EventsDropped uint64 // events lost because Options.OnEvent or the logger was too slow or panicked
 
-	// How things stand now: Sub leaves these as they are.
-	Secrets  uint64 // secrets held
-	Failing  uint64 // those of them whose last refresh failed
-	StaleNow uint64 // those whose version has expired and is served on, see Status.StaleSince
-	Rotating uint64 // those that a rotation is known to be outstanding for
+	// The present state. Sub does not change these fields.
+	Secrets  uint64 // cached secrets
+	Failing  uint64 // cached secrets whose last refresh failed
+	StaleNow uint64 // cached secrets whose expired version is in service, see Status.StaleSince
+	Rotating uint64 // cached secrets with a rotation known to be outstanding
 	Pinned   uint64 // handles that use a version other than the current one, see Try
 	Refused  uint64 // types that do not decode the current version of a secret, see Status.Refused
 
-	// OldestConfirmation is when the service last confirmed the version that it
-	// confirmed the longest time ago, of those that are served. It is zero if none is.
+	// OldestConfirmation is the time of the oldest last confirmation among the
+	// versions that are served. It is zero if no version is served.
 	OldestConfirmation time.Time
 }
 
@@ -58,11 +58,12 @@ func (s Stats) Calls() uint64 {
 	return s.GetSecretValue + s.DescribeSecret + s.BatchGetSecretValue
 }
 
-// Cost returns what the calls cost in US dollars at AWS's list price of $0.05
-// for 10,000 calls of any kind. See https://aws.amazon.com/secrets-manager/pricing/.
+// Cost returns the price of the calls in US dollars, at AWS's list price of
+// $0.05 for 10,000 calls of any kind. See
+// https://aws.amazon.com/secrets-manager/pricing/.
 func (s Stats) Cost() float64 { return float64(s.Calls()) * 0.05 / 10_000 }
 
-// Sub returns what was counted since t was taken.
+// Sub returns the counters counted since t was taken, and the gauges of s.
 func (s Stats) Sub(t Stats) Stats {
 	return Stats{
 		Hits:                s.Hits - t.Hits,
@@ -141,7 +142,7 @@ func (c *counts) stats() Stats {
 	}
 }
 
-// gaugesLocked fills in how things stand now.
+// gaugesLocked sets the gauges of s.
 func (c *cache) gaugesLocked(s *Stats) {
 	s.Secrets, s.Failing, s.Pinned = uint64(c.lru.Len()), uint64(len(c.failing)), uint64(c.pinned)
 	now, oldest := c.now(), instant(lease.Never)
@@ -167,10 +168,10 @@ func (c *cache) gaugesLocked(s *Stats) {
 			see(e)
 		}
 	} else {
-		for _, e := range c.scheduler.due.entries { // every one that has a version
+		for _, e := range c.scheduler.due.entries { // all entries that have a version
 			see(e)
 		}
-		for e := range c.scheduler.refreshes { // but for some whose refresh runs
+		for e := range c.scheduler.refreshes { // except some with a running refresh
 			if e.place < 0 {
 				see(e)
 			}
@@ -180,7 +181,7 @@ func (c *cache) gaugesLocked(s *Stats) {
 }
 
 // striped is a counter that goroutines on different cores can add to without
-// taking a cache line from each other.
+// contending for a cache line.
 type striped [64]struct {
 	n atomic.Uint64
 	_ [120]byte // two cache lines: processors fetch them in pairs
@@ -192,9 +193,9 @@ func (s *striped) add() {
 	s.addAt(uintptr(unsafe.Pointer(&here)))
 }
 
-// addAt adds one, given an address on the caller's stack. The stripe follows
-// from it: another goroutine has another stack. A hit passes the address of a
-// parameter, since a variable of its own would be set to zero just before an
+// addAt adds one, given an address on the caller's stack. The address selects
+// the stripe, because each goroutine has its own stack. A hit passes the
+// address of a parameter: a variable of its own would be zeroed just before an
 // instruction that waits for all stores.
 func (s *striped) addAt(stack uintptr) {
 	at := uint64(stack) >> 11 // no stack is smaller than 2 KiB

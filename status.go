@@ -6,50 +6,51 @@ import (
 	"time"
 )
 
-// A Status tells what a [Client] knows of a cached secret. It holds no value, and
-// nothing that was made of one. Moments are zero where there are none.
+// A Status is what a [Client] knows of a cached secret. It contains no secret
+// value and nothing derived from one. Unknown times are zero.
 type Status struct {
-	ID    string // the id by which the secret is asked for
+	ID    string // the id that the client uses to ask for the secret
 	Name  string
 	ARN   string
-	Alias []string // the other ids by which it is known
+	Alias []string // other ids of the secret
 
-	Version string    // the current version, as far as is known; "" if it is too old to be served
-	Serving string    // the version that a handle serves, see Ref.Status; else equal to Version
+	Version string    // the current version that the client knows; "" if it is too old to be served
+	Serving string    // the version that a handle serves, see Ref.Status; otherwise equal to Version
 	Stages  []string  // the staging labels of Version when they were last seen
-	Created time.Time // when Version was made
+	Created time.Time // when Version was created
 	Adopted time.Time // when Version became the current one in this cache
 
-	Fetched   time.Time // when the service last gave the value
-	Confirmed time.Time // when it last said that Version is current
+	Fetched   time.Time // when the service last returned the value
+	Confirmed time.Time // when the service last confirmed that Version is current
 	Expires   time.Time // the end of the TTL
-	NextCheck time.Time // when the service is asked next: zero if it is left to the next read
-	Checking  bool      // it is being asked
+	NextCheck time.Time // when the service is asked next; zero if the next read decides
+	Checking  bool      // whether a check is under way
 
-	// StaleSince is the end of the TTL where the service did not answer since and the
-	// old version is served on. Zero means that it is not so: a secret that nobody
-	// reads is left to expire, and is not stale.
+	// StaleSince is the end of the TTL if the service has not answered since and
+	// the old version is in service. It is zero if the secret is not stale. A
+	// secret that nobody reads expires without becoming stale.
 	StaleSince time.Time
 
-	Failures     int       // of refreshes, in a row
-	FailingSince time.Time // the first of them
-	LastFailure  time.Time // the last one, also where the service has answered since
+	Failures     int       // failed refreshes in a row
+	FailingSince time.Time // when the first of them failed
+	LastFailure  time.Time // when one last failed, even if the service has answered since
 	LastClass    FailureClass
 
-	// Rotation is what DescribeSecret last said, and Phase what follows from it now.
-	// Without the permission for it there is nothing but the phase idle.
+	// Rotation is what DescribeSecret last returned, with Phase computed for the
+	// present. Without permission for DescribeSecret it is empty, with the phase
+	// idle.
 	Rotation RotationState
 
-	Recent   []Event // what happened to it of late, oldest first, at most 16, without Err
-	Pins     []Event // the EventPinned of each handle that uses another version now
-	Refused  []Event // the EventRefused of each type that serves another version now, or none, with Err
+	Recent   []Event // the last events, at most 16, oldest first, without Err
+	Pins     []Event // the EventPinned of each handle that uses a version other than the current one
+	Refused  []Event // the EventRefused, with Err, of each type that does not decode Version
 	Watchers int     // Watch loops under way
 }
 
-// Status tells what the client knows of a secret, by any of its ids. It makes no
-// request, waits for nobody, and does not count as a read. For a secret that is
-// not cached it returns false and, if its last read failed a moment ago, a Status
-// with no more than ID, LastFailure and LastClass.
+// Status returns what the client knows of a secret, by any of its ids. It makes
+// no request, does not block, and does not count as a read. For a secret that
+// is not cached it returns false. If the last read of such a secret has just
+// failed, the Status has ID, LastFailure and LastClass, and nothing else.
 func (c *Client) Status(id string) (Status, bool) {
 	c.made()
 	c.mu.Lock()
@@ -67,9 +68,9 @@ func (c *Client) Status(id string) (Status, bool) {
 	return st, false
 }
 
-// Statuses returns the Status of every cached secret, in no particular order. It
-// makes no request and does not count as a read. No lock is held while the loop's
-// body runs: what changes in the meantime may show or not.
+// Statuses returns the Status of every cached secret, in no particular order.
+// It makes no request and does not count as a read. No lock is held while the
+// body of the loop runs, so changes during the loop may or may not be seen.
 func (c *Client) Statuses() iter.Seq[Status] {
 	c.made()
 	return func(yield func(Status) bool) {
@@ -89,8 +90,8 @@ func (c *Client) Statuses() iter.Seq[Status] {
 	}
 }
 
-// statuses fills chunk with the Status of the first entries that are still cached,
-// and returns how many those are, and the entries that are left.
+// statuses fills chunk with the Status of the first entries that are still
+// cached. It returns their number and the remaining entries.
 func (c *cache) statuses(chunk []Status, all []*entry) (n int, left []*entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -105,11 +106,11 @@ func (c *cache) statuses(chunk []Status, all []*entry) (n int, left []*entry) {
 	return n, all
 }
 
-// Status tells what the client knows of the handle's secret, as [Client.Status]
-// does, but for three fields: Serving is the version that the handle serves, which
-// differs from Version where that does not decode as a T; Pins and Refused
-// are those of this handle and of its type alone. Serving is empty if the
-// secret was not read as a T yet.
+// Status returns what the client knows of the handle's secret. It is like
+// [Client.Status], with three differences. Serving is the version that the
+// handle serves, which differs from Version if that does not decode as a T; it
+// is empty if the secret was not read as a T yet. Pins lists the pins of this
+// handle only. Refused lists the refusals of type T only.
 func (r *Ref[T]) Status() (Status, bool) {
 	r.made()
 	c := &r.c.cache
@@ -168,7 +169,7 @@ func (c *cache) statusLocked(e *entry, now instant) Status {
 	return st
 }
 
-// versionStatusLocked fills in what is known of e's version.
+// versionStatusLocked sets the fields of st about e's version.
 func (c *cache) versionStatusLocked(e *entry, now instant, st *Status) {
 	l, s := &e.lease, e.cur
 	if s == nil {
@@ -187,7 +188,7 @@ func (c *cache) versionStatusLocked(e *entry, now instant, st *Status) {
 	}
 }
 
-// pastStatusLocked fills in what most secrets have nothing of.
+// pastStatusLocked sets the fields of st that are empty for most secrets.
 func (c *cache) pastStatusLocked(e *entry, st *Status) {
 	for _, sl := range e.slotsLocked() {
 		if r, ok := sl.refusedLocked(e.cur); ok {
@@ -211,7 +212,7 @@ func (c *cache) pastStatusLocked(e *entry, st *Status) {
 	st.Rotation = c.rotationStatusLocked(e, h)
 }
 
-// pinsLocked returns the events of the pins of e that keep lets pass.
+// pinsLocked returns the events of those pins of e for which keep returns true.
 func (e *entry) pinsLocked(keep func(pin) bool) (events []Event) {
 	for _, p := range e.past().pins {
 		if keep(p) {
@@ -221,7 +222,8 @@ func (e *entry) pinsLocked(keep func(pin) bool) (events []Event) {
 	return events
 }
 
-// rotationStatusLocked tells of e's rotation what DescribeSecret last said.
+// rotationStatusLocked returns the state of e's rotation as DescribeSecret last
+// returned it.
 func (c *cache) rotationStatusLocked(e *entry, h *history) RotationState {
 	var st RotationState
 	if r := h.plan; r != nil {

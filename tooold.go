@@ -6,8 +6,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// A tooOldError is a read that failed while there was a value, but one that was
-// too old to be served. What it wraps is why the service could not be asked.
+// A tooOldError is a failed read for which there was a value, but one too old
+// to be served. It wraps the reason why the service was unavailable.
 type tooOldError struct {
 	since time.Time // when the service last confirmed the value
 	err   error
@@ -15,13 +15,13 @@ type tooOldError struct {
 
 func (e *tooOldError) Error() string {
 	return "the cached value is too old to be served (last confirmed " + e.since.UTC().Format(time.RFC3339) +
-		", see Options.MaxStale), and the service cannot be asked: " + e.err.Error()
+		", see Options.MaxStale), and the service is unavailable: " + e.err.Error()
 }
 
 func (e *tooOldError) Unwrap() error { return e.err }
 
-// outdated remembers by its ids when a value that became too old was last
-// confirmed: its entry is gone by then. It is bounded, and made when there is one.
+// outdated remembers, by id, when a value that became too old was last
+// confirmed. The value's entry is already gone. The size is bounded.
 type outdated struct {
 	since *simplelru.LRU[string, time.Time]
 }
@@ -38,7 +38,7 @@ func (o *outdated) addLocked(size int, since time.Time, ids ...string) {
 	}
 }
 
-// removeLocked forgets it: there is a newer one.
+// removeLocked removes ids, because there is a newer value.
 func (o *outdated) removeLocked(ids ...string) {
 	for _, id := range ids {
 		if o.since != nil {
@@ -47,8 +47,8 @@ func (o *outdated) removeLocked(ids ...string) {
 	}
 }
 
-// sinceLocked returns when the value that became too old was confirmed, the zero
-// time if there was none.
+// sinceLocked returns when the value that became too old was last confirmed. It
+// returns the zero time if there was none.
 func (o *outdated) sinceLocked(id string) time.Time {
 	if o.since == nil {
 		return time.Time{}
@@ -57,8 +57,8 @@ func (o *outdated) sinceLocked(id string) time.Time {
 	return since
 }
 
-// tooOldErrorLocked returns the error of a read of id that failed with err: where
-// there was a value that is too old, with when it was last confirmed.
+// tooOldErrorLocked returns the error of a read of id that failed with err. If
+// there was a value that is too old, the error says when it was last confirmed.
 func (c *cache) tooOldErrorLocked(id string, err error) error {
 	if a := answerOf(err); a == gone || a == denied || err == ErrClosed {
 		return err

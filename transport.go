@@ -26,8 +26,8 @@ func callOptions(o *Options) []func(*secretsmanager.Options) {
 	})
 }
 
-// withoutBodiesInLogs takes from the SDK's own logging what would print the
-// value: the bodies of responses and, lest they ever hold one, of requests.
+// withoutBodiesInLogs removes the parts of the SDK's own logging that could
+// print a value: the bodies of responses and, as a precaution, of requests.
 func withoutBodiesInLogs(so *secretsmanager.Options) {
 	if m := &so.ClientLogMode; m.IsResponseWithBody() {
 		m.ClearResponseWithBody()
@@ -39,11 +39,11 @@ func withoutBodiesInLogs(so *secretsmanager.Options) {
 	}
 }
 
-// withoutRetries is the option of calls whose failure costs nobody anything:
-// the cache's own backoff, up to 15 minutes, takes the place of the SDK's.
+// withoutRetries is the option for calls whose failure no reader notices. The
+// cache's own backoff, up to 15 minutes, replaces the SDK's.
 func withoutRetries(so *secretsmanager.Options) { so.Retryer = aws.NopRetryer{} }
 
-// markIdentityErrors makes an [identityError] of the failure to get credentials.
+// markIdentityErrors wraps failures to get credentials in an [identityError].
 func markIdentityErrors(so *secretsmanager.Options) {
 	so.APIOptions = append(so.APIOptions, func(s *middleware.Stack) error {
 		// A client that gets its identity in another way is left as it is.
@@ -61,15 +61,15 @@ func markIdentityErrors(so *secretsmanager.Options) {
 // getIdentity is the SDK's id of the middleware that gets credentials.
 const getIdentity = "GetIdentity"
 
-// identityError is the failure to get the credentials for a request. Nothing
-// was sent; what an API error within it says was said to somebody else.
+// identityError is a failure to get the credentials for a request. The request
+// was not sent. An API error within it is an answer of another service.
 type identityError struct{ err error }
 
 func (e *identityError) Error() string { return e.err.Error() }
 func (e *identityError) Unwrap() error { return e.err }
 
-// identityWatch stands before and behind the middleware that gets credentials.
-// A call has one; its attempts follow each other.
+// identityWatch runs before and after the middleware that gets credentials.
+// Each call has its own, and the attempts of a call run one after the other.
 type identityWatch struct{ found bool }
 
 type (
@@ -98,11 +98,11 @@ func (w *identityEnds) HandleFinalize(ctx context.Context, in middleware.Finaliz
 	return next.HandleFinalize(ctx, in)
 }
 
-// A trace is what became of the last attempt of a call, which the SDK does not
-// tell where the call's time ends before the next.
+// A trace is the result of a call's last attempt. The SDK does not report it if
+// the call's time ends before the next attempt.
 type trace struct{ last atomic.Pointer[error] }
 
-// traced is a context that has a trace.
+// traced is a context that carries a trace.
 type traced struct {
 	context.Context
 	trace trace
@@ -119,8 +119,9 @@ func (t *traced) Value(key any) any {
 	return t.Context.Value(key)
 }
 
-// attempted notes what became of an attempt. That its time ended is worth telling
-// only where there were no credentials yet, and nothing is known of why.
+// attempted notes the result of an attempt. If the attempt ended because time
+// ran out, that is noted only if the attempt had no credentials yet and no
+// earlier failure is known.
 func (tr *trace) attempted(err error, identified bool) {
 	switch {
 	case err == nil || identified && isContextError(err):
@@ -131,8 +132,8 @@ func (tr *trace) attempted(err error, identified bool) {
 	}
 }
 
-// late returns the error of a call that ended by cause: with that of its last
-// attempt, if one had failed.
+// late returns the error of a call that ended by cause. It includes the error
+// of the last attempt, if that failed.
 func (tr *trace) late(cause error) error {
 	if last := tr.last.Load(); last != nil {
 		return &lateError{cause, clean(*last)}
@@ -140,8 +141,9 @@ func (tr *trace) late(cause error) error {
 	return cause
 }
 
-// refusePlainHTTP ends a request that would carry a secret in the clear. It
-// sits where the request is final: the endpoint may be chosen per request.
+// refusePlainHTTP refuses a request that would carry a secret in the clear. It
+// runs when the request is final, because the endpoint may be chosen per
+// request.
 type refusePlainHTTP struct{}
 
 func (refusePlainHTTP) ID() string { return "secrets:RefusePlainHTTP" }
@@ -153,7 +155,7 @@ func (refusePlainHTTP) HandleDeserialize(ctx context.Context, in middleware.Dese
 	return next.HandleDeserialize(ctx, in)
 }
 
-// plainHTTPError is not for retrying: only another configuration helps.
+// plainHTTPError is not retryable: only a change of the configuration helps.
 type plainHTTPError struct{ host string }
 
 func (e *plainHTTPError) Error() string {

@@ -9,42 +9,42 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
 
-// trial is what a handle learnt of a rotation: the protocol that decides, and
-// what the protocol must not know.
+// trial is what a handle knows about a rotation: the protocol, which decides,
+// and the values, which the protocol does not see.
 type trial[T any] struct {
 	stages []string      // see TryOptions
 	wait   time.Duration // see TryOptions
 	pause  time.Duration // see TryOptions
 
-	busy atomic.Bool // there is a pin or a rejection; false lets uses pass without a lock
+	busy atomic.Bool // whether there is a pin or a rejection; if not, uses take no lock
 
 	mu       sync.Mutex // guards the fields below; cache.mu may be taken while it is held
 	protocol *rotation.Protocol
 	began    time.Time        // instants are counted from here
-	changed  chan struct{}    // closed, and replaced, when those who wait should ask again; nil: nobody waits
+	changed  chan struct{}    // closed and replaced when waiting calls should ask again; nil: no call waits
 	prober   any              // identifies the prober's call; nil: there is none
 	pinned   *decoded[T]      // the version that the protocol pins
 	pinHold  hold             // keeps its secret in the cache
 	pinEvent Event            // the EventPinned
 	decoded  []decoding[T]    // versions that the prober decoded, oldest first
 	errs     map[string]error // by version id: what the last use that rejected it returned
-	failed   error            // why the service could not be asked; nil: it could
+	failed   error            // why the service was unavailable; nil: it answered
 }
 
-// A decoding is a version and what became of it.
+// A decoding is a version and the result of decoding it.
 type decoding[T any] struct {
 	secret *Secret
 	held   *decoded[T] // nil: it does not decode
 }
 
-// pauseGrowth is how many times itself the pause of a rejected version grows to.
+// pauseGrowth is the factor by which the pause of a rejected version can grow.
 const pauseGrowth = 15
 
 // maxDecoded bounds how many decoded versions a handle keeps while a rotation
 // is under way.
 const maxDecoded = 8
 
-// view is the protocol at a moment, for a function that apply runs.
+// view is the protocol and the present state, for a function that apply runs.
 type view[T any] struct {
 	*rotation.Protocol
 	now     rotation.Instant
@@ -52,8 +52,9 @@ type view[T any] struct {
 	current string      // its version id
 }
 
-// apply tells the protocol what happened, and carries out what follows. cur is
-// what a read of the handle returned, for where it has left the cache.
+// apply passes an event to the protocol and carries out the consequences. cur
+// is what a read of the handle returned; it is used if the secret has left the
+// cache.
 func (r *Ref[T]) apply(cur *decoded[T], fn func(view[T])) {
 	t := &r.try
 	t.mu.Lock()
@@ -88,7 +89,8 @@ func (t *trial[T]) config() rotation.Config {
 	return c
 }
 
-// project makes the handle what the protocol says. The caller holds t.mu.
+// project makes the handle's state agree with the protocol. The caller holds
+// t.mu.
 func (r *Ref[T]) project() {
 	t := &r.try
 	t.busy.Store(!t.protocol.Quiet())
@@ -108,8 +110,8 @@ func (r *Ref[T]) project() {
 	}
 }
 
-// pin makes h the version that the protocol pins, in place of the current one. The
-// caller holds t.mu.
+// pin makes h, which the protocol pins, the version to use in place of the
+// current one. The caller holds t.mu.
 func (r *Ref[T]) pin(h *decoded[T], stage, current string) {
 	t := &r.try
 	r.unpinned()
@@ -121,7 +123,8 @@ func (r *Ref[T]) pin(h *decoded[T], stage, current string) {
 	r.c.tellOf(r.id, t.pinEvent)
 }
 
-// unpinned tells of the end of a pin, if there was one. The caller holds t.mu.
+// unpinned emits the event for the end of a pin, if there was one. The caller
+// holds t.mu.
 func (r *Ref[T]) unpinned() {
 	ev := r.try.pinEvent
 	if ev.Kind == 0 {
@@ -132,7 +135,7 @@ func (r *Ref[T]) unpinned() {
 	r.c.tellOf(r.id, ev)
 }
 
-// wakeAll makes those who wait ask again. The caller holds t.mu.
+// wakeAll makes waiting calls ask the protocol again. The caller holds t.mu.
 func (t *trial[T]) wakeAll() {
 	if t.changed != nil {
 		close(t.changed)
@@ -140,8 +143,8 @@ func (t *trial[T]) wakeAll() {
 	}
 }
 
-// changes returns what is closed when those who wait should ask again. The
-// caller holds t.mu.
+// changes returns a channel that is closed when waiting calls should ask the
+// protocol again. The caller holds t.mu.
 func (t *trial[T]) changes() <-chan struct{} {
 	if t.changed == nil {
 		t.changed = make(chan struct{})
@@ -149,7 +152,7 @@ func (t *trial[T]) changes() <-chan struct{} {
 	return t.changed
 }
 
-// noteError keeps what a use returned that rejected a version. The caller
+// noteError keeps the error with which a use rejected a version. The caller
 // holds t.mu.
 func (t *trial[T]) noteError(id string, err error) {
 	if t.errs == nil {
@@ -163,8 +166,8 @@ func (t *trial[T]) noteError(id string, err error) {
 	}
 }
 
-// decode returns s decoded, nil if it does not decode. While a rotation is
-// under way that is done once for each version.
+// decode returns s decoded, or nil if it does not decode. During a rotation it
+// decodes each version once.
 func (r *Ref[T]) decode(s *Secret) *decoded[T] {
 	if h, known := r.decodedBySlot(s); known {
 		return h

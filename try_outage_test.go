@@ -115,7 +115,7 @@ func TestTryServiceDown(t *testing.T) {
 		s.set()
 		_, err := secrets.Try(rotWithin(10*time.Second), ref, s.use)
 		var rejected *secrets.RejectedError
-		if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "asking for others failed") {
+		if !errors.As(err, &rejected) || !strings.Contains(err.Error(), "asking the service for others failed") {
 			t.Errorf("Try = %v, want a RejectedError that says that the service could not be asked", err)
 		}
 	})

@@ -11,15 +11,15 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
 
-// This file is all that Try and Rotating know of the cache: what is current in
-// memory, a check of the labels asked of the service, a version by its label,
-// and holding a secret in the cache. What they ask of the service Close waits
-// for and cancels.
+// This file is the only part of the cache that Try and Rotating use. It returns
+// the current version in memory, checks the labels with the service, returns a
+// version by its label, and holds a secret in the cache. Close cancels the
+// requests that it makes, and waits for them.
 
-// noVersionID stands for the ids of an endpoint that gives versions none.
+// noVersionID replaces the version ids of an endpoint that returns none.
 const noVersionID = "(no version id)"
 
-// versionIDOf returns the id by which the protocol knows a version.
+// versionIDOf returns the id under which the protocol knows a version.
 func versionIDOf(s *Secret) string {
 	if s.v.id == "" {
 		return noVersionID
@@ -27,15 +27,15 @@ func versionIDOf(s *Secret) string {
 	return s.v.id
 }
 
-// sameSecret reports whether s and t, versions read by one id, are of one
-// secret: not of one that was deleted and another that took over its name.
+// sameSecret reports whether s and t, read by one id, are versions of one
+// secret. They are not if the secret was deleted and recreated in between.
 func sameSecret(s, t *Secret, id string) bool { return s.identity(id).Key == t.identity(id).Key }
 
-// closing returns what is closed by Close.
+// closing returns a channel that Close closes.
 func (c *cache) closing() <-chan struct{} { return c.base.Done() }
 
 // attend runs fn as a request that Close cancels and waits for. It returns
-// ErrClosed if the client was closed by then.
+// ErrClosed if the client was already closed.
 func (c *cache) attend(ctx context.Context, fn func(context.Context) error) error {
 	if !c.enter() {
 		return ErrClosed
@@ -51,16 +51,16 @@ func (c *cache) attend(ctx context.Context, fn func(context.Context) error) erro
 	return err
 }
 
-// A sighting is what a check of the labels found out.
+// A sighting is the result of a check of the labels.
 type sighting struct {
-	labels    rotation.Labels // nil: the service told no more than which version is current
-	informed  bool            // it answered
-	withdrawn bool            // with a no: the secret is deleted, or may not be read
-	err       error           // why it did not answer, or told the labels alone
+	labels    rotation.Labels // nil: the service returned only the current version
+	informed  bool            // whether the service answered
+	withdrawn bool            // whether it returned a definite error: the secret is deleted or access denied
+	err       error           // why it did not answer, or returned only the labels
 }
 
-// sight asks the service now which versions a secret has, whatever is cached, and
-// adopts the current one.
+// sight asks the service now which versions a secret has, without using the
+// cache, and adopts the current one.
 func (c *cache) sight(ctx context.Context, id string) (k sighting) {
 	k.err = c.attend(ctx, func(ctx context.Context) error {
 		e, s := c.lookup(id)
@@ -86,9 +86,9 @@ func (c *cache) sight(ctx context.Context, id string) (k sighting) {
 
 var errNotInMemory = errors.New("the version is not in memory")
 
-// versionBy returns the version that a label names: the one with the given
-// id if that is known and in memory, and otherwise what the service has, unless
-// only memory will do.
+// versionBy returns the version that a label names. If a version id is given
+// and that version is in memory, it returns that one. Otherwise it asks the
+// service, unless memory is set.
 func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory bool) (s *Secret, err error) {
 	if s := c.versionInMemory(id, stage, version); s != nil {
 		return s, nil
@@ -110,9 +110,10 @@ func (c *cache) versionBy(ctx context.Context, id, stage, version string, memory
 	return s, err
 }
 
-// adoptNow asks for the current version and adopts it, unless it went back: it is
-// asked for within moments of a check, and so confirms none. A failure is the
-// prober's own: it is not remembered.
+// adoptNow fetches the current version and adopts it, unless the secret went
+// back to an older one: the request follows a check within moments, so it does
+// not confirm that check. A failure is the prober's alone, and is not
+// remembered.
 func (c *cache) adoptNow(ctx context.Context, id string) (*Secret, error) {
 	q := c.claim(id, byTry)
 	defer c.release(q)
@@ -140,7 +141,7 @@ func (c *cache) versionInMemory(id, stage, version string) *Secret {
 	return e.coldState().versions.valueLocked(version, c.now())
 }
 
-// missOf says what the failure to get a version means.
+// missOf returns what a failure to get a version means for the protocol.
 func missOf(err error) rotation.Result {
 	switch answerOf(err) {
 	case gone:
@@ -151,7 +152,8 @@ func missOf(err error) rotation.Result {
 	return rotation.Unreachable
 }
 
-// checkSoon has the cache check a secret soon: its labels are about to move.
+// checkSoon schedules a check of a secret, because its labels are about to
+// move.
 func (c *cache) checkSoon(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,16 +174,16 @@ func (c *cache) outstanding(id string) bool {
 	return e.lease.Outstanding(&c.rules, c.now())
 }
 
-// A hold keeps a secret in the cache, and hot, for a handle that uses another
-// version of it than the current one.
+// A hold keeps a secret in the cache and refreshed while a handle uses a
+// version other than the current one.
 type hold struct {
 	e    *entry
 	key  *pinKey
 	free func()
 }
 
-// holdSecret holds r's secret for as long as r lives, or until release, and shows
-// the pin that it is held for. h is what was held before.
+// holdSecret holds r's secret until release, at most as long as r is reachable,
+// and records the pin that needs the hold. h is the previous hold.
 func (r *Ref[T]) holdSecret(h hold, pinned Event) hold {
 	c := &r.c.cache
 	e, _ := c.lookup(r.id)
@@ -220,12 +222,13 @@ func (h hold) release() {
 	}
 }
 
-// peek returns what a read would return if it is in memory, decoded if it was
-// not. It waits for nobody, not even for another goroutine that decodes it.
+// peek returns what a read would return if that is in memory. It decodes the
+// version if necessary. It does not block, not even for another goroutine that
+// decodes the version.
 func (r *Ref[T]) peek() *decoded[T] { return r.find(true) }
 
-// inMemory is peek for where the user's code must not be called: what was not
-// decoded yet is not found.
+// inMemory is peek without calls of the user's code: it does not find a version
+// that has not been decoded yet.
 func (r *Ref[T]) inMemory() *decoded[T] { return r.find(false) }
 
 func (r *Ref[T]) find(decode bool) *decoded[T] {
@@ -242,9 +245,9 @@ func (r *Ref[T]) find(decode bool) *decoded[T] {
 	return r.slotIn(e).peek(c, e, s, decode)
 }
 
-// peek returns s decoded, or the last good version if it does not decode; nil
-// if there is neither, if another goroutine is just decoding s, and if it would
-// have to be decoded first and decode is not set.
+// peek returns s decoded, or the last good version if s does not decode. It
+// returns nil in three cases: there is neither; another goroutine is decoding
+// s; or s is not decoded yet and decode is false.
 func (sl *typedSlot[T]) peek(c *cache, e *entry, s *Secret, decode bool) *decoded[T] {
 	for range 2 {
 		c.mu.Lock()
@@ -265,8 +268,8 @@ func (sl *typedSlot[T]) peek(c *cache, e *entry, s *Secret, decode bool) *decode
 	return nil
 }
 
-// decodedBySlot returns s as the handle's reads decoded it, if they did. known
-// is true where s is known not to decode.
+// decodedBySlot returns s as the handle's reads decoded it, or nil. known is
+// true if s is known not to decode.
 func (r *Ref[T]) decodedBySlot(s *Secret) (h *decoded[T], known bool) {
 	sl := r.slot.Load()
 	if sl == nil {

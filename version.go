@@ -7,18 +7,18 @@ import (
 	"slices"
 )
 
-// The staging labels that Secrets Manager moves by itself.
+// The staging labels that Secrets Manager moves itself.
 const (
 	Current  = "AWSCURRENT"  // the version that readers get
-	Pending  = "AWSPENDING"  // the version that a rotation is making
-	Previous = "AWSPREVIOUS" // the version that was current before
+	Pending  = "AWSPENDING"  // the version that a rotation has created
+	Previous = "AWSPREVIOUS" // the version that was current before the present one
 )
 
-// A Selector names a version of a secret, by a staging label or by its id. The
-// zero Selector means [Current]. Make one with [Stage] or [VersionID].
+// A Selector names a version of a secret by a staging label or by its id. The
+// zero Selector means [Current]. Create one with [Stage] or [VersionID].
 type Selector struct {
 	stage, id string
-	empty     string // what was given as an empty string
+	empty     string // what the empty string was meant to be
 }
 
 // Stage selects the version that has a staging label.
@@ -37,8 +37,8 @@ func VersionID(id string) Selector {
 	return Selector{id: id}
 }
 
-// check returns an error for a selector that was made of an empty string,
-// lest a variable that was never set reads the current version.
+// check returns an error for a selector made from an empty string. Otherwise a
+// variable that was never set would select the current version.
 func (s Selector) check() error {
 	if s.empty != "" {
 		return fmt.Errorf("the %s is empty", s.empty)
@@ -64,7 +64,7 @@ func (s Selector) isCurrent() bool { return s == Selector{} || s == Selector{sta
 // labels says which version id each staging label names.
 type labels map[string]string
 
-// labelsOf turns the service's map of version ids to labels round.
+// labelsOf inverts the service's map from version ids to labels.
 func labelsOf(stages map[string][]string) labels {
 	l := make(labels, len(stages))
 	for id, names := range stages {
@@ -75,9 +75,9 @@ func labelsOf(stages map[string][]string) labels {
 	return l
 }
 
-// outstanding returns the version id that a rotation is making, "" if no
-// rotation is outstanding. AWSPENDING may stay on a version that has become
-// current; that is none.
+// outstanding returns the version id that a rotation has created. It returns ""
+// if no rotation is outstanding. AWSPENDING may stay on a version that has
+// become current; then no rotation is outstanding.
 func (l labels) outstanding() string {
 	if p := l[Pending]; p != "" && p != l[Current] {
 		return p
@@ -97,9 +97,9 @@ func (l labels) of(id string) []string {
 	return names
 }
 
-// ordered returns the labels that name distinct versions: AWSCURRENT,
-// AWSPENDING, AWSPREVIOUS and then the custom ones by name. A version with
-// several labels is there once, by the first.
+// ordered returns labels that name distinct versions: AWSCURRENT, AWSPENDING,
+// AWSPREVIOUS, and then the custom ones by name. For a version with several
+// labels it returns the first.
 func (l labels) ordered() []string {
 	names := slices.Collect(maps.Keys(l))
 	sortLabels(names)
@@ -130,8 +130,8 @@ func sortLabels(names []string) {
 	})
 }
 
-// intern returns name, as the constant where there is one: thousands of
-// secrets have the same few labels.
+// intern returns name, using the constant's memory if name is a standard label:
+// thousands of secrets have the same few labels.
 func intern(name string) string {
 	switch name {
 	case Current:
@@ -146,7 +146,8 @@ func intern(name string) string {
 
 var onlyCurrent, noStages = []string{Current}, []string{}
 
-// internStages returns stages in little memory: most secrets have the same.
+// internStages returns stages in little memory, because most secrets have the
+// same ones.
 func internStages(stages []string) *[]string {
 	if len(stages) == 0 {
 		return &noStages

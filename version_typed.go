@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// A Version is one version of a secret, decoded.
+// A Version is one decoded version of a secret.
 //
-// It prints as the version's id and labels, whatever the verb. A struct that
-// has a Version in an unexported field cannot be protected in that way.
+// For every verb of package fmt it prints as the version's id and labels. If a
+// struct has a Version in an unexported field, package fmt ignores this and
+// prints the value.
 type Version[T any] struct {
 	Value   T
-	ID      string    // the version id; unique within the secret, and no secret itself
-	Stages  []string  // the staging labels that were on it when it was fetched
-	Created time.Time // when it was made; the zero time if the service did not say
+	ID      string    // the version id; unique within the secret, and not confidential
+	Stages  []string  // the staging labels that it had when it was fetched
+	Created time.Time // when it was created; zero if the service did not say
 }
 
 // Has reports whether the version had a staging label when it was fetched.
@@ -28,7 +29,7 @@ func (v Version[T]) String() string {
 	return fmt.Sprintf("secrets.Version(%s %v, value not shown)", v.ID, v.Stages)
 }
 
-// Format writes what [Version.String] returns, whatever the verb.
+// Format writes what [Version.String] returns, for every verb.
 func (v Version[T]) Format(f fmt.State, _ rune) { io.WriteString(f, v.String()) }
 
 // LogValue returns what [Version.String] returns.
@@ -37,10 +38,11 @@ func (v Version[T]) LogValue() slog.Value { return slog.StringValue(v.String()) 
 // MarshalText returns what [Version.String] returns.
 func (v Version[T]) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
-// Version returns the version that sel names, decoded. The current one is what
-// [Ref.Get] returns, with its id. It is decoded once, not at every call, for as
-// long as it is cached. It blocks and fails as [Client.GetVersion] does; a
-// version that does not decode is a [*DecodeError].
+// Version returns the version that sel names, decoded. For the current version
+// it returns what [Ref.Get] returns, with the version id. A version is decoded
+// once, not at every call, while it is cached. Version blocks and fails as
+// [Client.GetVersion] does. If the version does not decode, the error is a
+// [*DecodeError].
 func (r *Ref[T]) Version(ctx context.Context, sel Selector) (Version[T], error) {
 	r.made()
 	if sel.isCurrent() {
@@ -61,16 +63,17 @@ func (r *Ref[T]) Version(ctx context.Context, sel Selector) (Version[T], error) 
 	return r.versionOf(h, s), nil
 }
 
-// Versions returns every version that has a staging label, decoded: the current
-// one, the pending one if it has a value, the previous one, and then those with
-// custom labels. A signature that was made with any of them can be verified, by
-// the version id as the id of the key. Each is decoded once.
+// Versions returns every version that has a staging label, decoded. The order
+// is: the current version, the pending one if it has a value, the previous one,
+// and those with custom labels. A verifier can accept signatures made with any
+// of them, and can use the version id as the key id. Each version is decoded
+// once.
 //
-// A version that does not decode is left out, logged and counted. Only if none
-// does is the current one's [*DecodeError] returned. Where [Ref.Get] makes do
-// with an older version because the current one does not decode, the first
-// element is not the current one: ask [Version.Has]. Versions blocks and fails
-// as [Client.Versions] does.
+// A version that does not decode is omitted, logged and counted. If none
+// decodes, Versions returns the current version's [*DecodeError]. If the
+// current version does not decode, the first element is another version;
+// [Version.Has] tells whether an element is the current version. Versions
+// blocks and fails as [Client.Versions] does.
 func (r *Ref[T]) Versions(ctx context.Context) ([]Version[T], error) {
 	r.made()
 	all, err := r.c.Versions(ctx, r.id)
@@ -98,18 +101,17 @@ func (r *Ref[T]) versionOf(h *decoded[T], s *Secret) Version[T] {
 	return Version[T]{Value: r.own(h), ID: s.v.id, Stages: s.Stages(), Created: s.CreatedDate()}
 }
 
-// An otherVersion is what a slot made of a version that is not the current one,
-// or was not when it was asked for. It never changes.
+// An otherVersion is the decoded form of a version that is not the current one,
+// or was not when it was read. It is immutable.
 type otherVersion[T any] struct {
-	value *string     // the version's own, which copies with other labels share
+	value *string     // identifies the version; copies with other labels share it
 	held  *decoded[T] // nil: it does not decode
 	err   *DecodeError
 	next  *otherVersion[T]
 }
 
-// decodedOf returns s decoded. Readers who come at the same time may decode it
-// once each; all but one result are dropped. It is kept for as long as the cache
-// has the version.
+// decodedOf returns s decoded. Concurrent readers may each decode it; all but
+// one result are dropped. The result is kept while the cache has the version.
 func (r *Ref[T]) decodedOf(s *Secret) (*decoded[T], *DecodeError) {
 	if o := r.slot.Load().other(s); o != nil {
 		return o.held, o.err
@@ -134,8 +136,8 @@ func (r *Ref[T]) decodedOf(s *Secret) (*decoded[T], *DecodeError) {
 	return o.held, o.err
 }
 
-// keep keeps o in the handle's slot, unless another has come first, which it
-// returns then.
+// keep stores o in the handle's slot. If another one is already there, it
+// returns that.
 func (r *Ref[T]) keep(o *otherVersion[T]) (kept *otherVersion[T], first bool) {
 	c := &r.c.cache
 	c.mu.Lock()
@@ -161,7 +163,8 @@ func (r *Ref[T]) keep(o *otherVersion[T]) (kept *otherVersion[T], first bool) {
 	return o, true
 }
 
-// other returns what the slot made of s, nil if it was not asked yet.
+// other returns the slot's decoded form of s. It returns nil if s was not read
+// yet.
 func (sl *typedSlot[T]) other(s *Secret) *otherVersion[T] {
 	if sl == nil {
 		return nil
@@ -169,7 +172,7 @@ func (sl *typedSlot[T]) other(s *Secret) *otherVersion[T] {
 	return sl.others.Load().of(s.v.value)
 }
 
-// of returns the element of the list that is about a version's value.
+// of returns the list's element for a version's value.
 func (o *otherVersion[T]) of(value *string) *otherVersion[T] {
 	for o != nil && o.value != value {
 		o = o.next

@@ -9,20 +9,20 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// list is every labelled version as one check found them.
+// list is every labeled version as one check found them.
 type list struct {
 	others    []*kept
 	all       *[]*Secret // the current version, and the others; never changed in place
 	labels    labels     // nil: not known
 	check     uint64     // the number of the check
-	current   bool       // the last check that settled something was that one, or found the same labels
-	updating  bool       // a check that found others is bringing it up to date
+	current   bool       // whether the last check that settled something is that one, or found the same labels
+	updating  bool       // whether a check that found other labels is updating the list
 	confirmed instant    // when the labels were last seen
 	expires   instant    // end of their TTL
-	retry     instant    // it could not be brought up to date: nobody tries before
+	retry     instant    // the earliest next attempt after a failed update
 }
 
-// build makes what Versions returns.
+// build computes the result of Versions.
 func (l *list) build(cur *Secret) {
 	if names := l.labels.of(cur.v.id); len(names) > 0 {
 		cur = cur.withStages(names)
@@ -33,11 +33,11 @@ func (l *list) build(cur *Secret) {
 			all = append(all, k.s)
 		}
 	}
-	l.all = &all // hits may be reading the one before
+	l.all = &all // hits may still be reading the previous slice
 }
 
-// showListLocked lets hits have what Versions returns, or not. It is called by
-// projectLocked alone.
+// showListLocked shows the result of Versions to hits, or hides it. Only
+// projectLocked calls it.
 func (e *entry) showListLocked() {
 	var all *[]*Secret
 	if v := e.coldState().versions; v != nil && v.list != nil && v.list.current && e.lease.Shown() {
@@ -53,13 +53,14 @@ func (e *entry) showListLocked() {
 	}
 }
 
-// A listSlot is where hits find what Versions returns.
+// A listSlot holds the result of Versions for hits.
 type listSlot struct {
 	shown atomic.Pointer[[]*Secret] // nil: the slow path decides
 	head  slotHead
 }
 
-// listed returns what hits of Versions get, nil if the slow path decides.
+// listed returns the result of Versions for hits. It returns nil if the slow
+// path decides.
 func (e *entry) listed() *[]*Secret {
 	if sl := slotOfType[*listSlot](e); sl != nil {
 		return sl.shown.Load()
@@ -67,7 +68,7 @@ func (e *entry) listed() *[]*Secret {
 	return nil
 }
 
-// There is nothing to decode, and showListLocked alone shows.
+// A listSlot decodes nothing, and only showListLocked shows its value.
 func (sl *listSlot) prepare(*cache, *entry, *Secret) bool  { return false }
 func (sl *listSlot) showLocked(*entry)                     {}
 func (sl *listSlot) staleLocked(bool)                      {}
@@ -78,7 +79,7 @@ func (sl *listSlot) emptyLocked()                          { sl.shown.Store(nil)
 func (sl *listSlot) retireLocked()                         { sl.shown.Store(nil) }
 func (sl *listSlot) wasRead() bool                         { return false }
 
-// allVersions returns every labelled version, the current one first.
+// allVersions returns every labeled version, the current one first.
 func (c *cache) allVersions(ctx context.Context, id string) ([]*Secret, error) {
 	e, s := c.lookup(id)
 	if s != nil {
@@ -96,7 +97,8 @@ func (c *cache) allVersions(ctx context.Context, id string) ([]*Secret, error) {
 	return slices.Clone(all), err
 }
 
-// readVersions is allVersions where hits cannot answer, counted by the caller.
+// readVersions is the part of allVersions that is not a hit. The caller counts
+// it.
 func (c *cache) readVersions(ctx context.Context, id string, t *tally) ([]*Secret, error) {
 	for range 4 {
 		e, s := c.lookup(id)
@@ -113,8 +115,8 @@ func (c *cache) readVersions(ctx context.Context, id string, t *tally) ([]*Secre
 	return nil, errGone
 }
 
-// listOf answers Versions where hits cannot. A read that has waited for the
-// refresh of an expired secret does not wait again.
+// listOf returns the result of Versions if it is not a hit. A read that has
+// already waited for the refresh of an expired secret does not wait again.
 func (c *cache) listOf(ctx context.Context, e *entry, id string, t *tally) ([]*Secret, error) {
 	old, fresh := c.serveList(e)
 	if fresh || old != nil && t.stale {
@@ -134,7 +136,7 @@ func (c *cache) listOf(ctx context.Context, e *entry, id string, t *tally) ([]*S
 	return nil, err
 }
 
-// serveList answers Versions from memory.
+// serveList returns the result of Versions from memory.
 func (c *cache) serveList(e *entry) (all []*Secret, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,7 +152,7 @@ func (c *cache) serveList(e *entry) (all []*Secret, fresh bool) {
 	return *l.all, l.updating || now < l.retry || now < l.expires && e.lease.Fresh(&c.rules, now)
 }
 
-// collect checks which labels there are and makes e's list.
+// collect checks which labels exist and makes e's list.
 func (c *cache) collect(ctx context.Context, e *entry) ([]*Secret, error) {
 	ck, err := c.settledCheck(e), error(nil)
 	if ck == nil {
@@ -165,8 +167,9 @@ func (c *cache) collect(ctx context.Context, e *entry) ([]*Secret, error) {
 	return c.makeList(ctx, e, ck)
 }
 
-// settledCheck returns the check that last settled what is e's current version,
-// where that is fresh and DescribeSecret is not there to say more; else nil.
+// settledCheck returns the check that last settled e's current version. It
+// returns nil if that version is not fresh, or if DescribeSecret is available
+// and can tell more.
 func (c *cache) settledCheck(e *entry) *checked {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,8 +180,8 @@ func (c *cache) settledCheck(e *entry) *checked {
 	return &checked{Check: lease.BeginUnknown(e.lease.Settled()), e: e}
 }
 
-// updateList brings e's list up to date after a check, if it was read since the
-// check before.
+// updateList updates e's list after a check, if the list was read since the
+// previous check.
 func (c *cache) updateList(ctx context.Context, e *entry, ck *checked) {
 	c.mu.Lock()
 	v := e.coldState().versions
@@ -193,11 +196,11 @@ func (c *cache) updateList(ctx context.Context, e *entry, ck *checked) {
 	}
 	c.mu.Unlock()
 	if read {
-		c.makeList(ctx, e, ck) // a failure leaves the old ones in service
+		c.makeList(ctx, e, ck) // if it fails, the old list stays in service
 	}
 }
 
-// listTriedLocked notes that e's list was brought up to date, or could not be.
+// listTriedLocked notes whether the update of e's list succeeded.
 func (c *cache) listTriedLocked(e *entry, ok bool) {
 	v := e.coldState().versions
 	if v == nil || v.list == nil {
@@ -209,7 +212,7 @@ func (c *cache) listTriedLocked(e *entry, ok bool) {
 	}
 }
 
-// makeList collects the labelled versions that a check saw and keeps them.
+// makeList collects the labeled versions that a check saw and keeps them.
 func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret, error) {
 	begun := c.now()
 	l := &list{labels: c.labelsFor(ck)}
@@ -238,7 +241,7 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 	case e.lease.Gone() || e.cur == nil:
 		return nil, errGone
 	}
-	// A later check may have settled what is current: the next one confirms the rest.
+	// A later check may have settled the current version; the next one confirms the rest.
 	l.check, l.current = ck.N, ck.N == e.lease.Settled()
 	l.confirmed, l.expires = begun, min(e.lease.Expires(), begun.Add(c.rules.TTL))
 	v := e.versionsLocked()
@@ -257,9 +260,9 @@ func (c *cache) makeList(ctx context.Context, e *entry, ck *checked) ([]*Secret,
 	return *v.list.all, nil
 }
 
-// labelsFor returns the labels that a check saw or, where a replica was asked
-// that lags and only the current version was asked for elsewhere, those that were
-// seen with that before. It returns nil if there are none.
+// labelsFor returns the labels that a check saw, or nil. If a lagging replica
+// answered and the home region returned only the current version, it returns
+// the labels that were seen earlier with that version.
 func (c *cache) labelsFor(ck *checked) labels {
 	if seen := ck.labels(); seen != nil || !ck.home {
 		return seen
@@ -272,9 +275,9 @@ func (c *cache) labelsFor(ck *checked) labels {
 	return ck.e.coldState().versions.seenLocked(ck.e.cur.v.id, c.now(), c.rules.MaxStale)
 }
 
-// listed returns the version that a label names, nil for the current one. A
-// pending version without a value, and one that may not be read, is nil and no
-// error.
+// listed returns the version that a label names. It returns nil without an
+// error for the current version, for a pending version without a value, and for
+// a version to which access is denied.
 func (c *cache) listed(ctx context.Context, e *entry, stage string, seen labels, quick bool) (*kept, error) {
 	c.mu.Lock()
 	id, cur := e.id, e.cur
@@ -288,7 +291,7 @@ func (c *cache) listed(ctx context.Context, e *entry, stage string, seen labels,
 	case known == nil:
 		k, of, err := c.fetchVersion(ctx, id, Stage(stage), quick)
 		if err == nil && seen != nil && k.s.v.id != seen[stage] {
-			// The label has moved, or a replica lags: the version is meant that was seen.
+			// The label has moved, or a replica lags: fetch the version that was seen.
 			k, of, err = c.fetchVersion(ctx, id, VersionID(seen[stage]), quick)
 		}
 		switch a := replicaAnswer(err); {

@@ -8,31 +8,32 @@ import (
 	"time"
 )
 
-// maxVersions bounds how many versions beside the current one a secret keeps.
-// The service allows 20 staging labels; the rest is room for version ids.
+// maxVersions bounds the number of other versions that are kept of a secret.
+// The service allows 20 staging labels; the rest is for version ids.
 const maxVersions = 64
 
-// versions are an entry's versions beside the current one. Which that is the
-// lease alone decides. A nil *versions has none. Guarded by cache.mu.
+// versions are an entry's versions other than the current one. Only the lease
+// decides which version is current. A nil *versions is empty. Guarded by
+// cache.mu.
 type versions struct {
-	kept map[Selector]*kept // as GetVersion was asked for them
-	list *list              // what Versions returns beside the current one; nil: not asked for
+	kept map[Selector]*kept // by the selectors of GetVersion
+	list *list              // the result of Versions; nil: never read
 
-	labels  labels    // as a check last saw them that settled what is current
-	seen    instant   // when it did
-	changed time.Time // when the secret had last changed by then, as the service says
+	labels  labels    // as last seen by a check that settled the current version
+	seen    instant   // when that check saw them
+	changed time.Time // LastChangedDate in that check
 }
 
-// kept is one version, and how long it is good.
+// kept is one version, with the times that bound its use.
 type kept struct {
 	s         *Secret
-	check     uint64 // the number of the check that it comes from, or that confirmed it
+	check     uint64 // the number of the check that found or confirmed it
 	confirmed instant
 	fetched   instant
 	expires   instant
 }
 
-// versionsLocked returns e's versions, and makes them where there are none.
+// versionsLocked returns e's versions. It creates them if there are none.
 func (e *entry) versionsLocked() *versions {
 	r := e.growCold()
 	if r.versions == nil {
@@ -41,8 +42,8 @@ func (e *entry) versionsLocked() *versions {
 	return r.versions
 }
 
-// valueLocked returns the value of a version if it is at hand and was given
-// by the service within an hour.
+// valueLocked returns the value of a version if it is in memory and the service
+// returned it within the last hour.
 func (v *versions) valueLocked(id string, now instant) *Secret {
 	if k := v.keptLocked(id, now); k != nil {
 		return k.s
@@ -87,17 +88,18 @@ func (e *entry) hasLocked(value *string) bool {
 	return v.list != nil && slices.ContainsFunc(v.list.others, func(k *kept) bool { return k.s.v.value == value })
 }
 
-// saw keeps the labels that a check saw, nil if it saw none.
+// saw keeps the labels that a check saw, if any.
 func (v *versions) saw(d *description, now instant) {
 	if d != nil && d.labels != nil && !d.lags {
 		v.labels, v.seen, v.changed = d.labels, now, d.rotation.changed
 	}
 }
 
-// caughtUpLocked gives the description of a replica that lags the labels that
-// were seen before: it has the current version, and of the others it says what
-// was so before the secret changed last. Replicas take changes over in order. What
-// was seen longer ago than maxStale counts no more.
+// caughtUpLocked replaces the labels in a lagging replica's description by
+// those that were seen before. The replica has the current version, but its
+// other labels are from before the last change of the secret; replicas apply
+// changes in order. Labels that were seen longer than maxStale ago are not
+// used.
 func (v *versions) caughtUpLocked(d *description, now instant, maxStale time.Duration) {
 	if v == nil || !d.replica || v.seenLocked(d.labels[Current], now, maxStale) == nil || !d.rotation.changed.Before(v.changed) {
 		return
@@ -106,8 +108,8 @@ func (v *versions) caughtUpLocked(d *description, now instant, maxStale time.Dur
 	d.rotation.changed, d.rotation.pending = v.changed, v.labels.outstanding()
 }
 
-// seenLocked returns the labels that were seen within maxStale, when id was
-// current as it is now; nil if none were.
+// seenLocked returns the labels that were seen within maxStale while id was
+// current. It returns nil if there are none.
 func (v *versions) seenLocked(id string, now instant, maxStale time.Duration) labels {
 	if v == nil || v.labels[Current] != id || now < v.seen || now >= v.seen.Add(maxStale) {
 		return nil
@@ -115,9 +117,10 @@ func (v *versions) seenLocked(id string, now instant, maxStale time.Duration) la
 	return v.labels
 }
 
-// newerLocked returns the version that has been found to have sel's label, if s,
-// the answer of a replica, is not a newer one: a label may go back to that, but the
-// word of a replica does not prove it. It returns nil if there is none.
+// newerLocked returns the kept version with sel's label if s, an answer of a
+// replica, is not newer. The label may have moved back to s, but a replica's
+// answer does not prove that. newerLocked returns nil if there is no such
+// version.
 func (v *versions) newerLocked(sel Selector, s *Secret, now instant, maxStale time.Duration) *kept {
 	if v == nil || !s.v.replica || sel.stage == "" {
 		return nil
@@ -132,9 +135,9 @@ func (v *versions) newerLocked(sel Selector, s *Secret, now instant, maxStale ti
 	return k
 }
 
-// labelsLocked takes the labels that a check saw which settled what is current:
-// versions that are still found by the name by which they were asked for are
-// confirmed, the others forgotten.
+// labelsLocked applies the labels that a check saw when it settled the current
+// version. Kept versions that the same label or id still names are confirmed;
+// others are dropped.
 func (c *cache) labelsLocked(e *entry, ck *checked) {
 	v := e.coldState().versions
 	if v == nil {
@@ -174,8 +177,8 @@ func (c *cache) labelsLocked(e *entry, ck *checked) {
 	}
 }
 
-// newCurrentLocked puts a new current version in front of what Versions
-// returns, until the check that found it has brought the rest up to date.
+// newCurrentLocked puts a new current version at the front of the result of
+// Versions. The check that found it updates the rest later.
 func (e *entry) newCurrentLocked(old *Secret) {
 	v := e.coldState().versions
 	if v == nil || v.list == nil {
@@ -215,7 +218,8 @@ func (c *cache) version(ctx context.Context, id string, sel Selector) (*Secret, 
 	return nil, err
 }
 
-// staleContext bounds how long a read waits that can be served an old value.
+// staleContext returns a context that bounds the wait of a read that has an old
+// value.
 func (c *cache) staleContext(ctx context.Context, old bool) (context.Context, context.CancelFunc) {
 	if !old {
 		return ctx, func() {}
@@ -223,8 +227,8 @@ func (c *cache) staleContext(ctx context.Context, old bool) (context.Context, co
 	return context.WithTimeout(ctx, c.staleWait)
 }
 
-// serveVersion answers from memory. A version that is not fresh is expired,
-// but fit to be served if the service cannot be asked.
+// serveVersion answers from memory. A version that is not fresh has expired,
+// but may be served if the service is unavailable.
 func (c *cache) serveVersion(id string, sel Selector) (s *Secret, fresh bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -254,8 +258,8 @@ func (c *cache) serveVersion(id string, sel Selector) (s *Secret, fresh bool, er
 	return s, false, nil
 }
 
-// fetchVersion asks the service for a version and keeps it. An answer about a
-// secret that has been replaced is not taken; a second one decides.
+// fetchVersion fetches a version and keeps it. If the answer is about a secret
+// that has been replaced, it asks again, and the second answer decides.
 func (c *cache) fetchVersion(ctx context.Context, id string, sel Selector, quick bool) (*kept, *entry, error) {
 	k, e, err := c.fetchVersionOnce(ctx, id, sel, quick)
 	if err == errReplaced {
@@ -308,7 +312,7 @@ func (c *cache) fetchVersionOnce(ctx context.Context, id string, sel Selector, q
 }
 
 // newerThan returns the version that is known to have sel's label, if a replica
-// has answered q with an older one.
+// answered q with an older one.
 func (c *cache) newerThan(q *claim, sel Selector, s *Secret) *kept {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -319,7 +323,7 @@ func (c *cache) newerThan(q *claim, sel Selector, s *Secret) *kept {
 	return e.coldState().versions.newerLocked(sel, s, c.now(), c.rules.MaxStale)
 }
 
-// noVersionLocked notes that a version could not be had.
+// noVersionLocked notes that a version could not be fetched.
 func (c *cache) noVersionLocked(q *claim, sel Selector, err error) {
 	c.negative.add(question{q.id, sel}, err, c.now())
 	if a := answerOf(err); a != gone && a != denied {

@@ -10,17 +10,17 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/rotation"
 )
 
-// An attempt is one call of [TryOffer] that cannot pass with the current
-// version alone. It may become the handle's prober: the one that offers
-// versions other than the one that was rejected.
+// An attempt is one call of [TryOffer] that needs more than the current
+// version. It may become the handle's prober, which offers other versions than
+// the rejected one.
 type attempt[T, R any] struct {
 	r       *Ref[T]
 	use     func(context.Context, Offer[T]) (R, error)
 	call    rotation.Call
 	current *decoded[T]      // what the handle's last read returned
-	errs    map[string]error // by version id: what this call's own uses returned
+	errs    map[string]error // by version id: the errors of this call's own uses
 
-	waiting context.Context // ends when the call waits no longer; nil: it did not begin to wait
+	waiting context.Context // ends when the wait ends; nil: the call has not begun to wait
 	cancel  context.CancelFunc
 }
 
@@ -28,7 +28,7 @@ func attemptOf[T, R any](r *Ref[T], use func(context.Context, Offer[T]) (R, erro
 	return &attempt[T, R]{r: r, use: use, cancel: func() {}}
 }
 
-// resume goes on after a use of h, the current version, was rejected.
+// resume continues after a use rejected h, the current version.
 func (a *attempt[T, R]) resume(ctx context.Context, h *decoded[T], err error) (R, error) {
 	a.current = h
 	a.note(rotation.Version{ID: versionIDOf(h.secret), Stage: Current}, err, func(v view[T], w rotation.Version) {
@@ -37,8 +37,8 @@ func (a *attempt[T, R]) resume(ctx context.Context, h *decoded[T], err error) (R
 	return a.run(ctx)
 }
 
-// run uses what the protocol says until a use ends with anything but a
-// rejection, or waiting is over.
+// run carries out what the protocol says. It ends when a use returns anything
+// but a rejection, or when waiting ends.
 func (a *attempt[T, R]) run(ctx context.Context) (res R, err error) {
 	defer func() { a.cancel() }()
 	for {
@@ -72,8 +72,8 @@ func (a *attempt[T, R]) run(ctx context.Context) (res R, err error) {
 	}
 }
 
-// read returns the current version. Where it is not in memory, and a use was
-// rejected, that is part of waiting for another one.
+// read returns the current version. If it is not in memory and a use has
+// rejected a version, the time counts as waiting for another version.
 func (a *attempt[T, R]) read(ctx context.Context) (*decoded[T], error) {
 	if a.waiting == nil && len(a.errs) > 0 && a.r.inMemory() == nil {
 		a.waitContext(ctx)
@@ -88,8 +88,7 @@ func (a *attempt[T, R]) read(ctx context.Context) (*decoded[T], error) {
 	return h, err
 }
 
-// waitContext returns the context of waiting, which begins now if it did not
-// before.
+// waitContext returns the context of waiting. The first call starts the wait.
 func (a *attempt[T, R]) waitContext(ctx context.Context) context.Context {
 	switch {
 	case a.waiting != nil:
@@ -101,8 +100,9 @@ func (a *attempt[T, R]) waitContext(ctx context.Context) context.Context {
 	return a.waiting
 }
 
-// begin asks the protocol what this call does next. It returns the version to
-// use, or what is closed when a call that waits should ask again.
+// begin asks the protocol for the call's next step. It returns the version to
+// use, or, if the call must wait, a channel that is closed when it should ask
+// again.
 func (a *attempt[T, R]) begin(ctx context.Context) (turn rotation.Turn, h *decoded[T], changed <-chan struct{}) {
 	t := &a.r.try
 	stays := ctx.Err() == nil && (a.waiting == nil || a.waiting.Err() == nil)
@@ -124,7 +124,7 @@ func (a *attempt[T, R]) begin(ctx context.Context) (turn rotation.Turn, h *decod
 	return turn, h, changed
 }
 
-// spread returns a random factor about one, in thousandths.
+// spread returns a random factor near one, in thousandths.
 func spread() int64 { return 900 + rand.Int64N(201) }
 
 func (a *attempt[T, R]) accepted(turn rotation.Turn, err error) {
@@ -133,7 +133,7 @@ func (a *attempt[T, R]) accepted(turn rotation.Turn, err error) {
 	}
 }
 
-// note takes note of a rejection.
+// note records a rejection.
 func (a *attempt[T, R]) note(w rotation.Version, err error, tell func(view[T], rotation.Version)) {
 	if wasOffered(err) {
 		a.r.c.counts.rejections.Add(1)
@@ -149,8 +149,8 @@ func (a *attempt[T, R]) note(w rotation.Version, err error, tell func(view[T], r
 	})
 }
 
-// rejected returns the error that names what was rejected. end is what ended
-// the waiting.
+// rejected returns the error that names the rejected versions. end is what
+// ended the waiting.
 func (a *attempt[T, R]) rejected(end error) (err error) {
 	a.r.apply(a.current, func(v view[T]) {
 		t := &a.r.try
@@ -173,11 +173,11 @@ func (a *attempt[T, R]) rejected(end error) (err error) {
 	return err
 }
 
-// probing marks the context of a use by the prober of a handle, with the
-// prober.
+// probing is the context key that marks a use by a handle's prober. The value
+// is the prober.
 type probing struct{ ref any }
 
-// prober returns what identifies the handle's prober, never nil.
+// prober returns a non-nil value that identifies the handle's prober.
 func (r *Ref[T]) prober() any {
 	r.try.mu.Lock()
 	defer r.try.mu.Unlock()
@@ -187,10 +187,10 @@ func (r *Ref[T]) prober() any {
 	return r.try.prober
 }
 
-// probe is the prober's work: round after round of versions, until one is
-// accepted.
+// probe does the prober's work: it offers versions, round after round, until
+// one is accepted.
 func (a *attempt[T, R]) probe(ctx context.Context) (res R, err error) {
-	defer a.r.apply(nil, func(v view[T]) { // also where the use panics or ends its goroutine
+	defer a.r.apply(nil, func(v view[T]) { // also if the use panics or ends its goroutine
 		v.Leave()
 		a.r.try.prober = nil
 	})
@@ -226,8 +226,8 @@ func (a *attempt[T, R]) probe(ctx context.Context) (res R, err error) {
 	}
 }
 
-// next asks the protocol for the prober's next step. For a pause it returns how
-// long it lasts, and what ends it early.
+// next asks the protocol for the prober's next step. For a pause it also
+// returns the duration, and a channel that ends the pause early.
 func (a *attempt[T, R]) next() (step rotation.Step, changed <-chan struct{}, wait time.Duration) {
 	a.r.apply(a.current, func(v view[T]) {
 		a.current = v.held
@@ -241,7 +241,7 @@ func (a *attempt[T, R]) next() (step rotation.Step, changed <-chan struct{}, wai
 	return step, changed, wait
 }
 
-// pause waits between two rounds, and begins the next.
+// pause waits between two rounds and begins the next one.
 func (a *attempt[T, R]) pause(waiting context.Context, changed <-chan struct{}, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -256,8 +256,8 @@ func (a *attempt[T, R]) pause(waiting context.Context, changed <-chan struct{}, 
 	a.r.apply(a.current, func(v view[T]) { v.StartRound(v.now, v.current, spread()) })
 }
 
-// ask asks the service for the labels. It returns an error if the secret was
-// withdrawn.
+// ask asks the service for the labels. It returns an error if the service
+// refused the secret.
 func (a *attempt[T, R]) ask(waiting context.Context) error {
 	k := a.r.c.sight(waiting, a.r.id)
 	switch {
@@ -277,14 +277,15 @@ func (a *attempt[T, R]) ask(waiting context.Context) error {
 	return nil
 }
 
-// leavesOpen reports whether a call that asks once ended before it was answered:
-// then the next prober asks again, and need not take it for an outage.
+// leavesOpen reports whether a call that asks only once ended before the answer
+// came. The next prober then asks again, and the missing answer does not count
+// as an outage.
 func (a *attempt[T, R]) leavesOpen(waiting context.Context) bool {
 	return a.r.try.wait < 0 && waiting.Err() != nil
 }
 
-// get returns the version of a step, ready to be offered; nil if there is none
-// or it may not be.
+// get returns the version of a step, ready to be offered. It returns nil if
+// there is none or if it may not be offered.
 func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *decoded[T]) {
 	if a.current != nil && versionIDOf(a.current.secret) == step.ID {
 		h = a.current
@@ -314,8 +315,8 @@ func (a *attempt[T, R]) get(waiting context.Context, step rotation.Step) (h *dec
 	return h
 }
 
-// offer uses a version as the prober. It reports whether the call has its
-// result.
+// offer calls use with a version, as the prober. done reports whether the call
+// is finished.
 func (a *attempt[T, R]) offer(ctx context.Context, step rotation.Step, h *decoded[T]) (res R, err error, done bool) {
 	ctx = context.WithValue(ctx, probing{a.r}, a)
 	res, err = a.use(ctx, a.r.offerOf(h, step.Stage, true))
@@ -335,7 +336,8 @@ func (a *attempt[T, R]) offer(ctx context.Context, step rotation.Step, h *decode
 	return res, err, true
 }
 
-// found notes the version that was accepted. It is pinned unless it is current.
+// found records the version that was accepted. It is pinned unless it is
+// current.
 func (a *attempt[T, R]) found(w rotation.Version, h *decoded[T]) {
 	var pinned bool
 	a.r.apply(a.current, func(v view[T]) {

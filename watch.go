@@ -13,16 +13,16 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/lease"
 )
 
-// Watch returns the versions of a secret as they become current: the present
-// one first, then each new one. Between two it blocks. A version that replaced
-// another while the loop's body ran is all that is yielded of those that came
-// in the meantime.
+// Watch returns an iterator over the current version and each later one. It
+// yields the present version first and then each version that becomes current;
+// in between it blocks. If several versions become current while the body of
+// the loop runs, only the last of them is yielded.
 //
-// While a loop runs its secret is refreshed whether it is read or not, and is
-// not evicted. A failure is yielded as an error, once for each run of equal
-// ones, and the loop goes on; so is a version that does not decode. The loop
-// ends when ctx ends, silently, and when the client is closed, with
-// [ErrClosed]. Where nothing runs in the background ([RefreshOnRead]) the loop
+// While a loop runs, its secret is refreshed even if nothing reads it, and is
+// not evicted. A failure, or a version that does not decode, is yielded as an
+// error, once for each run of equal errors, and the loop continues. The loop
+// ends without an error when ctx ends, and with [ErrClosed] when the client is
+// closed. In [RefreshOnRead] mode nothing runs in the background, and the loop
 // itself asks the service once in each TTL.
 func (r *Ref[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 	r.made()
@@ -37,7 +37,7 @@ func (r *Ref[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 	}
 }
 
-// watch is one loop over a Watch.
+// watch is one loop over the iterator of Watch.
 type watch[T any] struct {
 	r       *Ref[T]
 	version *Secret // the last one yielded
@@ -45,8 +45,9 @@ type watch[T any] struct {
 	failed  int     // reads that failed in a row
 }
 
-// step yields what is new. It returns the entry, held for the loop, and what
-// is closed when it changes; neither if there is none.
+// step yields what is new. It returns the entry, held for the loop, and a
+// channel that is closed when the entry changes. Both are nil if there is no
+// entry.
 func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entry, _ <-chan struct{}, goOn bool) {
 	var zero T
 	c := &w.r.c.cache
@@ -63,9 +64,9 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 	}
 	s, changed, ok := c.hold(e)
 	if !ok {
-		return nil, nil, true // it went this moment: start over
+		return nil, nil, true // the entry has just gone: start over
 	}
-	defer func() { // also where the loop's body panics
+	defer func() { // also if the loop's body panics
 		if !goOn {
 			c.unwatch(e)
 		}
@@ -77,7 +78,7 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 		err = sl.refused(c, s)
 	}
 	if c.ended(e) {
-		return e, changed, true // it was replaced or refused in the meantime: see by what
+		return e, changed, true // it was replaced or refused in the meantime: read again
 	}
 	more := true
 	if h != nil && (w.version == nil || !w.version.sameAs(h.secret)) {
@@ -94,7 +95,7 @@ func (w *watch[T]) step(ctx context.Context, yield func(T, error) bool) (_ *entr
 	return e, changed, more
 }
 
-// report yields an error that differs from the last.
+// report yields an error if it differs from the last one.
 func (w *watch[T]) report(err error, yield func(T, error) bool) bool {
 	failure := failureOf(err)
 	if w.failure == failure {
@@ -105,8 +106,9 @@ func (w *watch[T]) report(err error, yield func(T, error) bool) bool {
 	return yield(zero, err)
 }
 
-// failureOf returns what errors of one and the same failure have in common.
-// Their messages differ: request ids and port numbers are in them.
+// failureOf returns the part of an error that is equal for errors of the same
+// failure. Their messages differ, because they contain request ids and port
+// numbers.
 func failureOf(err error) string {
 	var de *DecodeError
 	var api smithy.APIError
@@ -117,19 +119,19 @@ func failureOf(err error) string {
 	case errors.As(err, &api):
 		return api.ErrorCode() + ": " + api.ErrorMessage()
 	case errors.As(err, &dns):
-		return "look-up of " + dns.Name
+		return "lookup of " + dns.Name
 	}
 	return rootOf(err).Error()
 }
 
-// rootOf returns the error that err began with.
+// rootOf returns the innermost error of err.
 func rootOf(err error) error {
 	for {
 		var next error
 		switch u := err.(type) {
 		case interface{ Unwrap() error }:
 			next = u.Unwrap()
-		case interface{ Unwrap() []error }: // the SDK joins its own excuse to an error
+		case interface{ Unwrap() []error }: // the SDK joins an explanation of its own to an error
 			next = slices.Concat(u.Unwrap(), []error{nil})[0]
 		}
 		if next == nil {
@@ -139,8 +141,9 @@ func rootOf(err error) error {
 	}
 }
 
-// wait blocks until it is worth looking again, and lets go of e. It reports
-// whether the loop goes on; where the client was closed the next step says so.
+// wait blocks until the loop should read again, and ends the hold of e. It
+// reports whether the loop goes on. If the client was closed it returns true,
+// and the next step yields the error.
 func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) bool {
 	c := &w.r.c.cache
 	if e != nil {
@@ -167,8 +170,9 @@ func (w *watch[T]) wait(ctx context.Context, e *entry, changed <-chan struct{}) 
 	return true
 }
 
-// hold keeps e in the cache, and hot, until unwatch. It returns the current
-// version and what is closed when that changes; ok is false if e is gone.
+// hold keeps e in the cache and refreshed until unwatch. It returns the current
+// version and a channel that is closed when it changes. ok is false if e is
+// gone.
 func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,8 +188,8 @@ func (c *cache) hold(e *entry) (s *Secret, changed <-chan struct{}, ok bool) {
 	return e.cur, r.changed, true
 }
 
-// untilExpired returns for how long reading e again would find nothing new out
-// where only reads cause checks.
+// untilExpired returns how long reading e again would not show anything new in
+// RefreshOnRead mode.
 func (c *cache) untilExpired(e *entry) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -198,7 +198,7 @@ func TestFleet(t *testing.T) {
 	if r.wrongLogins > fleetSize*r.rotations {
 		t.Errorf("wrong logins: got %d in %d rotations, want %d in each at most", r.wrongLogins, r.rotations, fleetSize)
 	}
-	r.mostWrong = 2*fleetSize + 1
+	r.mostWrong, r.slowestConnect = 2*fleetSize+1, 0
 	if p[0].check(o, &strategies[0], r) == nil {
 		t.Errorf("%v: passes the check with %d wrong logins", r, r.mostWrong)
 	}

@@ -1,6 +1,7 @@
-// Package world is the environment of the service, without an AWS account. It runs a Secrets Manager (the fake of package secretstest), a
-// PostgreSQL server, and the rates API. It is for the command local and for the
-// service's test. A copy of the service does not need it.
+// Package world is the environment of the service, without an AWS account. It runs
+// a Secrets Manager (the fake of package secretstest), a PostgreSQL server, and the
+// rates API. It is for the command local and for the service's test. A copy of the
+// service does not need it.
 package world
 
 import (
