@@ -143,14 +143,15 @@ func TestNothingShowsThePassword(t *testing.T) {
 
 // Errors of everything that can go wrong with a secret and its opening.
 func TestNoErrorShowsThePassword(t *testing.T) {
+	unused := func(sqlcred.Login) (driver.Connector, error) { return nil, errors.New("opened") }
 	for _, test := range []struct {
 		name, secret string
 		open         func(sqlcred.Login) (driver.Connector, error)
 	}{
-		{"no JSON", canary, nil},
-		{"broken JSON", `{"password":"` + canary, nil},
-		{"password a list", `{"password":["` + canary + `"]}`, nil},
-		{"bad port", `{"password":"` + canary + `","port":"` + canary + `"}`, nil},
+		{"no JSON", canary, unused},
+		{"broken JSON", `{"password":"` + canary, unused},
+		{"password a list", `{"password":["` + canary + `"]}`, unused},
+		{"bad port", `{"password":"` + canary + `","port":"` + canary + `"}`, unused},
 		{"open fails", secretOf("app", canary), func(l sqlcred.Login) (driver.Connector, error) {
 			dsn, err := l.DSN("pgx", nil)
 			return nil, fmt.Errorf("can't parse %q: %w", dsn, errors.Join(err, errors.New("reason")))
