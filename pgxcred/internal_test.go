@@ -18,8 +18,20 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/seed-74dc7b3e/secrets"
+	"github.com/seed-74dc7b3e/secrets/secretstest"
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
+
+// unused returns a client for a Connector that reads no secret.
+func unused(t *testing.T) *secrets.Client {
+	client, err := secrets.New(secretstest.New(t, nil).Client(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}
 
 // A startup message is swallowed whole, in whatever pieces it is written, and
 // nothing that follows it.
@@ -66,7 +78,7 @@ func TestStrip(t *testing.T) {
 	}
 	config.AfterNetConnect = func(context.Context, *pgconn.Config, net.Conn) (net.Conn, error) { return nil, nil }
 	full := *config.Config.Copy()
-	p, err := New(nil, "prod/db", nil).plan(&config.Config)
+	p, err := New(unused(t), "prod/db", nil).plan(&config.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +159,7 @@ func TestMoveTo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := New(nil, "prod/db", &Options{ServerFromSecret: true})
+		c := New(unused(t), "prod/db", &Options{ServerFromSecret: true})
 		before := describe(config)
 		changed := config.Copy()
 		(&target{c, sqlcred.Login{Host: test.host}}).fill(changed)
