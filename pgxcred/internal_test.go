@@ -23,16 +23,6 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
-// unused returns a client for a Connector that reads no secret.
-func unused(t *testing.T) *secrets.Client {
-	client, err := secrets.New(secretstest.New(t, nil).Client(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
-}
-
 // A startup message is swallowed whole, in whatever pieces it is written, and
 // nothing that follows it.
 func TestStartup(t *testing.T) {
@@ -67,6 +57,15 @@ func TestStartupTooShort(t *testing.T) {
 	}
 }
 
+func newClient(t *testing.T) *secrets.Client {
+	client, err := secrets.New(secretstest.New(t, nil).Client(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
 // What strip takes away restore puts back, and what is left needs no password
 // and no server. A field of pgconn.Config that is not known here may be another
 // that has to be stripped: read what it does, and test.
@@ -78,7 +77,7 @@ func TestStrip(t *testing.T) {
 	}
 	config.AfterNetConnect = func(context.Context, *pgconn.Config, net.Conn) (net.Conn, error) { return nil, nil }
 	full := *config.Config.Copy()
-	p, err := New(unused(t), "prod/db", nil).plan(&config.Config)
+	p, err := New(newClient(t), "prod/db", nil).plan(&config.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +158,7 @@ func TestMoveTo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := New(unused(t), "prod/db", &Options{ServerFromSecret: true})
+		c := New(newClient(t), "prod/db", &Options{ServerFromSecret: true})
 		before := describe(config)
 		changed := config.Copy()
 		(&target{c, sqlcred.Login{Host: test.host}}).fill(changed)

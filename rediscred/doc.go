@@ -45,7 +45,7 @@
 // # What happens in a rotation
 //
 // Some servers keep the old password beside the new one until the next rotation.
-// [github.com/seed-74dc7b3e/secrets/rotate.Redis] arranges this, and Amazon
+// [rotate.Redis] arranges this, and Amazon
 // ElastiCache does it for its users. Then nothing is ever refused. Prefer this.
 //
 // If a user has a single password, there is a window between the moment the
@@ -61,7 +61,7 @@
 // per process and server address, whether the server is near or far. It costs at
 // most one more if Secrets Manager is slow to show the pending version. 600
 // rotations cost 601 wrong logins, measured with 50 goroutines on a busy machine.
-// Package [github.com/seed-74dc7b3e/secrets/gate] implements this. If a server
+// Package [gate] implements this. If a server
 // refused every version, one login every five seconds finds out whether it
 // accepts one again.
 //
@@ -100,4 +100,7 @@
 // a [*LoginError]. No error contains a password: Redis quotes the arguments of a
 // command that it does not know, and the package withholds an answer that quotes
 // one.
+//
+// [gate]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/gate
+// [rotate.Redis]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/rotate#Redis
 package rediscred

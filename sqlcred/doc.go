@@ -32,7 +32,7 @@
 //
 // Every login with a wrong password counts against the account, and some servers
 // block an account after a few. Therefore logins pass a gate, see package
-// [github.com/seed-74dc7b3e/secrets/gate]. It admits at most Options.MaxLogins
+// [gate]. It admits at most Options.MaxLogins
 // logins at a time, first come, first served, and one at a time while a rotation
 // is known to be outstanding. Among the admitted logins, only one at a time may
 // have sent its password without a verdict. A rotation then costs one wrong
@@ -220,4 +220,6 @@
 // moved and the client has noticed, and nothing limits their number. A caller
 // that gets an error recognized by [IsRefused] can at least call
 // [secrets.Client.Refresh]. With alternating users that is enough.
+//
+// [gate]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/gate
 package sqlcred

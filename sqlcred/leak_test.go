@@ -143,15 +143,17 @@ func TestNothingShowsThePassword(t *testing.T) {
 
 // Errors of everything that can go wrong with a secret and its opening.
 func TestNoErrorShowsThePassword(t *testing.T) {
-	unused := func(sqlcred.Login) (driver.Connector, error) { return nil, errors.New("opened") }
+	unopened := func(sqlcred.Login) (driver.Connector, error) {
+		return nil, errors.New("a secret that is no login was opened")
+	}
 	for _, test := range []struct {
 		name, secret string
 		open         func(sqlcred.Login) (driver.Connector, error)
 	}{
-		{"no JSON", canary, unused},
-		{"broken JSON", `{"password":"` + canary, unused},
-		{"password a list", `{"password":["` + canary + `"]}`, unused},
-		{"bad port", `{"password":"` + canary + `","port":"` + canary + `"}`, unused},
+		{"no JSON", canary, unopened},
+		{"broken JSON", `{"password":"` + canary, unopened},
+		{"password a list", `{"password":["` + canary + `"]}`, unopened},
+		{"bad port", `{"password":"` + canary + `","port":"` + canary + `"}`, unopened},
 		{"open fails", secretOf("app", canary), func(l sqlcred.Login) (driver.Connector, error) {
 			dsn, err := l.DSN("pgx", nil)
 			return nil, fmt.Errorf("can't parse %q: %w", dsn, errors.Join(err, errors.New("reason")))
