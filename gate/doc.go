@@ -1,8 +1,8 @@
-// Package gate bounds the logins of a process while a password rotates. It sees
-// to it that a rotation costs as few logins with a wrong password as possible,
-// and that a server that refuses every version is asked again at a measured
-// pace. It is what package sqlcred logs in through; it is for other pools of
-// connections with a password: of Redis, AMQP, LDAP.
+// Package gate limits the logins of a process that use versions of a secret.
+// A rotation then costs as few logins with a wrong password as possible, and a
+// server that refuses every version is asked again at a measured pace. Package
+// sqlcred logs in through it. Use it for other pools of connections with a
+// password, for instance of Redis, AMQP or LDAP.
 //
 //	g := gate.New(&gate.Options{Rotating: ref.Rotating})
 //	conn, err := gate.Try(ctx, g, ref, func(ctx context.Context, o secrets.Offer[Login]) (net.Conn, error) {
@@ -26,43 +26,47 @@
 // # What a gate does
 //
 // At most Options.MaxLogins logins are under way at a time, first come, first
-// served; one while a rotation is known to be outstanding. Of those under way
-// one at a time may have sent its password without a verdict, if the code that
-// logs in calls [Hold] before it sends it: so the server sees a password that has
-// become wrong once, however many logins are under way. When a version is
-// refused, no other login with it begins, those that are under way are
-// cancelled, and their callers go on to the next version.
+// served. While a rotation is known to be outstanding, only one is. If the code
+// that logs in calls [Hold] before it sends the password, only one of these
+// logins at a time may have sent its password without a verdict. So the server
+// sees a password that has become wrong only once, regardless of how many logins
+// are under way. When the server refuses a version, no other login with that
+// version begins. Those under way are canceled, and their callers go on to the
+// next version.
 //
-// With [HoldDials] all of a login lies between the two, but for the dialing. So that
-// a pool fills quickly all the same, a second login may send its password when it has
-// waited for 10 ms and more wait than may be under way, where the server answers
-// within 10 ms and has refused no version in the last minute.
+// With [HoldDials], Hold is called when a client dials, so almost all of the
+// login follows it. To fill a pool quickly all the same, a second login may send
+// its password if it has waited for 10 ms, more than MaxLogins logins want to
+// begin, the server answers within 10 ms, and it has refused no version in the
+// last minute.
 //
-// Code that does not call Hold is found out by that. Then one login is under way
-// at a time, and one more each time that the first of the queue has waited 10 ms, or
-// as long as a login takes in the mean: two, or as many as MaxLogins where the server
-// does not answer within 10 ms, eight or more wait, and no version was refused in the
-// last minute. A password that has become wrong is then sent once or twice, and up to
-// MaxLogins times if a pool fills from a server that is far.
+// The gate detects code that does not call Hold. It then admits one login at a
+// time, and one more whenever the first in the queue has waited for 10 ms or for
+// the mean time of a login, whichever is longer. This makes at most two logins
+// at a time, or MaxLogins if a login takes 10 ms or more, eight or more logins
+// wait, and the server has refused no version in the last minute. A password
+// that has become wrong is then sent once or twice, and up to MaxLogins times
+// while a pool fills from a slow server.
 //
-// A login whose caller leaves is finished in the background, for a second at
-// most: the server may have counted its password already, and without the
+// If the caller of a login leaves, the login goes on in the background for up to
+// one second. The server may already have counted the password, and without the
 // verdict the next login would be wrong too.
 //
 // # When every version is refused
 //
-// Then the account is the matter rather than the password: it may not log in,
-// is not in the server's list of hosts, or was restored with another password.
-// One login every 5 to 5.5 seconds finds out whether the server accepts a current or
-// pending version again, so that a repair is found within 6 seconds where there is one
-// of them, and within 12 where there are two. Other versions are offered after a
-// minute, two, four and so on up to 15. Options.RetriesPerHour bounds the whole for
-// servers that block accounts.
+// The cause is then likely the account rather than the password. For instance,
+// the account may not log in, its host is not allowed, or the database was
+// restored with another password. One login every 5 to 5.5 seconds finds out
+// whether the server accepts a current or pending version again. So a repair is
+// noticed within 6 seconds if there is one such version, and within 12 if there
+// are two. Other versions are offered after one minute, two, four and so on, up
+// to 15. Options.RetriesPerHour limits all of these logins, for servers that
+// block accounts.
 //
 // # What it cannot do
 //
-// It bounds the logins of one process. Others that share the account find out by
-// themselves: a rotation costs one login with a wrong password for each process.
-// Where the server can accept two passwords at a time, or users alternate, it costs
-// none.
+// A gate limits the logins of one process. Other processes that share the
+// account find out by themselves, so a rotation costs one login with a wrong
+// password per process. If the server accepts two passwords at a time, or if
+// users alternate, a rotation costs none.
 package gate

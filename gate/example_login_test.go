@@ -14,8 +14,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A pool of connections that is closed with its gate: at most two logins are under
-// way at a time, and one while a rotation is known to be outstanding.
+// At most two logins are under way at a time, and one while a rotation is known to
+// be outstanding. The pool closes its gate when it closes.
 func Example() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/queue": "new"}})
 	defer srv.Close()
@@ -58,8 +58,9 @@ func ExampleNew() {
 	// Output: 0 0
 }
 
-// Run is for a program that has the versions itself. The second login is barred:
-// the server has refused the version a moment ago, and does not see it again.
+// Run is for programs that choose the versions themselves. The gate bars the
+// second login here: the server has just refused the version and does not see it
+// again.
 func ExampleRun() {
 	g := gate.New(nil)
 	defer g.Close()
@@ -89,7 +90,8 @@ func ExampleRun() {
 	// passwords sent: 1
 }
 
-// Whether the server saw a login, and when it may be asked again.
+// A RefusedError says whether the server saw the login, and when the version may
+// be offered again.
 func ExampleRefusedError() {
 	g := gate.New(nil)
 	defer g.Close()
@@ -110,7 +112,7 @@ func ExampleRefusedError() {
 	// not offered: true too soon: true next offer known: true
 }
 
-// What goes on at a gate, for a metric.
+// Counts provides numbers for a metric.
 func ExampleGate_Counts() {
 	g := gate.New(nil)
 	defer g.Close()
@@ -129,7 +131,7 @@ func ExampleGate_Counts() {
 	// 0 0
 }
 
-// A caller whose version was refused keeps its place with the next one.
+// A caller whose version was refused keeps its place for the next version.
 func ExampleGate_Ticket() {
 	g := gate.New(nil)
 	defer g.Close()
@@ -152,7 +154,7 @@ func ExampleGate_Ticket() {
 	// v-2 true false
 }
 
-// Hold comes as late as possible: after the connection, TLS and the greeting.
+// Call Hold as late as possible: after connecting, TLS and the greeting.
 func ExampleHold() {
 	login := func(ctx context.Context, password string) (net.Conn, error) {
 		conn := dialQueue()
@@ -167,8 +169,8 @@ func ExampleHold() {
 	// Output: true <nil>
 }
 
-// After the verdict a login still has to be told what the session is to be like.
-// The next one need not wait for that.
+// After the verdict, a login still sets up its session. The next login need not
+// wait for that.
 func ExampleAccepted() {
 	setUp := func(ctx context.Context, conn net.Conn, password string) error {
 		if err := gate.Hold(ctx); err != nil {
@@ -185,7 +187,7 @@ func ExampleAccepted() {
 	// Output: <nil>
 }
 
-// What says that a version was refused, beside what says that nothing was learnt.
+// Refused marks a refusal of a version. Other errors say nothing about the version.
 func ExampleRefused() {
 	verdict := func(err error) error {
 		if errors.Is(err, errWrong) {
@@ -200,7 +202,7 @@ func ExampleRefused() {
 	// true
 }
 
-// A client library that dials by itself is held by the dialer that it uses.
+// HoldDials is for client libraries that dial by themselves with a net.Dialer.
 func ExampleHoldDials() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -224,8 +226,8 @@ func ExampleHoldDials() {
 	// Output: <nil>
 }
 
-// For a client of PostgreSQL that has a hook for its network connection. pgx calls
-// its own AfterNetConnect.
+// Postgres is for PostgreSQL clients with a hook for the network connection. In
+// pgx the hook is AfterNetConnect.
 func ExamplePostgres() {
 	afterNetConnect := func(ctx context.Context, conn net.Conn) (net.Conn, error) {
 		return gate.Postgres(ctx, conn) // ctx is that of the login

@@ -15,8 +15,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A client of a server that asks for a password in its first line. The rotation
-// has set the new password and not yet moved the label AWSCURRENT.
+// The server expects a password in the first line. A rotation has set the new
+// password and not yet moved the label AWSCURRENT.
 func ExampleTry() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/queue": "old"}})
 	defer srv.Close()

@@ -14,23 +14,23 @@ import (
 // Options are the settings of a gate. A nil *Options and zero fields mean the
 // defaults.
 type Options struct {
-	// MaxLogins is how many logins may be under way at a time at the most.
-	// While a rotation is known to be outstanding it is one. Zero means 4.
-	// Negative means no bound, also during a rotation; then nothing else here
-	// bounds how many logins with a wrong password a rotation costs.
+	// MaxLogins is the maximum number of logins under way at a time. While a
+	// rotation is known to be outstanding, the maximum is one. Zero means 4.
+	// Negative means no limit, not even during a rotation; then the gate does
+	// not limit the logins with a wrong password.
 	MaxLogins int
 
-	// RetriesPerHour bounds the logins in any hour with versions that the
-	// server has refused before, which find out whether it accepts one of
-	// them again. Up to half of it they come every 5 to 5.5 seconds, and
-	// from then on evenly over the hour. Zero means 720, which is one every
-	// 5 seconds. Negative means none but those that the labels of the secret
-	// suggest.
+	// RetriesPerHour limits the logins per hour that offer the server a
+	// version again after a refusal. They find out whether the server accepts
+	// one of them again. The first half of them come every 5 to 5.5 seconds,
+	// the others evenly over the hour. Zero means 720, which is one every 5
+	// seconds. Negative means no such logins, unless the version comes to
+	// another label.
 	RetriesPerHour int
 
-	// Rotating reports whether a rotation is known to be outstanding, as
-	// [secrets.Ref.Rotating] does. It must not block. Nil means that it is
-	// never known.
+	// Rotating reports whether a rotation is known to be outstanding, like
+	// [secrets.Ref.Rotating]. It must not block. Nil means that a rotation is
+	// never known to be outstanding.
 	Rotating func() bool
 }
 
@@ -39,10 +39,12 @@ const (
 	defaultRetriesPerHour = 720
 )
 
-// A Gate admits few logins at a time, first come, first served, keeps the
-// versions of a secret from the server that it has refused, and has one login
-// at a time offer a password. It is safe for concurrent use by multiple
-// goroutines. One gate belongs to one secret and the accounts it is for.
+// A Gate limits logins with the versions of one secret.
+//
+// It admits few logins at a time, first come, first served. It lets one login at
+// a time send a password, and holds back versions that the server has refused.
+// Use one Gate per secret. A Gate is safe for concurrent use by multiple
+// goroutines.
 type Gate struct {
 	max      int         // logins under way at a time; 0: any number
 	rotating func() bool // whether to admit one at a time; must not block
@@ -52,16 +54,16 @@ type Gate struct {
 	end     context.CancelFunc
 
 	mu        sync.Mutex          // guards the fields below; held for no I/O and no callback
-	underWay  []*pass             // logins admitted that are not over
+	underWay  []*pass             // admitted logins that are not over
 	waiting   []*pass             // by ticket
 	refused   map[string]*refusal // by version id
-	sender    *pass               // the login that may have sent its password and has no verdict
-	second    *pass               // another one, of a driver that is held when it dials
+	sender    *pass               // the login that may have sent its password and has no verdict yet
+	second    *pass               // a second such login, of a driver that is held when it dials
 	held      []*pass             // logins that wait to be the sender, by ticket
 	pace      pace                // how many may be under way
 	retries   retries             // when a refused version may be offered again
-	timer     *time.Timer         // admits who may begin only later; nil: nobody
-	sendTimer *time.Timer         // lets one send who may only later; nil: nobody
+	timer     *time.Timer         // admits a login that may begin only later; nil if there is none
+	sendTimer *time.Timer         // lets a login send that may do so only later; nil if there is none
 	closed    bool                // no login is admitted any more
 }
 
@@ -92,9 +94,9 @@ func (g *Gate) isMade() {
 	}
 }
 
-// Close ends the logins that wait and those that are under way, which return
-// [secrets.ErrClosed], as all do from then on. It does not wait for a Connect
-// that ignores its context: the connection that it returns is closed. Close may be
+// Close ends all logins that wait or are under way. These and all later logins
+// return [secrets.ErrClosed]. Close does not wait for a Connect that ignores its
+// context; the connection that such a Connect returns is closed. Close may be
 // called more than once.
 func (g *Gate) Close() {
 	g.isMade()
@@ -109,54 +111,54 @@ func (g *Gate) Close() {
 	g.end()
 }
 
-// Counts returns how many logins are under way and how many calls wait until one
-// of them is over. It does not block.
+// Counts returns the numbers of logins under way and of logins that wait. It
+// does not block.
 func (g *Gate) Counts() (underWay, waiting int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.underWay), len(g.waiting)
 }
 
-// A Ticket is a caller's place in the queue. The zero Ticket stands for a new
-// place at the end.
+// A Ticket is a caller's place in the queue. The zero Ticket means a new place
+// at the end.
 type Ticket uint64
 
-// Ticket returns a new place at the end of the queue. A caller whose login is
-// refused, and who comes again with another version and the same ticket, keeps
-// that place.
+// Ticket returns a new place at the end of the queue. A caller keeps its place if
+// it uses the same ticket again, with another version, after a refusal.
 func (g *Gate) Ticket() Ticket { return Ticket(g.tickets.Add(1)) }
 
-// A RefusedError says that the server refused a version. [Try] and [secrets.Try]
-// take it as a rejection where it is returned by [Run].
+// A RefusedError reports that the server refused a version. [Run] returns it,
+// marked for [Try] and [secrets.Try] as a rejection.
 type RefusedError struct {
 	// Err is the server's answer.
 	Err error
 
-	// Barred reports that the server did not see this login: it has refused
-	// another one with the same version a moment ago.
+	// Barred reports that the server did not see this login, because it
+	// refused another login with the same version a moment ago.
 	Barred bool
 
-	// Transient says that the server may accept the same version in a moment,
-	// as a proxy does that passes on what was the matter with an earlier login.
-	// The version is offered again after one second, two, four, and then like others.
+	// Transient says that the server may accept the same version in a moment.
+	// A proxy, for instance, may repeat its answer to an earlier login. The
+	// version is offered again after one second, two, four, and then like
+	// other versions.
 	Transient bool
 
-	// Next is when the server may be offered the version again at the soonest, as
-	// a retry, if [Run] returned the error because the server refused this login
-	// or it was too soon for it. Zero means that this is not known, or that the
-	// version is not offered again unless it comes to another label.
+	// Next is the earliest time at which the version may be offered again. It
+	// is set if [Run] returned the error because the server refused this login
+	// or because it was too soon for another. Zero means that the time is
+	// unknown, or that the version is offered again only under another label.
 	Next time.Time
 
-	paced bool // it was barred because it is too soon
+	paced bool // barred because it is too soon
 }
 
-// TooSoon reports whether the login did not take place because the server has
-// refused the version before and is asked again at a measured pace. For a prober,
-// see [secrets.Offer], it says that all that could be offered was refused.
+// TooSoon reports whether the gate held back the login to pace retries. The
+// server has refused the version before. For a prober, see [secrets.Offer], it
+// means that the server has refused every version that could be offered.
 func (e *RefusedError) TooSoon() bool { return e.paced }
 
-// Refused marks err, the error of a login, as a refusal of the version that was
-// offered. A nil err stays nil.
+// Refused marks a login's error as a refusal of the offered version. If err is
+// nil, it returns nil.
 func Refused(err error) error {
 	if err == nil {
 		return nil
@@ -178,13 +180,14 @@ func (e *RefusedError) NextOffer() time.Time { return e.Next }
 
 func barred(err error) error { return &RefusedError{Err: err, Barred: true} }
 
-// errClosed is what a login ends with after Close.
+// errClosed is the error of a login after Close.
 var errClosed = fmt.Errorf("gate: %w", secrets.ErrClosed)
 
-// Try logs in with the versions of the secret of r that [secrets.TryOffer]
-// offers, each time through the gate, and returns the connection that connect
-// made. connect says with [Refused] that the server refused the version; any
-// other error ends Try. It calls [Hold] before it sends the password.
+// Try logs in with the versions that [secrets.TryOffer] offers from r.
+//
+// Each login passes through the gate. Try returns the connection that connect
+// made. connect must call [Hold] before it sends the password, and return an
+// error of [Refused] if the server refused the version. Any other error ends Try.
 func Try[T any, C Conn](ctx context.Context, g *Gate, r *secrets.Ref[T], connect func(context.Context, secrets.Offer[T]) (C, error)) (C, error) {
 	g.isMade()
 	if connect == nil {

@@ -10,24 +10,26 @@ import (
 
 type passKey struct{}
 
-// passOf returns the pass of the login that has the context, or nil.
+// passOf returns the pass of the login that ctx belongs to, or nil.
 func passOf(ctx context.Context) *pass {
 	p, _ := ctx.Value(passKey{}).(*pass)
 	return p
 }
 
-// Hold waits until a login may send its password. It is called with the context
-// of the login, by the code that logs in, as late as possible before anything
-// is sent that the server may count as a wrong password. Of the logins that are
-// under way at a gate one at a time passes, first come, first served, and the
-// next one when the verdict on it is known: when the login is over, or
-// [Accepted] is called. So a password that has become wrong is sent once, however
-// many logins are under way.
+// Hold waits until a login may send its password.
 //
-// Where Hold returns an error the login must send nothing and end with that
-// error. It does when the version was refused meanwhile, when the caller's
-// context ends, and after [Gate.Close]. With the context of no login, and with a
-// negative Options.MaxLogins, it returns nil at once. It may be called more than once.
+// The code that logs in calls Hold with the context of the login, as late as
+// possible before it sends anything that the server may count as a wrong
+// password. The logins under way at a gate pass Hold one at a time, first come,
+// first served. The next login passes when the verdict on the one before is
+// known: when that login is over, or has called [Accepted]. So a password that has
+// become wrong is sent once, regardless of how many logins are under way.
+//
+// If Hold returns an error, the login must send nothing and return that error.
+// This happens if the server has refused the version in the meantime, if the
+// caller's context ends, and after [Gate.Close]. Hold returns nil immediately if
+// ctx does not belong to a login, or if Options.MaxLogins is negative. Hold may
+// be called more than once.
 func Hold(ctx context.Context) error {
 	p := passOf(ctx)
 	if p == nil {
@@ -36,9 +38,9 @@ func Hold(ctx context.Context) error {
 	return p.g.hold(ctx, p)
 }
 
-// Accepted says that the server accepted the password of a login that goes on
-// for a while: the next one may send its own. It does nothing with the context
-// of no login.
+// Accepted reports that the server accepted the password of a login. The login
+// itself may go on for a while; the next one may now send its password. Accepted
+// does nothing if ctx does not belong to a login.
 func Accepted(ctx context.Context) {
 	p := passOf(ctx)
 	if p == nil {
@@ -50,13 +52,14 @@ func Accepted(ctx context.Context) {
 	g.judgedLocked(p)
 }
 
-// HoldDials returns a context with which every [net.Dialer] calls [Hold], for a
-// client that does not call it by itself. Where Hold fails, ctx ends. With before
-// the client is held before it connects, which is for clients that go on with a
-// connection although ctx has ended. Otherwise it is held when it has connected,
-// so that several may connect at a time.
+// HoldDials returns a context with which every [net.Dialer] calls [Hold]. Use it
+// for a client that does not call Hold itself. If Hold fails, ctx ends.
 //
-// A dialer that does not pass on its context is not held.
+// If before is true, the client waits before it connects. This is for clients
+// that keep using a connection after ctx has ended. Otherwise the client waits
+// after it has connected, so that several can connect at a time.
+//
+// A client that does not pass the context to its dialer does not wait.
 func HoldDials(ctx context.Context, before bool) context.Context {
 	if passOf(ctx) == nil {
 		return ctx
@@ -74,8 +77,8 @@ func HoldDials(ctx context.Context, before bool) context.Context {
 	return httptrace.WithClientTrace(ctx, trace)
 }
 
-// holdOrCancel ends the login's context where Hold fails: a dialer cannot be
-// told otherwise.
+// holdOrCancel ends the login's context if Hold fails. A trace has no other way
+// to stop a dialer.
 func holdOrCancel(ctx context.Context) {
 	p := passOf(ctx)
 	p.g.holdsDial(p)
@@ -84,7 +87,7 @@ func holdOrCancel(ctx context.Context) {
 	}
 }
 
-// holdsDial notes that the login is held when it dials.
+// holdsDial records that the login is held when it dials.
 func (g *Gate) holdsDial(p *pass) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -116,8 +119,8 @@ func (g *Gate) hold(ctx context.Context, p *pass) error {
 	return err
 }
 
-// mayGoOn returns why a login whose turn it is must not send its password: it
-// was told to stop.
+// mayGoOn returns nil if the login, whose turn it is, may send its password. If
+// the login was told to stop, mayGoOn returns the reason.
 func (g *Gate) mayGoOn(ctx context.Context, p *pass) error {
 	g.mu.Lock()
 	reason := p.reason
@@ -128,8 +131,8 @@ func (g *Gate) mayGoOn(ctx context.Context, p *pass) error {
 	return ctx.Err()
 }
 
-// asks notes that the login asks before it sends its password. If it is the
-// first, more may be under way from now on.
+// asks records that the login asks before it sends its password. From the first
+// such login on, more logins may be under way.
 func (g *Gate) asks(p *pass) {
 	limit := g.limit()
 	g.mu.Lock()
@@ -141,8 +144,8 @@ func (g *Gate) asks(p *pass) {
 	}
 }
 
-// askTurn returns what is closed when p may send its password, nil if it may at
-// once.
+// askTurn returns a channel that is closed when p may send its password. It
+// returns nil if p may send it now.
 func (g *Gate) askTurn(p *pass) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -162,8 +165,8 @@ func (g *Gate) askTurn(p *pass) <-chan struct{} {
 	return p.turn
 }
 
-// judgedLocked notes that the verdict on a login is known, or that it is over.
-// What still waits on its behalf waits no longer.
+// judgedLocked records that the verdict on a login is known, or that the login is
+// over. It ends a Hold that still waits for the login.
 func (g *Gate) judgedLocked(p *pass) {
 	if i := slices.Index(g.held, p); i >= 0 {
 		close(p.turn)
@@ -172,8 +175,8 @@ func (g *Gate) judgedLocked(p *pass) {
 	g.passOnLocked(p)
 }
 
-// passOnLocked makes the next login the sender, if p was it, or does not wait
-// for that any longer.
+// passOnLocked ends p's turn, or its wait for a turn, and lets the next login
+// send.
 func (g *Gate) passOnLocked(p *pass) {
 	g.held = slices.DeleteFunc(g.held, func(o *pass) bool { return o == p })
 	switch p {
@@ -185,8 +188,8 @@ func (g *Gate) passOnLocked(p *pass) {
 	g.sendLocked()
 }
 
-// sendLocked lets the first of those who are held send, and the one after it where
-// two may. A login that is being stopped never does.
+// sendLocked lets the first of the held logins send, and the second one if two
+// may send at a time. A login that was told to stop never sends.
 func (g *Gate) sendLocked() {
 	for i := 0; i < len(g.held) && g.second == nil; {
 		p := g.held[i]
@@ -211,12 +214,12 @@ func (g *Gate) sendLocked() {
 	}
 }
 
-// joinsLocked says after which time a login may send its password although there is no
-// verdict on the one before; ok is false if it may not. A driver that is held when
-// it dials has its whole login between the two, and a pool of its connections
-// would fill one by one. So where the server is near, more logins wait than may be
-// under way, and that is not because of a rotation, two send at a time if one has
-// waited for the patience.
+// joinsLocked says after which time a login may send its password without a
+// verdict on the login before; ok is false if it may not. With a driver that is
+// held when it dials, the whole login follows Hold, and a pool of its connections
+// would fill one by one. Therefore two logins send at a time if the server is
+// near, more logins wait than may be under way, no rotation is the reason for
+// that, and the second login has waited for the patience.
 func (g *Gate) joinsLocked(p *pass) (wait time.Duration, ok bool) {
 	if !p.dials || g.max == 1 || g.pace.fastest == 0 || g.pace.fastest >= near {
 		return 0, false
@@ -227,7 +230,7 @@ func (g *Gate) joinsLocked(p *pass) (wait time.Duration, ok bool) {
 	return patience - time.Since(p.since), true
 }
 
-// sendAfterLocked has those who are held looked at again after a time.
+// sendAfterLocked calls sendLocked again after wait.
 func (g *Gate) sendAfterLocked(wait time.Duration) {
 	if g.sendTimer != nil {
 		g.sendTimer.Stop()

@@ -10,63 +10,67 @@ import (
 )
 
 const (
-	// grace is how long a caller whose context has ended waits for the
-	// driver, which has the same deadline and can say better what was wrong.
+	// grace is how long a caller whose context has ended waits for the driver.
+	// The driver has the same deadline and may return a more useful error.
 	grace = 10 * time.Millisecond
 
 	// verdictWait is how long a login goes on after its caller has left. The
-	// password may have been sent, and counted as wrong. Cancelled there, the
-	// login would leave no verdict, and the next one would be wrong again.
+	// server may have counted its password as wrong. If the login were canceled
+	// at this point, there would be no verdict, and the next login would be
+	// wrong too.
 	verdictWait = time.Second
 
-	// lingering is how long a driver that was told to stop is given to
-	// return. One that ignores its context is then left to finish by itself.
+	// lingering is how long the gate waits for a driver that was told to stop. A
+	// driver that ignores its context then finishes in the background.
 	lingering = 100 * time.Millisecond
 )
 
 var errStopped = errors.New("gate: another login with the same version was refused")
 
-// A Conn is what a login makes.
+// A Conn is a connection that a login makes.
 type Conn interface{ Close() error }
 
-// A Login is one login with one version of a secret, for [Run]. Only Connect is
-// required.
+// A Login is one login with one version of a secret, for [Run]. Only the field
+// Connect is required.
 type Login[C Conn] struct {
 	Ticket   Ticket // the caller's place in the queue
-	Version  string // the version's id
-	Stage    string // the label by which it is offered
+	Version  string // the version id
+	Stage    string // the staging label under which the version is offered
 	Fallback bool   // see [secrets.Offer]
 
-	// Connect logs in. It returns an error made by [Refused] if the server
-	// refused the version. Its context has the values and the deadline of
-	// Run's, but ends when the login has become pointless: a second after the
-	// caller's has, or when another login with the version is refused.
+	// Connect logs in. It returns an error of [Refused] if the server refused
+	// the version. Its context has the values and the deadline of Run's
+	// context. It ends one second after the caller's context ends, or when
+	// another login with the version is refused.
 	Connect func(context.Context) (C, error)
 
-	// Final reports whether an error of Connect stands also where the login
-	// was told to stop. Nil means that none does.
+	// Final reports whether Run returns an error of Connect even if the login
+	// was told to stop. Nil means that it returns no such error.
 	Final func(error) bool
 
-	// Alive tells whether a connection can be used of a login that was told
-	// to stop and connected all the same. Nil means that none can.
+	// Alive reports whether a connection is usable although its login was told
+	// to stop. Nil means that no such connection is.
 	Alive func(context.Context, C) bool
 
-	// Release is called once, when the login is over or was not begun.
+	// Release, if not nil, is called once, when the login is over or if it
+	// does not begin.
 	Release func()
 
 	// Target describes the account and the server, for errors.
 	Target string
 }
 
-// Run waits for the login's turn at the gate and logs in. It returns the
-// connection, and as error [secrets.Rejected] of a [*RefusedError] if the server
-// refused the version, now or in another login a moment ago; ctx's error if that
-// ends first; [secrets.ErrClosed] after [Gate.Close]; or the error of Connect as
-// it is. It panics if Connect does.
+// Run waits for the login's turn at the gate, logs in, and returns the
+// connection.
 //
-// A login that is under way when ctx ends goes on in the background, for a
-// second at most, to learn whether the server takes the password; the
-// connection it may bring is closed.
+// If the server refused the version, in this login or in another one a moment
+// ago, the error is [secrets.Rejected] of a [*RefusedError]. If ctx ends first, it
+// is the error of ctx. After [Gate.Close] it is [secrets.ErrClosed]. Otherwise Run
+// returns the error of Connect unchanged. Run panics if Connect panics.
+//
+// If ctx ends while the login is under way, the login goes on in the background
+// for up to one second to learn whether the server accepts the password. Its
+// connection is closed.
 func Run[C Conn](ctx context.Context, g *Gate, l Login[C]) (C, error) {
 	var none C
 	g.isMade()
@@ -94,8 +98,7 @@ func rejectedIf(err error) error {
 	return secrets.RejectedIf(err, func(err error) bool { return errors.As(err, new(*RefusedError)) })
 }
 
-// A run is one login under way. It has a place at the gate, and returns it when
-// it is over.
+// A run is one login under way. It occupies a place at the gate until it is over.
 type run[C Conn] struct {
 	g     *Gate
 	login *Login[C]
@@ -106,7 +109,7 @@ type run[C Conn] struct {
 	done   chan outcome[C] // buffered: the goroutine of Connect never waits
 }
 
-// An outcome is how Connect ended.
+// An outcome is the result of Connect.
 type outcome[C Conn] struct {
 	conn     C
 	err      error
@@ -115,8 +118,8 @@ type outcome[C Conn] struct {
 
 // do lets Connect connect until ctx ends or another login's refusal stops it.
 //
-// The caller does not wait for a Connect that goes on: the login is finished in
-// the background, and the connection it may bring is closed.
+// The caller does not wait for a Connect that continues. The login then finishes
+// in the background, and its connection is closed.
 func (r *run[C]) do(ctx context.Context) (none C, err error) {
 	r.caller, r.ctx = ctx, newLoginContext(ctx, r.place)
 	r.done = make(chan outcome[C], 1)
@@ -152,7 +155,7 @@ func (r *run[C]) do(ctx context.Context) (none C, err error) {
 
 // connect calls Connect.
 func (r *run[C]) connect() {
-	o := outcome[C]{err: errors.New("gate: the driver ended its goroutine")} // so it stays if Connect does not return
+	o := outcome[C]{err: errors.New("gate: the driver ended its goroutine")} // remains if Connect does not return
 	defer func() {
 		o.panicked = recover()
 		r.done <- o
@@ -163,8 +166,8 @@ func (r *run[C]) connect() {
 	}
 }
 
-// wait waits for Connect, for at most d, or until Close or another login's
-// refusal makes that pointless.
+// wait waits for Connect for at most d. It stops waiting on Close and when
+// another login with the version is refused.
 func (r *run[C]) wait(d time.Duration) (outcome[C], bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -199,8 +202,8 @@ func (r *run[C]) seeThrough() {
 	}
 }
 
-// abandon frees the place at the gate and waits for Connect, which has been told
-// to stop.
+// abandon frees the place at the gate and waits for Connect to return. Connect
+// has been told to stop.
 func (r *run[C]) abandon() {
 	r.g.leave(r.place, failed, nil)
 	o := <-r.done
@@ -216,10 +219,10 @@ func (r *run[C]) abandon() {
 	}
 }
 
-// quiet drops a panic of a Connect whose caller has left.
+// quiet ignores a panic of a Connect whose caller has left.
 func quiet() { _ = recover() }
 
-// finishClosed ends a login that Close has stopped.
+// finishClosed ends a login after Close has stopped it.
 func (r *run[C]) finishClosed(o outcome[C]) (none C, err error) {
 	conn, err := r.finish(o, false)
 	if err == nil {
@@ -228,10 +231,10 @@ func (r *run[C]) finishClosed(o outcome[C]) (none C, err error) {
 	return none, errClosed
 }
 
-// finish judges how Connect ended, and ends the login.
+// finish evaluates the outcome of Connect and ends the login.
 func (r *run[C]) finish(o outcome[C], stopped bool) (none C, err error) {
 	v, answer := failed, error(nil)
-	defer func() { // also when Connect has panicked
+	defer func() { // runs even if Connect has panicked
 		r.g.leave(r.place, v, answer)
 		r.login.Release()
 		if v == refused {
@@ -257,8 +260,8 @@ func (r *run[C]) finish(o outcome[C], stopped bool) (none C, err error) {
 		r.place.soon = refusal.Transient
 		o.err = &RefusedError{Err: o.err, Transient: refusal.Transient}
 	case stopped || r.place.stopped():
-		// The server's answer is that to the other login: what this one
-		// failed with is that it was stopped.
+		// This login failed only because it was told to stop. The server's
+		// answer is the one to the other login.
 		return none, barred(r.place.reason)
 	}
 	return none, o.err
@@ -274,17 +277,15 @@ func (p *pass) stopped() bool {
 	}
 }
 
-// alive tells whether the connection can be used of a login that was told to
-// stop.
+// alive reports whether conn is usable although its login was told to stop.
 func (r *run[C]) alive(conn C) bool {
 	return r.login.Alive != nil && r.login.Alive(r.caller, conn)
 }
 
-// A loginContext is the context of one login: that of its caller, but for its
-// end. The end of the caller's context does not end it: the login goes on to
-// its verdict, and a connection once made survives, also with a driver that
-// keeps watching the context. It has the caller's deadline,
-// for drivers that bound dialing by it.
+// A loginContext is the context of one login. It has the values and the deadline
+// of the caller's context, but does not end with it. So the login goes on to its
+// verdict, and its connection stays open even with a driver that keeps watching
+// the context. Drivers need the deadline to limit dialing.
 type loginContext struct {
 	context.Context // ends with cancel
 	parent          context.Context

@@ -3,49 +3,50 @@ package gate
 import "time"
 
 const (
-	// patience is how long the first of the queue waits before one more login
-	// may be under way, or for the mean time of a login if that is longer.
+	// patience is how long the first in the queue waits before one more login
+	// may be under way. If the mean time of a login is longer, that applies.
 	patience = 10 * time.Millisecond
 
-	// near is the time of a login up to which a server counts as near.
+	// near is the time of a login below which a server counts as near.
 	near = 10 * time.Millisecond
 
-	// fewLogins is how many logins may be under way with a near server, and with
-	// one that is far unless the queue is long.
+	// fewLogins is how many logins may be under way unless the server is far and
+	// the queue is long.
 	fewLogins = 2
 
-	// spacing is which part of a login's mean time lies between two that begin,
-	// spacingLong which with a long queue.
+	// spacing sets the interval between the beginnings of two logins: the mean
+	// time of a login divided by spacing, or by spacingLong if the queue is long.
 	spacing     = 2
 	spacingLong = 4
 
-	// longQueue is how many logins wait in a long queue, as when a pool fills. For
-	// as long as afterwards no queue counts as long that follows a refusal: it is
-	// long because of the rotation, and another one may follow.
+	// longQueue is the length from which a queue counts as long, for instance
+	// when a pool fills. Within the time afterwards of a refusal, no queue counts
+	// as long: a rotation made it long, and another refusal may follow.
 	longQueue  = 8
 	afterwards = time.Minute
 )
 
-// A pace decides how many logins may be under way. It is told when logins
-// begin and end, and knows no lock and no clock.
+// A pace decides how many logins may be under way. Its caller reports when logins
+// begin and end. A pace uses no lock and no clock.
 //
-// As long as nothing is known of the driver, or the driver sends its password
-// without asking first, a password that has become wrong is sent by as many
-// logins as are under way. So there is one, and one more each time that the
-// first of the queue has waited for the patience: two, and as many as allowed where
-// the server is far and the queue long, and they begin at intervals. With a driver that asks, one login at a time sends its password in any case.
+// A driver that does not ask before it sends its password, or about which nothing
+// is known yet, sends a password that has become wrong in every login under way.
+// So the pace admits one login, and one more whenever the first in the queue has
+// waited for the patience: up to two, or up to the limit if the server is far and
+// the queue is long. These logins begin at intervals. With a driver that asks, only
+// one login at a time sends its password in any case.
 type pace struct {
-	asks bool // the driver asks before it sends its password, as far as is known
+	asks bool // the last driver seen asks before it sends its password
 
-	limit   int           // how many more than one; grows by one after each patience
-	raised  time.Time     // when the limit grew last
-	last    time.Time     // when a login began last
-	refused time.Time     // when a version was refused last
-	mean    time.Duration // of the time of a login, recent ones foremost
-	fastest time.Duration // of a login; rises slowly, so that it follows the server
+	limit   int           // logins allowed beyond the first; grows by one after each patience
+	raised  time.Time     // when limit last grew
+	last    time.Time     // when the last login began
+	refused time.Time     // when a version was last refused
+	mean    time.Duration // moving average of the time of a login
+	fastest time.Duration // shortest time of a login; rises slowly to follow the server
 }
 
-// most returns how many logins may be under way at the most.
+// most returns the maximum number of logins under way.
 func (p *pace) most(limit int, long bool) int {
 	if limit == 1 || p.asks || long && p.fastest >= near {
 		return limit
@@ -53,14 +54,14 @@ func (p *pace) most(limit int, long bool) int {
 	return min(limit, fewLogins)
 }
 
-// long reports whether so many logins that wait are a long queue.
+// long reports whether a queue of waiting logins counts as long.
 func (p *pace) long(now time.Time, waiting int) bool {
 	return waiting >= longQueue && now.Sub(p.refused) >= afterwards
 }
 
-// next says when a login may begin that has waited since the given moment: now
-// or before if the result is not later than now, and not before another one
-// ends if ok is false.
+// next says when a login that has waited since the given time may begin. It may
+// begin now if at is not after now. If ok is false, it must wait until another
+// login ends.
 func (p *pace) next(now, since time.Time, underWay, waiting, limit int) (at time.Time, ok bool) {
 	long := p.long(now, waiting)
 	switch {
@@ -84,7 +85,7 @@ func (p *pace) next(now, since time.Time, underWay, waiting, limit int) (at time
 	return at, true
 }
 
-// interval is the time between two logins that begin.
+// interval is the time between the beginnings of two logins.
 func (p *pace) interval(long bool) time.Duration {
 	if long {
 		return p.mean / spacingLong
@@ -92,7 +93,7 @@ func (p *pace) interval(long bool) time.Duration {
 	return p.mean / spacing
 }
 
-// begin notes that a login begins, with so many under way before it.
+// begin records that a login begins while underWay others are under way.
 func (p *pace) begin(now time.Time, underWay int) {
 	p.last = now
 	if !p.asks && underWay > p.limit {
@@ -100,11 +101,11 @@ func (p *pace) begin(now time.Time, underWay int) {
 	}
 }
 
-// empty notes that nobody waits.
+// empty records that no login waits.
 func (p *pace) empty() { p.limit = 0 }
 
-// verdict notes that the server accepted or refused a login, which took a time, and
-// whether the driver had asked before it sent its password.
+// verdict records that the server accepted or refused a login, how long that took,
+// and whether the driver asked before it sent its password.
 func (p *pace) verdict(took time.Duration, asked bool) {
 	p.asks = asked
 	if p.mean == 0 {

@@ -9,19 +9,23 @@ import (
 	"sync/atomic"
 )
 
-// Postgres returns a connection for a login in PostgreSQL's protocol, which
-// calls [Hold] just before it sends the message that holds the password or what
-// stands for it, and [Accepted] when the server has accepted that. All before,
-// the first half of SCRAM included, several logins do at a time. Nothing of the
-// protocol has been sent on conn. With the context of no login it is conn itself.
+// Postgres wraps conn so that a PostgreSQL login on it calls [Hold].
 //
-// A conn that is a [tls.Conn] is returned as it is, because a login that is bound to
-// the channel needs it: Hold is called at once, and its error returned. Where conn is not secured by TLS yet and the login asks the server for that,
-// the password will be out of sight: then Hold is called before the request, and
-// the login alone is what ends it.
+// The returned connection calls Hold just before it sends the message with the
+// password or its proof, and [Accepted] when the server has accepted it. Several
+// logins can perform the earlier steps at a time, including the first half of
+// SCRAM. Nothing may have been sent on conn before. If ctx does not belong to a
+// login, Postgres returns conn itself.
 //
-// It fits the hook AfterNetConnect of pgx, where package sqlcred puts it by
-// itself, and the dialer of lib/pq. A method NetConn() net.Conn returns conn.
+// If conn is a [tls.Conn], Postgres calls Hold immediately and returns conn
+// itself together with Hold's error. A login with channel binding needs the
+// *tls.Conn. If conn has no TLS yet and the login requests it, the connection
+// cannot see the password later. It then calls Hold before the request, and the
+// verdict is known only when the login is over.
+//
+// Call Postgres in the hook AfterNetConnect of pgx, as package sqlcred does, or
+// in a dialer for lib/pq. The returned connection has a method
+// NetConn() net.Conn that returns conn.
 func Postgres(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	p := passOf(ctx)
 	if p == nil || conn == nil {
@@ -34,23 +38,23 @@ func Postgres(ctx context.Context, conn net.Conn) (net.Conn, error) {
 	return &postgresConn{Conn: conn, ctx: ctx}, nil
 }
 
-// What the server asks for in a message of type R.
+// Authentication requests in a message of type R.
 const (
 	authenticated = 0
 	startSASL     = 10
 )
 
-// A postgresConn reads along until the server has accepted the login. Until
-// then it is used by one goroutine at a time.
+// A postgresConn follows the protocol until the server has accepted the login.
+// Until then only one goroutine at a time may use it.
 type postgresConn struct {
 	net.Conn
 	ctx  context.Context
-	over atomic.Bool // the server has accepted the login, or it cannot be followed
+	over atomic.Bool // the server has accepted the login, or the protocol is not visible
 
 	begun bool   // something was sent
-	asks  uint32 // what the server asked for last
-	head  []byte // of the message that is being read, as far as it matters
-	skip  int    // bytes of a message that do not matter
+	asks  uint32 // the server's last authentication request
+	head  []byte // the relevant first bytes of the message that is being read
+	skip  int    // number of message bytes to skip
 }
 
 // NetConn returns the connection below.
@@ -73,11 +77,12 @@ func (c *postgresConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// isStartup reports whether b begins as the message does with which a login
-// begins. What else comes first asks for TLS or another protocol below.
+// isStartup reports whether b begins like a startup message. Any other first
+// message requests TLS or GSS encryption.
 func isStartup(b []byte) bool { return len(b) >= 8 && b[4] == 0 && b[5] == 3 }
 
-// sendsPassword reports whether the server can refuse a password by b.
+// sendsPassword reports whether b is a message after which the server can refuse
+// the password.
 func (c *postgresConn) sendsPassword(b []byte) bool {
 	if len(b) < 5 || b[0] != 'p' {
 		return false
@@ -93,7 +98,7 @@ func (c *postgresConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// follow reads what the server sends, up to the verdict.
+// follow parses the server's messages up to the verdict.
 func (c *postgresConn) follow(b []byte) {
 	for len(b) > 0 {
 		if c.skip > 0 {
@@ -114,8 +119,8 @@ func (c *postgresConn) follow(b []byte) {
 	}
 }
 
-// missing returns how many bytes of the head of a message are missing: its type
-// and length, and what a message of type R asks for.
+// missing returns how many bytes of a message's head are missing. The head is the
+// type and the length, and for a message of type R also the request.
 func (c *postgresConn) missing() int {
 	if len(c.head) > 0 && c.head[0] == 'R' {
 		return 9 - len(c.head)
@@ -123,7 +128,7 @@ func (c *postgresConn) missing() int {
 	return 5 - len(c.head)
 }
 
-// message goes by the head of a message.
+// message handles a complete head of a message.
 func (c *postgresConn) message() {
 	c.skip = int(binary.BigEndian.Uint32(c.head[1:5])) + 1 - len(c.head)
 	if c.head[0] == 'R' {

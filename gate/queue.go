@@ -9,59 +9,59 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// refusalMemory is how long a refused version is kept from the server. After
-// it one login is admitted to find out whether the server still refuses it.
+// refusalMemory is how long the gate holds back a refused version. After that it
+// admits one login to find out whether the server still refuses the version.
 const refusalMemory = 30 * time.Second
 
-// maxRefusals bounds how many refused versions are remembered.
+// maxRefusals is the maximum number of refused versions that are remembered.
 const maxRefusals = 64
 
-// A refusal is what the gate knows of a version that the server refused.
+// A refusal describes a version that the server refused.
 type refusal struct {
 	err    error     // the server's answer
-	at     time.Time // when it was refused, or last admitted to be tried again
-	stages []string  // the labels by which it was offered when it was refused
-	n      int       // times that it was refused
-	soon   bool      // it may be over in a moment: RefusedError.Transient
-	wanted time.Time // when a prober last asked to offer it again
+	at     time.Time // when the version was refused, or last admitted to be tried again
+	stages []string  // the labels under which the version was refused
+	n      int       // number of refusals
+	soon   bool      // the refusal may soon be over: RefusedError.Transient
+	wanted time.Time // when a prober last asked to offer the version again
 
-	unheard bool // its caller had left: the next prober is told in place of a login
+	unheard bool // the caller had left: the next prober gets this refusal instead of a login
 }
 
 // A pass is one login's way through a gate.
 type pass struct {
 	g       *Gate
-	ctx     context.Context // of the caller; one that has left is not admitted
+	ctx     context.Context // the caller's; not admitted after it has ended
 	version string
 	stage   string
 	ticket  uint64        // its place in the queue
 	probe   bool          // offers the version although it was refused
-	trial   bool          // admitted in spite of an earlier refusal: a success undoes it
+	trial   bool          // admitted despite an earlier refusal, which a success removes
 	since   time.Time     // when it entered the queue
 	began   time.Time     // when it was admitted
 	decided chan struct{} // closed, with gate.mu held, when the login is admitted or barred
 	barred  error         // set before decided is closed: the refusal that bars it
 	stop    chan struct{} // closed, with gate.mu held, when a login with the same version was refused
 	reason  error         // set before stop is closed: that refusal
-	left    bool          // its caller has left; set by whoever calls leave
+	left    bool          // the caller has left; set by the goroutine that calls leave
 	cancel  func()        // ends the login's context; set before it begins
 
-	soon   bool          // RefusedError.Transient of its refusal; set before leave
-	asked  bool          // it has asked before sending its password; gate.mu guards it
-	dials  bool          // it is held when it dials, so the verdict shows when it is over; likewise
+	soon   bool          // RefusedError.Transient of the refusal; set before leave
+	asked  bool          // the login asked before it sent its password; gate.mu guards it
+	dials  bool          // the login is held when it dials, so its verdict is known when it is over; likewise
 	asking time.Time     // when it began to wait for its turn; likewise
-	held   time.Duration // for how long it did; likewise
+	held   time.Duration // how long it waited for its turn; likewise
 	judged bool          // the verdict is known; gate.mu guards it
-	turn   chan struct{} // closed, with gate.mu held, when it becomes the sender; nil: it does not wait
+	turn   chan struct{} // closed, with gate.mu held, when the login becomes the sender; nil if it does not wait
 }
 
-// enter waits until a login with this version may begin. The error is a
-// *RefusedError if the version was refused, now or while waiting, and else the
-// context's or secrets.ErrClosed; a context that has ended begins no login. The caller
-// must pass the result to leave once.
+// enter waits until a login with this version may begin. It returns a
+// *RefusedError if the server has refused the version, before or while enter
+// waits, secrets.ErrClosed after Close, or the error of ctx. No login begins after
+// ctx has ended. The caller must pass the result to leave once.
 //
-// With probe the version is admitted although it was refused, when the time has
-// come for that, unless nobody has heard of the refusal yet.
+// With probe, enter admits a refused version when it is time for a retry. If no
+// caller has received the refusal yet, enter returns it instead.
 func (g *Gate) enter(ctx context.Context, ticket uint64, version, stage string, probe bool) (*pass, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -99,8 +99,9 @@ func (g *Gate) enter(ctx context.Context, ticket uint64, version, stage string, 
 	return p, nil
 }
 
-// awaitRetry bars a version that the server has refused, until it may be
-// offered again. Where that is a moment, it waits.
+// awaitRetry returns a *RefusedError if the server has refused the version and it
+// may not be offered again yet. If the retry is due within retryWait, it waits
+// for that.
 func (g *Gate) awaitRetry(ctx context.Context, version, stage string) error {
 	for {
 		at, r := g.retryAt(version, stage)
@@ -124,9 +125,9 @@ func (g *Gate) awaitRetry(ctx context.Context, version, stage string) error {
 	}
 }
 
-// retryAt returns the refusal because of which a prober's login is a retry, and
-// when it may begin; the zero time: not in the foreseeable future. The refusal
-// is nil if it is none.
+// retryAt returns the refusal that makes a prober's login a retry, and when the
+// login may begin. The zero time means not in the foreseeable future. The refusal
+// is nil if the login is not a retry.
 func (g *Gate) retryAt(version, stage string) (time.Time, *refusal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -153,8 +154,8 @@ func (g *Gate) retryAt(version, stage string) (time.Time, *refusal) {
 	return later(at, now), new(*r)
 }
 
-// nextRetry returns when a version may be offered again that was just refused;
-// the zero time: not in the foreseeable future.
+// nextRetry returns when a version that was just refused may be offered again.
+// The zero time means not in the foreseeable future.
 func (g *Gate) nextRetry(p *pass) time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -183,26 +184,26 @@ func (g *Gate) goesFirstLocked(r *refusal, now time.Time) bool {
 	return false
 }
 
-// awaited reports whether versions with a label are likely to be accepted in
-// future: the database is what has to come back, or to follow.
+// awaited reports whether the server is likely to accept versions with the label
+// stage in future, once the database is repaired or a rotation goes on.
 func awaited(stage string) bool { return stage == secrets.Current || stage == secrets.Pending }
 
-// retry reports whether a login with a label says nothing new of the version.
-// That it is pending says nothing new of one that was refused as the current.
+// retry reports whether a login under the label stage merely repeats an earlier
+// one. A version that was refused as the current one is not new as a pending one.
 func (r *refusal) retry(stage string) bool {
 	return !awaited(stage) || slices.Contains(r.stages, stage) ||
 		stage == secrets.Pending && slices.Contains(r.stages, secrets.Current)
 }
 
-// slow returns for how long a version is not offered that is not awaited.
+// slow returns for how long a version is held back that is not awaited.
 func (r *refusal) slow() time.Duration { return min(slowestRetry, slowRetry<<min(r.n-1, 4)) }
 
-// transient returns for how long a version is not offered whose refusal may be
-// over in a moment.
+// transient returns for how long a version is held back after a refusal that may
+// soon be over.
 func (r *refusal) transient() time.Duration { return min(retryPace, time.Second<<min(r.n-1, 4)) }
 
-// queue puts p in its place, and admits whoever is next. It returns the
-// refusal if p's version is barred.
+// queue puts p in its place and admits the next logins. If p's version is barred,
+// it returns the refusal instead.
 func (g *Gate) queue(p *pass) error {
 	limit := g.limit()
 	g.mu.Lock()
@@ -225,8 +226,8 @@ func (g *Gate) limit() int {
 	return g.max
 }
 
-// barredLocked returns the refusal that keeps p from the server, or nil. When
-// the refusal has grown old, p is the one that tries the version again.
+// barredLocked returns the refusal that bars p, or nil. If the refusal is old, p
+// becomes the login that tries the version again.
 func (g *Gate) barredLocked(p *pass) *refusal {
 	r := g.refused[p.version]
 	switch {
@@ -244,9 +245,8 @@ func (g *Gate) barredLocked(p *pass) *refusal {
 	return nil
 }
 
-// admitLocked admits the next in the queue while there is room, in the order of
-// their tickets. Callers whose context has ended are passed over: they withdraw
-// by themselves.
+// admitLocked admits waiting logins while there is room, in the order of their
+// tickets. It skips callers whose context has ended; they withdraw by themselves.
 func (g *Gate) admitLocked(limit int) {
 	now := time.Now()
 	for i := 0; i < len(g.waiting) && !g.closed; {
@@ -284,7 +284,7 @@ func (g *Gate) admitOneLocked(p *pass, now time.Time) {
 	close(p.decided)
 }
 
-// admitAtLocked has the queue looked at again after a time.
+// admitAtLocked calls admitLocked again after wait.
 func (g *Gate) admitAtLocked(wait time.Duration) {
 	if g.timer != nil {
 		g.timer.Stop()
@@ -297,8 +297,8 @@ func (g *Gate) admitAtLocked(wait time.Duration) {
 	})
 }
 
-// withdraw takes p out of the queue. It reports false if p is not there: it
-// was admitted or barred.
+// withdraw removes p from the queue. It reports false if p is no longer there,
+// because it was admitted or barred.
 func (g *Gate) withdraw(p *pass) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -314,7 +314,7 @@ func (g *Gate) withdraw(p *pass) bool {
 type verdict uint8
 
 const (
-	failed   verdict = iota // the server said nothing of the password
+	failed   verdict = iota // there is no verdict on the password
 	accepted                // it accepted the version
 	refused                 // it refused the version
 )
@@ -332,25 +332,25 @@ func (g *Gate) leave(p *pass, v verdict, err error) {
 	case v == refused:
 		g.refuseLocked(p, err, p.left)
 	case v == accepted && p.trial:
-		// Only a login that began after the refusal undoes it: an earlier
-		// one may have got in before the server's password changed.
+		// Only a login that began after the refusal removes it. An earlier one
+		// may have succeeded before the server's password changed.
 		delete(g.refused, p.version)
 	}
 	g.judgedLocked(p)
 	g.admitLocked(limit)
 }
 
-// refuse remembers a refusal that became known after the login had left.
+// refuse records a refusal that arrived after the login had left the gate.
 func (g *Gate) refuse(p *pass, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refuseLocked(p, err, true)
 }
 
-// refuseLocked remembers a refusal, stops the logins with that version that
-// are under way, and bars those that wait. A prober offers the version although
-// it was refused, so it goes on. unheard says that the caller of the refused login
-// has left.
+// refuseLocked records a refusal, stops the logins with that version that are
+// under way, and bars those that wait. Probers go on, because they offer the
+// version although it was refused. unheard says that the caller of the refused
+// login has left.
 func (g *Gate) refuseLocked(p *pass, err error, unheard bool) {
 	g.noteLocked(p, err, unheard)
 	for _, o := range g.underWay {
@@ -387,7 +387,7 @@ func (g *Gate) noteLocked(p *pass, err error, unheard bool) {
 	}
 }
 
-// forgetLocked makes room for one more refusal: the oldest is forgotten.
+// forgetLocked makes room for one more refusal by removing the oldest.
 func (g *Gate) forgetLocked() {
 	if len(g.refused) < maxRefusals {
 		return

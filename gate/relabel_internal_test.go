@@ -6,8 +6,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets"
 )
 
-// A refused version is new again under the label that makes it current, and not
-// because it is pending as well.
+// A refused version is new again when it becomes current, but not when it also
+// becomes pending.
 func TestLabelThatSaysNothingNew(t *testing.T) {
 	for _, test := range []struct {
 		refused, offered string

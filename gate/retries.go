@@ -6,29 +6,29 @@ import (
 )
 
 const (
-	// retryPace is the time between two logins with refused versions.
+	// retryPace is the minimum time between two logins with refused versions.
 	retryPace = 5 * time.Second
 
-	// retryWait is how long a prober waits at the gate for a retry. It has other
-	// versions to offer, and the service to ask.
+	// retryWait is how long a prober waits at the gate for a retry. It is short,
+	// because the prober also has other versions to offer and asks the service.
 	retryWait = time.Second
 
-	// slowRetry and slowestRetry are for how long a refused version is not
-	// offered again that is neither current nor pending. It doubles with
-	// each refusal.
+	// slowRetry is how long the gate holds back a refused version that is neither
+	// current nor pending. The time doubles with each refusal, up to
+	// slowestRetry.
 	slowRetry    = time.Minute
 	slowestRetry = 15 * time.Minute
 )
 
-// retries decides when the server may be offered a version again that it
-// refused. It knows no lock and no clock.
+// retries decides when a refused version may be offered to the server again. It
+// uses no lock and no clock.
 type retries struct {
 	perHour int
-	next    time.Time   // no sooner
-	begun   []time.Time // in the last hour, oldest first
+	next    time.Time   // the earliest time of the next retry
+	begun   []time.Time // retries begun in the last hour, oldest first
 }
 
-// at returns when the next retry may begin. ok is false if none may.
+// at returns when the next retry may begin. ok is false if no retry may begin.
 func (r *retries) at(now time.Time) (at time.Time, ok bool) {
 	r.forget(now)
 	switch {
@@ -40,7 +40,7 @@ func (r *retries) at(now time.Time) (at time.Time, ok bool) {
 	return r.next, true
 }
 
-// begin notes that a retry begins.
+// begin records that a retry begins.
 func (r *retries) begin(now time.Time) {
 	r.forget(now)
 	r.begun = append(r.begun, now)

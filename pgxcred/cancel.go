@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The requests that take the place of a startup message.
+// Requests sent in place of a startup message.
 const (
 	cancelRequest = 80877102
 	sslRequest    = 80877103
@@ -18,8 +18,8 @@ const (
 
 var errNotCancel = errors.New("pgxcred: this is no connection to the server: it carries the cancel request of one connection, and nothing else")
 
-// dial is the DialFunc of a connection that is open: pgx calls it to send a
-// cancel request.
+// dial is the DialFunc of an open connection. pgx calls it to send a cancel
+// request.
 func (s *session) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return &stub{ctx: ctx, session: s, addr: addr{network, address}}, nil
 }
@@ -33,14 +33,13 @@ func (s *session) cancels(p []byte) bool {
 		bytes.Equal(p[12:], s.pgConn.SecretKey())
 }
 
-// A stub is what pgx gets when it dials. Before a login there is nothing to
-// write to it: AfterNetConnect puts the connection in its place. With a session
-// it takes one cancel request, which the connection that logged in sends as pgx
-// would have: to the same server, by the same DialFunc, with TLS if there is
-// any.
+// A stub is the connection that pgx receives when it dials. Before a login nothing
+// is written to it, because AfterNetConnect replaces it. With a session it accepts
+// one cancel request. The session sends this request as pgx would: to the same
+// server, with the same DialFunc, and with TLS if it is used.
 type stub struct {
-	ctx     context.Context // of the dialing, for the cancel request
-	session *session        // nil: before a login
+	ctx     context.Context // passed to dial, for the cancel request
+	session *session        // nil before a login
 	addr    addr
 }
 
@@ -60,7 +59,7 @@ func (s *stub) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Read says what a server says after a cancel request: nothing.
+// Read returns io.EOF, like a server after a cancel request.
 func (s *stub) Read([]byte) (int, error) { return 0, io.EOF }
 
 func (s *stub) Close() error                     { return nil }
@@ -70,7 +69,7 @@ func (s *stub) SetDeadline(time.Time) error      { return nil }
 func (s *stub) SetReadDeadline(time.Time) error  { return nil }
 func (s *stub) SetWriteDeadline(time.Time) error { return nil }
 
-// addr is the address that was dialed.
+// addr is the dialed address.
 type addr struct{ network, address string }
 
 func (a addr) Network() string { return a.network }

@@ -13,31 +13,32 @@ import (
 )
 
 var (
-	errConfigured = errors.New("pgxcred: the configuration logs in with a secret already")
+	errConfigured = errors.New("pgxcred: the configuration already logs in with a secret")
 	errUsed       = errors.New("pgxcred: this is the configuration of an open connection: connect with the one that was " +
-		"given to Configure, or with a copy of that")
-	errTLS  = errors.New("pgxcred: set TLSConfig and Fallbacks before Configure, which has to see them")
-	errUnix = errors.New("pgxcred: Options.ServerFromSecret needs a configuration that names a TCP host, any: " +
-		"for a Unix socket, and without a host, pgx sets up no TLS")
+		"passed to Configure, or with a copy of it")
+	errTLS  = errors.New("pgxcred: TLSConfig and Fallbacks must be set before Configure")
+	errUnix = errors.New("pgxcred: Options.ServerFromSecret needs a configuration with the name of any TCP host: " +
+		"pgx sets up no TLS for a Unix socket or without a host")
 )
 
-// never is a ConnectTimeout that ends nothing. Zero would, in a pool: it makes
-// two minutes of it.
+// never is a ConnectTimeout that never expires. A pool replaces zero by two
+// minutes.
 const never = 100 * 365 * 24 * time.Hour
 
-// A plan is how connections of one configuration are made: what pgx would do,
-// done inside a login, while the configuration itself is emptied of it.
+// A plan describes how to connect with one configuration. Configure strips the
+// configuration of the settings for the login, and the plan's login uses them.
 type plan struct {
 	c    *Connector
-	full pgconn.Config // as it was before Configure, without the password
+	full pgconn.Config // the configuration before Configure, without the password
 }
 
 // Configure makes a pool log in with the connector's secret. It changes config
-// and does no I/O. It must come after everything that sets TLSConfig, Fallbacks,
-// ValidateConnect, DialFunc, LookupFunc or AfterNetConnect, and after
-// BeforeConnect, PrepareConn and BeforeAcquire: those hooks go on to be called,
-// and BeforeConnect may change what it is given as ever. The rest may be set
-// later.
+// and does no I/O.
+//
+// Set TLSConfig, Fallbacks, ValidateConnect, DialFunc, LookupFunc,
+// AfterNetConnect, BeforeConnect, PrepareConn and BeforeAcquire before Configure.
+// These hooks are still called, and BeforeConnect may change its configuration as
+// usual. Other fields may be set later.
 func (c *Connector) Configure(config *pgxpool.Config) error {
 	p, err := c.plan(&config.ConnConfig.Config)
 	if err != nil {
@@ -51,10 +52,10 @@ func (c *Connector) Configure(config *pgxpool.Config) error {
 	return nil
 }
 
-// ConfigureConn is [Connector.Configure] for connections outside a pool. The
-// configuration may be used for any number of them, at the same time, with
-// [pgx.ConnectConfig] or package stdlib; [pgconn.ConnectConfig] changes the
-// configuration it is given and needs a copy of it for each connection.
+// ConfigureConn is [Connector.Configure] for connections outside a pool. Any
+// number of connections may use the configuration concurrently, through
+// [pgx.ConnectConfig] or package stdlib. [pgconn.ConnectConfig] changes its
+// configuration, so it needs a copy for each connection.
 func (c *Connector) ConfigureConn(config *pgx.ConnConfig) error {
 	p, err := c.plan(&config.Config)
 	if err == nil {
@@ -63,7 +64,7 @@ func (c *Connector) ConfigureConn(config *pgx.ConnConfig) error {
 	return err
 }
 
-// plan notes what strip takes away.
+// plan records the settings that strip removes.
 func (c *Connector) plan(config *pgconn.Config) (*plan, error) {
 	if reflect.ValueOf(config.LookupFunc).Pointer() == reflect.ValueOf(noLookup).Pointer() {
 		return nil, errConfigured
@@ -78,9 +79,9 @@ func (c *Connector) plan(config *pgconn.Config) (*plan, error) {
 	return p, nil
 }
 
-// strip takes from a configuration what only a login can do, and puts the
-// login in its place. pgx then does the rest with a connection that is logged
-// in.
+// strip removes the settings for the login from a configuration and installs the
+// plan's login instead. pgx then applies the remaining settings to a logged-in
+// connection.
 func (p *plan) strip(config *pgconn.Config) {
 	config.User, config.Password = p.c.display(), ""
 	config.TLSConfig, config.Fallbacks = nil, nil
@@ -93,7 +94,7 @@ func (p *plan) strip(config *pgconn.Config) {
 	config.AfterNetConnect = p.login
 }
 
-// restore undoes strip, with full for what was taken away.
+// restore undoes strip with the removed settings in full.
 func restore(config, full *pgconn.Config) {
 	config.User, config.Password = full.User, ""
 	config.TLSConfig, config.Fallbacks = full.TLSConfig, full.Fallbacks
@@ -106,17 +107,17 @@ func restore(config, full *pgconn.Config) {
 	config.AfterNetConnect = full.AfterNetConnect
 }
 
-// noLookup leaves the look-up to the login.
+// noLookup leaves host name resolution to the login.
 func noLookup(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
 
-// dialLogin stands in for a connection until AfterNetConnect, which knows the
-// configuration, logs in.
+// dialLogin returns a placeholder for a connection. AfterNetConnect, which
+// receives the configuration, then logs in.
 func dialLogin(_ context.Context, network, address string) (net.Conn, error) {
 	return &stub{addr: addr{network, address}}, nil
 }
 
-// login is the AfterNetConnect of a stripped configuration. config is that of
-// the one connection that is to be made.
+// login is the AfterNetConnect of a stripped configuration. config is the
+// configuration of the connection that pgx makes.
 func (p *plan) login(ctx context.Context, config *pgconn.Config, conn net.Conn) (net.Conn, error) {
 	s, ok := conn.(*stub)
 	switch {
@@ -127,7 +128,7 @@ func (p *plan) login(ctx context.Context, config *pgconn.Config, conn net.Conn) 
 	}
 	r := &request{config: *config}
 	restore(&r.config, &p.full)
-	r.config.AfterConnect = nil // pgx calls it, with the connection that it makes
+	r.config.AfterConnect = nil // pgx calls it with the outer connection
 	n, err := p.c.connect(ctx, r)
 	if user := r.user.Load(); user != nil {
 		config.User = *user
@@ -139,15 +140,15 @@ func (p *plan) login(ctx context.Context, config *pgconn.Config, conn net.Conn) 
 	return n, nil
 }
 
-// beforeConnect is a pool's BeforeConnect. The user's own sees a configuration
-// as it would be without this package.
+// beforeConnect returns a pool's BeforeConnect. The user's own BeforeConnect sees
+// the same configuration as without this package.
 func (p *plan) beforeConnect(users func(context.Context, *pgx.ConnConfig) error) func(context.Context, *pgx.ConnConfig) error {
 	return func(ctx context.Context, config *pgx.ConnConfig) error {
 		if users == nil {
 			config.User = p.c.display()
 			return nil
 		}
-		restore(&config.Config, p.full.Copy()) // the hook may change what pointers lead to
+		restore(&config.Config, p.full.Copy()) // a copy, because the hook may change values behind pointers
 		if err := users(ctx, config); err != nil {
 			return err
 		}
@@ -155,19 +156,19 @@ func (p *plan) beforeConnect(users func(context.Context, *pgx.ConnConfig) error)
 	}
 }
 
-// retire sets the hook by which connections leave a pool. (AfterRelease would do
-// it earlier, but a pool with that hook takes connections back in goroutines,
-// and so too late for the next Acquire.)
+// retire sets the hook through which connections leave a pool. (AfterRelease would
+// act earlier, but a pool with that hook takes connections back in goroutines, and
+// so too late for the next Acquire.)
 func (c *Connector) retire(config *pgxpool.Config) {
 	prepare := config.PrepareConn
-	acquire := config.BeforeAcquire //lint:ignore SA1019 for pools that use it still
+	acquire := config.BeforeAcquire //lint:ignore SA1019 for pools that still use it
 	config.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
 		switch {
 		case c.Retired(conn):
 			return false, nil
 		case prepare != nil:
 			return prepare(ctx, conn)
-		case acquire != nil: // which pgxpool calls only if there is no PrepareConn
+		case acquire != nil: // pgxpool calls it only if there is no PrepareConn
 			return acquire(ctx, conn), nil
 		}
 		return true, nil

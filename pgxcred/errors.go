@@ -7,14 +7,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A loginError is why a login failed, in a form that pgx passes on: an error
-// that wraps a timeout it would replace by that, and with it the reason, and
-// one that wraps a NotPreferredError would make it log in once more. So the
-// error has no Unwrap, and its As leaves these two out.
+// A loginError says why a login failed, in a form that pgx passes on unchanged.
+// pgx would replace an error that wraps a timeout by the timeout, and lose the
+// cause. It would log in once more after an error that wraps a NotPreferredError.
+// So a loginError has no Unwrap, and its As does not find these two.
 type loginError struct{ err error }
 
-// Error leaves out what the error of the connect, which wraps this one, says
-// already.
+// Error omits the text that the enclosing ConnectError already contains.
 func (e *loginError) Error() string {
 	if c, ok := e.err.(*pgconn.ConnectError); ok {
 		return c.Unwrap().Error()
@@ -22,10 +21,10 @@ func (e *loginError) Error() string {
 	return e.err.Error()
 }
 
-// Is serves [errors.Is].
+// Is implements the method that [errors.Is] calls.
 func (e *loginError) Is(target error) bool { return errors.Is(e.err, target) }
 
-// As serves [errors.As].
+// As implements the method that [errors.As] calls.
 func (e *loginError) As(target any) bool {
 	switch t := target.(type) {
 	case **pgconn.NotPreferredError:

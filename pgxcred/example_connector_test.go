@@ -27,7 +27,7 @@ func exampleDatabase() (*secretstest.Server, *secrets.Client, *server) {
 	return aws, client, newServer(log.Printf, "app", "old")
 }
 
-// connected returns a connection that the connector has logged in.
+// connected returns a connection that the connector logged in.
 func connected(c *pgxcred.Connector, database *server) *pgx.Conn {
 	config, err1 := pgx.ParseConfig(exampleConn)
 	config.DialFunc = database.dial
@@ -39,7 +39,7 @@ func connected(c *pgxcred.Connector, database *server) *pgx.Conn {
 	return conn
 }
 
-// Hooks of the program's own come first, Configure last.
+// The program sets its own hooks first and calls Configure last.
 func ExampleConnector_Configure() {
 	aws, client, database := exampleDatabase()
 	defer aws.Close()
@@ -65,8 +65,8 @@ func ExampleConnector_Configure() {
 	// Output: <nil>
 }
 
-// A connection that listens stays outside the pool, and shares what the pool has
-// learnt of a rotation.
+// A connection that listens stays outside the pool, and shares the pool's
+// knowledge of a rotation.
 func ExampleConnector_ConfigureConn() {
 	aws, client, database := exampleDatabase()
 	defer aws.Close()
@@ -94,8 +94,8 @@ func ExampleConnector_ConfigureConn() {
 	// <nil> <nil>
 }
 
-// A connection outside a pool is given up, at a moment that suits it, when another
-// version of the secret is current.
+// A program closes a connection outside a pool, at a convenient moment, after
+// another version of the secret has become current.
 func ExampleConnector_Retired() {
 	aws, client, database := exampleDatabase()
 	defer aws.Close()
@@ -116,7 +116,8 @@ func ExampleConnector_Retired() {
 	// true
 }
 
-// A secret with names of its own, and a database that blocks accounts.
+// These settings suit a secret with custom field names and a database that blocks
+// accounts.
 func ExampleOptions() {
 	aws, client, database := exampleDatabase()
 	defer aws.Close()

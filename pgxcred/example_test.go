@@ -20,8 +20,8 @@ var (
 	client *secrets.Client
 )
 
-// A pool goes on while the password rotates. Here a fake stands in for AWS, and
-// a few lines for the database.
+// A pool keeps working while the password rotates. A fake replaces AWS here, and a
+// few lines of code replace the database.
 func Example() {
 	aws := secretstest.NewServer(nil)
 	defer aws.Close()
@@ -65,7 +65,7 @@ func Example() {
 	// wrong logins: 1
 }
 
-// One call between the parsing of a configuration and the pool.
+// Call Configure after you parse the configuration and before you make the pool.
 func ExampleConfigure() {
 	config, err := pgxpool.ParseConfig("host=db.internal dbname=shop sslmode=verify-full pool_max_conns=20")
 	if err != nil {
@@ -85,8 +85,8 @@ func ExampleConfigure() {
 	defer pool.Close()
 }
 
-// The secret says where the server is, and a secret that names another host is
-// followed. The configuration says how to connect.
+// The secret says where the server is, and logins follow it to another host. The
+// configuration says how to connect.
 func ExampleConfigureConn() {
 	config, err := pgx.ParseConfig("host=secret sslmode=verify-full sslrootcert=/etc/rds/global-bundle.pem")
 	if err != nil {
@@ -103,8 +103,8 @@ func ExampleConfigureConn() {
 	defer conn.Close(ctx)
 }
 
-// A pool, and a connection of its own that listens: what the one learns of a
-// rotation the other knows.
+// A pool and a separate connection that listens share one Connector, and with it
+// the knowledge of a rotation.
 func ExampleNew() {
 	c := pgxcred.New(client, "prod/db", nil)
 	pool, err1 := pgxpool.ParseConfig("host=db.internal dbname=shop sslmode=verify-full")
@@ -117,7 +117,7 @@ func ExampleNew() {
 	}
 }
 
-// What there is to know of the TLS of a connection.
+// NetConn gives access to the TLS state of a connection.
 func ExampleNetConn() {
 	var conn *pgx.Conn
 	if c, ok := pgxcred.NetConn(conn.PgConn().Conn()).(*tls.Conn); ok {

@@ -19,8 +19,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
-// A request is one connect of pgx. It reaches the login, through package
-// sqlcred, as a value of the context.
+// A request is one connect of pgx. It reaches the login through package sqlcred as
+// a context value.
 type request struct {
 	config pgconn.Config // without user name and password
 	user   atomic.Pointer[string]
@@ -62,24 +62,24 @@ func (t *target) Connect(ctx context.Context) (driver.Conn, error) {
 	return s, nil
 }
 
-// HoldsPassword tells package sqlcred that the login waits for its turn by
-// itself, when it is about to send the password.
+// HoldsPassword tells package sqlcred that the login itself waits for its turn
+// before it sends the password.
 func (t *target) HoldsPassword() bool { return true }
 
-// holding makes a frontend hold the password back. The connection stays what it
-// is: wrapped in AfterNetConnect, a *tls.Conn would be none to pgx, and channel
-// binding lost.
+// holding makes a frontend hold back the password. It does not wrap the connection
+// in AfterNetConnect, because pgx would then not recognize a *tls.Conn, and would
+// not use channel binding.
 func holding(ctx context.Context, build pgconn.BuildFrontendFunc) pgconn.BuildFrontendFunc {
 	return func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		held, _ := gate.Postgres(ctx, &readWriter{Reader: r, Writer: w}) // an error is for connections with TLS alone
+		held, _ := gate.Postgres(ctx, &readWriter{Reader: r, Writer: w}) // only a *tls.Conn causes an error
 		return build(held, held)
 	}
 }
 
-// A readWriter is what a frontend reads and writes, in the form that package
-// gate takes.
+// A readWriter presents a frontend's reader and writer as the net.Conn that
+// package gate needs.
 type readWriter struct {
-	net.Conn // nil: nothing but the other two is used
+	net.Conn // nil: only Read and Write are used
 	io.Reader
 	io.Writer
 }
@@ -87,7 +87,7 @@ type readWriter struct {
 func (c *readWriter) Read(p []byte) (int, error)  { return c.Reader.Read(p) }
 func (c *readWriter) Write(p []byte) (int, error) { return c.Writer.Write(p) }
 
-// fill puts what the secret says into a configuration.
+// fill copies the secret's fields into a configuration.
 func (t *target) fill(config *pgconn.Config) {
 	config.Password = t.login.Password()
 	if t.login.Username != "" {
@@ -107,8 +107,8 @@ func (t *target) fill(config *pgconn.Config) {
 	}
 }
 
-// moveTo makes host the configuration's only one. The fallbacks that stay are
-// those of the same host, which pgx makes for sslmode=prefer and allow.
+// moveTo makes host the only host of the configuration. It keeps the fallbacks for
+// the first host, which pgx makes for sslmode=prefer and allow.
 func moveTo(config *pgconn.Config, host string) {
 	from := config.Host
 	var fallbacks []*pgconn.FallbackConfig
@@ -134,14 +134,14 @@ func rename(config *tls.Config, host string) *tls.Config {
 	return config
 }
 
-// A session is a connection that is logged in. As a driver.Conn it can do only
-// what package sqlcred asks of one.
+// A session is a logged-in connection. As a driver.Conn it implements only the
+// methods that package sqlcred calls.
 type session struct {
 	target  *target
-	config  pgconn.Config // that it was made with, without the password
+	config  pgconn.Config // used for the login, without the password
 	pgConn  *pgconn.PgConn
-	notices []*pgconn.Notice // that came with the login
-	tls     *tls.Config      // nil: without TLS
+	notices []*pgconn.Notice // received during the login
+	tls     *tls.Config      // nil without TLS
 }
 
 var _ interface {
@@ -154,7 +154,7 @@ var errNoSQL = errors.New("pgxcred: the login is not for database/sql")
 
 func (s *session) note(_ *pgconn.PgConn, n *pgconn.Notice) { s.notices = append(s.notices, n) }
 
-// closing bounds the closing of a connection that its caller has left.
+// closing is the time limit for closing a connection whose caller has left.
 const closing = time.Second
 
 // Close implements driver.Conn.
@@ -196,8 +196,8 @@ func (s *session) hijack(ctx context.Context) (*netConn, error) {
 	return n, nil
 }
 
-// show makes the configuration of a new connection say what it was made with,
-// and hand cancel requests to the session.
+// show makes the configuration of a new connection show the settings of the login,
+// and pass cancel requests to the session.
 func (s *session) show(config *pgconn.Config) {
 	config.TLSConfig = s.tls
 	config.DialFunc = s.dial

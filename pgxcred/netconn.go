@@ -9,10 +9,10 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// NetConn returns the network connection beneath one that this package made:
-// what [pgconn.PgConn.Conn] returns for other connections, a *tls.Conn where
-// TLS is used. Anything else is returned unchanged, so code may call it in
-// either case.
+// NetConn returns the network connection of a connection made by this package. It
+// is the connection that [pgconn.PgConn.Conn] would return without this package: a
+// *tls.Conn if TLS is used. NetConn returns any other connection unchanged, so
+// code can always call it.
 func NetConn(conn net.Conn) net.Conn {
 	if n, ok := conn.(*netConn); ok {
 		return n.Conn
@@ -20,10 +20,10 @@ func NetConn(conn net.Conn) net.Conn {
 	return conn
 }
 
-// A netConn is a connection to a server that is logged in. To the pgx that
-// holds it, it plays a server that asks for no password: it swallows the startup
-// message, and answers with what the server said at the end of the login.
-// After that it is the network connection.
+// A netConn is a logged-in connection to a server. To the outer pgx connection it
+// acts like a server that asks for no password: it drops the startup message and
+// replays the messages with which the server ended the login. After that it
+// passes all data through.
 type netConn struct {
 	net.Conn
 	session *session
@@ -55,16 +55,16 @@ func (n *netConn) Write(p []byte) (int, error) {
 	return swallowed + written, err
 }
 
-// Format implements [fmt.Formatter] and prints where the connection leads.
+// Format implements [fmt.Formatter]. Every verb prints the remote address.
 func (n *netConn) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, "pgxcred.netConn(%s)", n.RemoteAddr())
 }
 
-// startup follows a startup message: its length in four bytes, themselves
-// included, and the rest of it.
+// startup tracks a startup message: four bytes with the length, which includes
+// these four bytes, and then the rest.
 type startup struct {
 	head []byte
-	left uint32 // bytes to come, once the head is complete
+	left uint32 // bytes left, once the head is complete
 	over bool
 }
 
@@ -85,11 +85,11 @@ func (s *startup) swallow(p []byte) int {
 	return n + int(rest)
 }
 
-// replay returns what a server would say at the end of a login that led to h.
+// replay returns the messages of a server at the end of a login that led to h.
 func replay(h *pgconn.HijackedConn, notices []*pgconn.Notice) []byte {
 	var buf []byte
 	add := func(m pgproto3.BackendMessage) {
-		if encoded, err := m.Encode(buf); err == nil { // it fails for messages of more than a GB
+		if encoded, err := m.Encode(buf); err == nil { // it fails for messages over 1 GB
 			buf = encoded
 		}
 	}
@@ -107,7 +107,7 @@ func replay(h *pgconn.HijackedConn, notices []*pgconn.Notice) []byte {
 	return buf
 }
 
-// notice returns the message that pgx made a notice of.
+// notice converts a notice of pgx back into a message.
 func notice(n *pgconn.Notice) *pgproto3.NoticeResponse {
 	return &pgproto3.NoticeResponse{
 		Severity: n.Severity, SeverityUnlocalized: n.SeverityUnlocalized, Code: n.Code,

@@ -13,12 +13,12 @@ import (
 )
 
 // verdictLimit is how long a login may take after the password was sent,
-// whatever its caller's patience: others wait for the verdict meanwhile.
+// regardless of its caller's deadline. Other logins wait for the verdict.
 const verdictLimit = 10 * time.Second
 
-// connect logs in with one version of the secret. The connection is made
-// before the password has its turn at the gate, so that nobody waits for
-// somebody else's handshake.
+// connect logs in with one version of the secret. It makes the connection before
+// it waits at the gate to send the password, so that no login waits for the
+// handshake of another one.
 func (d *Dialer) connect(ctx context.Context, n *node, o secrets.Offer[*version]) (*Conn, error) {
 	v := o.Value
 	opened := n.current()
@@ -59,7 +59,7 @@ func (d *Dialer) dial(ctx context.Context, n *node, v *version) (*resp.Conn, err
 }
 
 // authenticate logs in. The error is the server's answer, a protocol error, or
-// the connection's. It ends with ctx.
+// an error of the connection. authenticate returns when ctx ends.
 func authenticate(ctx context.Context, conn *resp.Conn, v *version) error {
 	if err := conn.SetDeadline(time.Now().Add(verdictLimit)); err != nil {
 		return err
@@ -77,8 +77,8 @@ func authenticate(ctx context.Context, conn *resp.Conn, v *version) error {
 	return conn.SetDeadline(time.Time{})
 }
 
-// judge returns the error of a login as it may leave the dialer. A refusal is
-// marked for the gate, and noted for explain.
+// judge returns the error of a login without passwords. It marks a refusal for
+// the gate and records it for explain.
 func (n *node) judge(v *version, err error) error {
 	answer, ok := errors.AsType[resp.Error](err)
 	if !ok {
@@ -93,8 +93,7 @@ func (n *node) judge(v *version, err error) error {
 	return gate.Refused(said)
 }
 
-// explain adds to the error that DialContext ends with what is known of the
-// node.
+// explain adds what is known about the node to the error of DialContext.
 func (n *node) explain(err error) error {
 	if answer := n.answer.Load(); answer != nil && errors.As(err, new(*secrets.RejectedError)) {
 		return fmt.Errorf("%w; %s", err, *answer)

@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// ErrRetired is the error of [Conn.SyscallConn] for a connection that should
-// leave its pool.
+// ErrRetired is the error of [Conn.SyscallConn] for a retired connection. The
+// connection should leave its pool.
 var ErrRetired = errors.New("rediscred: the connection was opened with a version of the secret that is no longer current")
 
-// A Conn is a connection that was logged in by a [Dialer]. It is the connection
-// under it (a *net.TCPConn, a *tls.Conn) but for [Conn.SyscallConn].
+// A Conn is a connection that a [Dialer] has logged in. Except for
+// [Conn.SyscallConn], it behaves like the connection that it wraps, a
+// *net.TCPConn or a *tls.Conn.
 type Conn struct {
 	net.Conn
 	node    *node
@@ -25,20 +26,22 @@ type Conn struct {
 	leaves  atomic.Int64  // when it retires, in Unix nanoseconds; 0: it was not found out of date
 }
 
-// NetConn returns the connection under c.
+// NetConn returns the connection that c wraps.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// VersionID returns the id of the secret's version that c logged in with.
+// VersionID returns the id of the secret version that c logged in with.
 func (c *Conn) VersionID() string { return c.version }
 
-// Retired reports whether c should leave its pool: another version of the
-// secret has become current since it was opened, and not the one that it was
-// opened with. It begins to report it within Options.RetireOver of the first
-// call that finds this. It does no I/O. The server goes on serving the
-// connection: Redis checks a password when a connection logs in.
+// Retired reports whether c should leave its pool. c retires once a version
+// other than its own has become current since it was opened.
 //
-// A connection that was opened with a version that was not current, as between
-// setSecret and finishSecret, stays when that version becomes current.
+// The first call that finds this starts a random delay of up to
+// Options.RetireOver, after which Retired reports true. Retired does no I/O. The
+// server keeps serving the connection, because Redis checks a password only when
+// a connection logs in.
+//
+// A connection opened with a version that was not current, as between setSecret
+// and finishSecret, does not retire when that version becomes current.
 func (c *Conn) Retired() bool {
 	if c.over < 0 {
 		return false
@@ -54,10 +57,12 @@ func (c *Conn) Retired() bool {
 	return now.UnixNano() >= c.leaves.Load()
 }
 
-// SyscallConn implements [syscall.Conn]. go-redis calls it when it takes a
-// connection out of its pool, and takes another one if it fails: with
-// [ErrRetired], once [Conn.Retired]. For a connection without a file
-// descriptor of its own, as with TLS, what it returns calls nothing.
+// SyscallConn implements [syscall.Conn]. Once [Conn.Retired] reports true, it
+// returns [ErrRetired]. go-redis calls SyscallConn when it takes a connection out
+// of its pool, and takes another connection if it fails.
+//
+// If the connection has no file descriptor of its own, as with TLS, the methods
+// of the result call no function.
 func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	if c.Retired() {
 		return nil, ErrRetired
@@ -68,12 +73,13 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	return noRawConn{}, nil
 }
 
-// Format prints the address and the version's id, whatever the verb.
+// Format implements [fmt.Formatter]. Every verb prints the address and the
+// version id.
 func (c *Conn) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "rediscred.Conn(%s version %s)", c.node.addr, c.version)
 }
 
-// noRawConn is the raw connection of one that has none.
+// noRawConn is the raw connection for a connection without a file descriptor.
 type noRawConn struct{}
 
 func (noRawConn) Control(func(uintptr)) error    { return nil }

@@ -14,9 +14,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// A Dialer makes connections to Redis servers that are logged in already, with
-// the user name and password of a secret. It is safe for concurrent use by
-// multiple goroutines.
+// A Dialer makes connections to Redis servers and logs them in with a secret. It
+// is safe for concurrent use by multiple goroutines.
 type Dialer struct {
 	client  *secrets.Client
 	id      string
@@ -33,7 +32,7 @@ type Dialer struct {
 // New returns a dialer that logs in with the secret of the given name or ARN.
 // It does no I/O. o may be nil.
 //
-// The client must outlive the dialer, and is not closed with it.
+// The client must outlive the dialer. Close does not close the client.
 func New(client *secrets.Client, secretID string, o *Options) *Dialer {
 	d := &Dialer{client: client, id: secretID, options: o.orDefault(), nodes: make(map[string]*node)}
 	d.closing, d.close = context.WithCancel(context.Background())
@@ -41,8 +40,8 @@ func New(client *secrets.Client, secretID string, o *Options) *Dialer {
 	return d
 }
 
-// retryPause is for how long [secrets.TryOffer] does not offer a version again.
-// The gate has a pace of its own, and this must not be slower.
+// retryPause is how long [secrets.TryOffer] waits before it offers a version
+// again. It must not be longer than the gate's own pace.
 const retryPause = 100 * time.Millisecond
 
 func (d *Dialer) bind() *secrets.Ref[*version] {
@@ -56,8 +55,9 @@ func (d *Dialer) isMade() {
 	}
 }
 
-// Addr returns host:port of the secret, for a client's configuration; the port
-// is 6379 where the secret has none. It is an error if the secret names no host.
+// Addr returns host:port from the secret, for a client's configuration. The port
+// is 6379 if the secret has none. Addr returns an error if the secret names no
+// host.
 func (d *Dialer) Addr(ctx context.Context) (string, error) {
 	d.isMade()
 	v, err := d.ref.Get(ctx)
@@ -70,21 +70,23 @@ func (d *Dialer) Addr(ctx context.Context) (string, error) {
 	return v.addr, nil
 }
 
-// DialContext connects to a server, with TLS where that is asked for, logs in
-// and returns the connection, of type [*Conn]: nothing has been sent on it but
-// AUTH. It offers the server the version of the secret that is current or was
-// last found to work at that address, and the others when that is refused; see
-// the package's documentation.
+// DialContext connects to a server, logs in and returns the connection. The
+// connection is of type [*Conn], and uses TLS as Options.TLS says. Nothing but
+// AUTH has been sent on it.
 //
-// If no version is accepted, the error is a [*secrets.RejectedError], after at
-// most one login with each version; it comes when ctx ends or, if that has no
-// deadline, after Options.MaxWait, and quotes the server's last answer.
-// Everything else, network errors among it, is returned as it is. What a server
-// answers is a [*LoginError]. No error contains a password.
+// DialContext first offers the server the version of the secret that is current
+// or that the server at this address last accepted. If the server refuses it,
+// DialContext offers the others. See the package documentation.
 //
-// A DialContext whose context has ended sends no password. A login whose
-// context ends while the verdict is on its way goes on without its caller for
-// at most a second, to learn whether the server takes the password.
+// If the server accepts no version, DialContext makes at most one login with each
+// and returns a [*secrets.RejectedError] that quotes the server's last answer. It
+// returns the error when ctx ends or, if ctx has no deadline, after
+// Options.MaxWait. Other errors, such as network errors, are returned unchanged. A
+// server's error answer is a [*LoginError]. No error contains a password.
+//
+// DialContext sends no password after ctx has ended. If ctx ends while a login
+// waits for its verdict, DialContext returns, and the login goes on for up to one
+// second to learn whether the server accepts the password.
 func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	d.isMade()
 	if d.closing.Err() != nil {
@@ -116,8 +118,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	return nil, d.explain(err)
 }
 
-// bound returns a context that ends with ctx, or if that has no deadline after
-// Options.MaxWait.
+// bound returns a context that ends with ctx. If ctx has no deadline, the context
+// also ends after Options.MaxWait.
 func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); !ok && d.options.maxWait() > 0 {
 		return context.WithTimeout(ctx, d.options.maxWait())
@@ -125,9 +127,9 @@ func (d *Dialer) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithCancel(ctx)
 }
 
-// Close ends the DialContexts that wait or log in, which return
-// [secrets.ErrClosed], as all do from then on. Connections that are open stay
-// so. Close may be called more than once; it returns nil.
+// Close ends all calls of DialContext that wait or log in. These and all later
+// calls return [secrets.ErrClosed]. Open connections stay open. Close may be
+// called more than once. It always returns nil.
 func (d *Dialer) Close() error {
 	d.isMade()
 	d.mu.Lock()
@@ -143,10 +145,10 @@ func (d *Dialer) closedError() error {
 	return fmt.Errorf("rediscred: dialer for %q: %w", d.id, secrets.ErrClosed)
 }
 
-// Format implements [fmt.Formatter]: every verb prints the secret's name.
+// Format implements [fmt.Formatter]. Every verb prints the secret's name.
 func (d *Dialer) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "rediscred.Dialer(%q)", d.id) }
 
-// explain adds to an error of a read what the dialer knows.
+// explain adds what the dialer knows to the error of reading the secret.
 func (d *Dialer) explain(err error) error {
 	undecodable, ok := errors.AsType[*secrets.DecodeError](err)
 	if m := d.misread.Load(); ok && m != nil && undecodable.VersionID == m.version {
@@ -155,13 +157,13 @@ func (d *Dialer) explain(err error) error {
 	return err
 }
 
-// maxNodes is how many addresses a dialer remembers what it learnt of. The
-// nodes of a cluster that come and go would otherwise add up.
+// maxNodes is the maximum number of addresses that a dialer remembers. Without
+// it, cluster nodes that come and go would accumulate.
 const maxNodes = 256
 
-// A node is what a dialer knows of one address: which version was found to
-// work there, and which was refused. Nodes of a cluster disagree while their
-// users are being changed one after the other.
+// A node describes the server at one address: which versions it accepted and
+// refused. The nodes of a cluster disagree while their users are being changed
+// one after the other.
 type node struct {
 	network, addr string
 
@@ -172,7 +174,7 @@ type node struct {
 	answer atomic.Pointer[string]
 }
 
-// use returns the node of an address, and keeps it until done.
+// use returns the node of an address and keeps it until done is called.
 func (d *Dialer) use(network, addr string) *node {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -198,8 +200,8 @@ func (d *Dialer) done(n *node) {
 	n.users--
 }
 
-// forgetLocked makes room for a node: of those that nobody uses, the one that
-// was used longest ago goes.
+// forgetLocked makes room for a node. It removes the least recently used node
+// among those not in use.
 func (d *Dialer) forgetLocked() {
 	if len(d.nodes) < maxNodes {
 		return
@@ -213,8 +215,8 @@ func (d *Dialer) forgetLocked() {
 	delete(d.nodes, oldest)
 }
 
-// current returns the id of the version that is current as far as the client
-// knows, or "". It does not block.
+// current returns the id of the version that the client believes to be current,
+// or "". It does not block.
 func (n *node) current() string {
 	v, ok := n.ref.Peek()
 	if !ok {
@@ -223,5 +225,5 @@ func (n *node) current() string {
 	return v.id
 }
 
-// scrub returns err without what shows a password.
+// scrub returns err without passwords.
 func scrub(err error, v *version) error { return dblogin.Scrub(err, v.password) }

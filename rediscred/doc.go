@@ -1,10 +1,10 @@
-// Package rediscred logs in to Redis and Valkey with a password that rotates. The
-// password is in AWS Secrets Manager, and a rotation of it costs no failed
-// command and one wrong login, or none where the server keeps two passwords.
+// Package rediscred logs in to Redis and Valkey with a rotating secret.
+// The password is in AWS Secrets Manager. A rotation of the password fails no
+// command and costs one wrong login, or none if the server keeps two passwords.
 //
-// A [Dialer] makes connections that are logged in already. Any client that
-// takes a dialer works through it, and is configured without a user and a
-// password. The package uses the standard library only.
+// A [Dialer] returns connections that are already logged in. Any client that
+// takes a dialer works with it; configure the client without a user and a
+// password. The package uses only the standard library.
 //
 //	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
 //	dialer := rediscred.New(client, "prod/redis", nil)
@@ -33,67 +33,73 @@
 //		MaxConnLifetime: time.Hour,
 //	}
 //
-// All three are tried against a real server, go-redis also with a cluster. Its
-// client for Sentinel dials the sentinels through the same dialer, which logs in
-// to them too: they must know the user, or the program's own dialer must choose
-// by the address.
+// All three are tested with a real server, go-redis also with a cluster. The
+// Sentinel client of go-redis uses the same dialer for the sentinels, so the
+// dialer logs in to them too. The sentinels must know the user, or the program
+// must select a dialer by address.
 //
-// The secret is a JSON object with the fields username, password, host, port
-// and ssl, of which the password alone is required, or it is the password and
-// nothing else. TLS is the dialer's, not the client's: see Options.TLS.
+// The secret is a JSON object with the fields username, password, host, port and
+// ssl, of which only the password is required. It can also be the bare password.
+// The dialer, not the client, sets up TLS: see [Options].TLS.
 //
 // # What happens in a rotation
 //
-// Where the server keeps the old password beside the new one until the next
-// rotation, as [rotate.Redis] has it and as
-// Amazon ElastiCache does for its users, nothing is ever refused. Prefer that.
+// Some servers keep the old password beside the new one until the next rotation.
+// [rotate.Redis] arranges this, and Amazon
+// ElastiCache does it for its users. Then nothing is ever refused. Prefer this.
 //
-// Where a user has a single password there is a window, between the moment the
-// password changes and the moment the label AWSCURRENT moves, in which the
+// If a user has a single password, there is a window between the moment the
+// password changes and the moment the label AWSCURRENT moves. In this window the
 // server accepts only a password that is not current yet. The dialer finds it:
-// a refused version is followed by the others that have a label, each once,
-// and what was accepted is used until it is current. See [secrets.Try].
+// after a refusal it offers the other labeled versions, each once, and then uses
+// the accepted version until it is current. See [secrets.Try].
 //
-// Several connections are dialed, and shake hands for TLS, at a time. The
-// password is held back: one may be on its way to a server without its verdict.
-// When that is refused, no other connection sends it. So such a rotation costs
-// one wrong login for each process and server address, near and far, and a second
-// one at most where Secrets Manager is slow to show the pending version: 601 in
-// 600 rotations, measured with 50 goroutines on a busy machine.
-// Package [gate] does that, and finds out when
-// a server that refused every version accepts one again: one login every five
-// seconds asks.
+// The dialer dials several connections at a time, TLS handshakes included, but
+// holds back the password. Only one connection at a time may have sent its
+// password to a server without a verdict. If the server refuses it, no other
+// connection sends the same password. So such a rotation costs one wrong login
+// per process and server address, whether the server is near or far. It costs at
+// most one more if Secrets Manager is slow to show the pending version. 600
+// rotations cost 601 wrong logins, measured with 50 goroutines on a busy machine.
+// Package [gate] implements this. If a server
+// refused every version, one login every five seconds finds out whether it
+// accepts one again.
 //
-// Each address has a memory of its own, since the nodes of a cluster get a new
-// password one after the other: what works at one of them is not offered to
-// another because of that. One dialer serves all nodes.
+// The nodes of a cluster get a new password one after the other. Therefore the
+// dialer remembers the accepted and refused versions separately for each address.
+// One dialer serves all nodes.
 //
 // # Open connections
 //
-// Redis checks a password when a connection logs in. Connections that are open
-// survive a rotation, and most of what may end them (ACL DELUSER, CLIENT KILL)
-// comes when the old password is given up. So they should leave: [Conn.Retired]
-// reports it, for each connection after a random part of Options.RetireOver, so
-// that a pool is not made anew all at once. go-redis asks a connection whether it is
-// healthy when it takes it out of the pool, by [Conn.SyscallConn], and takes
-// another one when it is retired: no command fails, on Linux and other Unix
-// systems; elsewhere set ConnMaxLifetime. redigo can be told in TestOnBorrow,
-// by a connection type of the program's that embeds redis.Conn and keeps the
-// [Conn]. rueidis sends all commands over a few connections and asks nobody: set its
-// ConnLifetime. Connections of subscribers and of blocking commands stay until
-// they are closed.
+// Redis checks a password only when a connection logs in. Open connections
+// survive a rotation, but giving up the old password may end them (ACL DELUSER,
+// CLIENT KILL). So they should leave their pool: [Conn.Retired] reports when.
+// Each connection retires after a random part of Options.RetireOver, so that a
+// pool does not replace all its connections at once.
 //
-// Nothing logs in again on a connection that is open: it carries commands of
-// the program, whose replies an AUTH between them would put in disorder.
+//   - go-redis checks a connection with [Conn.SyscallConn] when it takes it out of
+//     the pool, and takes another one if it is retired. No command fails. This
+//     works on Linux and other Unix systems; elsewhere set ConnMaxLifetime.
+//   - For redigo, call Retired in TestOnBorrow. This requires a connection type in
+//     your program that embeds redis.Conn and keeps the Conn.
+//   - rueidis sends all commands over a few connections and has no such hook: set
+//     its ConnLifetime.
+//
+// Connections of subscribers and of blocking commands stay open until they are
+// closed.
+//
+// The package never logs in again on an open connection. The replies to an AUTH
+// would mix with those to the program's commands.
 //
 // # Errors
 //
-// If no version is accepted, [Dialer.DialContext] returns a
-// [*secrets.RejectedError] when its context ends (go-redis gives it
-// DialTimeout, five seconds by default), or after Options.MaxWait. It quotes the server's
-// last answer. What a server answers to a login is a [*LoginError]. No error
-// contains a password: Redis quotes the arguments of a command that it does not
-// know, and an answer that does is withheld.
+// If the server accepts no version, [Dialer.DialContext] returns a
+// [*secrets.RejectedError] when its context ends, or after Options.MaxWait.
+// go-redis sets the context's deadline by DialTimeout, five seconds by default.
+// The error quotes the server's last answer. A server's error answer to a login is
+// a [*LoginError]. No error contains a password: Redis quotes the arguments of a
+// command that it does not know, and the package withholds an answer that quotes
+// one.
 //
 // [gate]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/gate
 // [rotate.Redis]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/rotate#Redis

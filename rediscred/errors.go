@@ -6,8 +6,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/resp"
 )
 
-// A LoginError is what a server answered to a login other than that it
-// succeeded. It holds no password.
+// A LoginError is a server's error answer to a login. It contains no password.
 type LoginError struct {
 	Username string
 	Addr     string
@@ -21,9 +20,9 @@ func (e *LoginError) Error() string {
 // Unwrap returns the server's answer.
 func (e *LoginError) Unwrap() error { return e.Err }
 
-// IsRefused reports whether err says that a server refused a login because of
-// the user or the password: WRONGPASS, and the "ERR invalid password" of Redis
-// before version 6, which has no code. A user that is switched off is refused
-// in the same words. It is false for errors of the network, and for a server
-// that refuses everybody: LOADING, DENIED, too many clients.
+// IsRefused reports whether a server refused a login's user name or password.
+// The answer is then WRONGPASS, or "ERR invalid password", without a code, before
+// Redis 6. Redis gives the same answer for a disabled user. IsRefused returns
+// false for network errors and for a server that refuses everybody: LOADING,
+// DENIED, too many clients.
 func IsRefused(err error) bool { return resp.Refused(err) }

@@ -29,7 +29,7 @@ func exampleRedis() (*secretstest.Server, *secrets.Client, *fakeRedis) {
 	return srv, client, newFakeRedis("app", "one")
 }
 
-// dialed returns a connection that is logged in.
+// dialed returns a logged-in connection.
 func dialed(d *rediscred.Dialer) net.Conn {
 	conn, err := d.DialContext(context.Background(), "tcp", exampleAddr)
 	if err != nil {
@@ -38,7 +38,7 @@ func dialed(d *rediscred.Dialer) net.Conn {
 	return conn
 }
 
-// Settings for a server that wants TLS, and that another team's program shares.
+// These settings suit a server that requires TLS and is shared with other programs.
 func ExampleNew() {
 	srv, client, _ := exampleRedis()
 	defer srv.Close()
@@ -55,7 +55,7 @@ func ExampleNew() {
 	// Output: rediscred.Dialer("prod/redis")
 }
 
-// The address for a client's configuration is that of the secret.
+// Addr reads the address for a client's configuration from the secret.
 func ExampleDialer_Addr() {
 	srv, client, _ := exampleRedis()
 	defer srv.Close()
@@ -67,8 +67,8 @@ func ExampleDialer_Addr() {
 	// Output: redis.internal:6379 <nil>
 }
 
-// The function that client libraries take. It finds the pending password while a
-// rotation is outstanding.
+// DialContext is the function to pass to client libraries. It finds the pending
+// password while a rotation is outstanding.
 func ExampleDialer_DialContext() {
 	srv, client, redis := exampleRedis()
 	defer srv.Close()
@@ -91,7 +91,7 @@ func ExampleDialer_DialContext() {
 	// Output: true
 }
 
-// Which version of the secret a connection logged in with, for a log line.
+// VersionID names the version of the secret in a log line.
 func ExampleConn_VersionID() {
 	srv, client, redis := exampleRedis()
 	defer srv.Close()
@@ -107,7 +107,7 @@ func ExampleConn_VersionID() {
 	// Output: true
 }
 
-// What a program sets on the connection below: keep-alive, for instance.
+// NetConn gives access to the network connection, for instance to set keep-alive.
 func ExampleConn_NetConn() {
 	keepAlive := func(conn net.Conn) bool {
 		if c, ok := conn.(*rediscred.Conn); ok {
@@ -128,7 +128,7 @@ func ExampleConn_NetConn() {
 	// Output: false
 }
 
-// go-redis asks in this way whether a connection of its pool is healthy.
+// go-redis calls SyscallConn to find out whether a pooled connection is healthy.
 func ExampleConn_SyscallConn() {
 	srv, client, redis := exampleRedis()
 	defer srv.Close()
@@ -153,8 +153,8 @@ func ExampleConn_SyscallConn() {
 	// true
 }
 
-// A wrong password is told from a server that cannot be reached. This program does
-// not wait for another version of the secret.
+// IsRefused distinguishes a wrong password from an unreachable server. This
+// program does not wait for another version of the secret.
 func ExampleIsRefused() {
 	srv, other, redis := exampleRedis()
 	defer srv.Close()

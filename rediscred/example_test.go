@@ -12,7 +12,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
 
-// A connection that a client of any kind may use: it is logged in.
+// DialContext returns a logged-in connection that any client can use.
 func Example() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{
 		"prod/redis": `{"username":"app","password":"s3cret","host":"127.0.0.1","port":6379}`,
@@ -46,7 +46,7 @@ func Example() {
 	// Output: 127.0.0.1:6379 PONG <nil>
 }
 
-// A pool of a program's own asks before it hands a connection out again.
+// A custom pool calls Retired before it hands out a connection again.
 func ExampleConn_Retired() {
 	idle := make(chan net.Conn, 10)
 	take := func() net.Conn {

@@ -11,44 +11,43 @@ import (
 // Options are the settings of a dialer. A nil *Options and zero fields mean
 // the defaults. [New] copies them: later changes have no effect.
 type Options struct {
-	// Username is the ACL user where the secret names none. Empty means the
-	// server's user "default", with the form of AUTH that Redis knew before
-	// version 6.
+	// Username is the ACL user if the secret names none. Empty means the
+	// server's user "default", with the form of AUTH from before Redis 6.
 	Username string
 
-	// TLS, if not nil, has every connection use TLS with it, whatever the
-	// secret says. ServerName, where it is empty, is the host that is dialed.
-	// Nil means TLS with the system's certificate authorities if the secret's
-	// field ssl is true, and none otherwise.
+	// TLS, if not nil, is the configuration with which every connection uses
+	// TLS, regardless of the secret. An empty ServerName means the host that
+	// is dialed. If TLS is nil, connections use TLS with the system's
+	// certificate authorities if the secret's field ssl is true, and no TLS
+	// otherwise.
 	TLS *tls.Config
 
-	// Dial makes the connection under that, without TLS. Nil means a
-	// [net.Dialer] with its defaults.
+	// Dial makes a network connection without TLS; the dialer adds TLS. Nil
+	// means a [net.Dialer] with its defaults.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// MaxLogins is how many logins, dialing included, may be under way at one
-	// server at a time; one while a rotation is known to be outstanding. One of
-	// them at a time may have sent its password without a verdict. Zero means
-	// 4. Negative means no bound on either.
+	// MaxLogins is the maximum number of logins under way at one server at a
+	// time, dialing included. While a rotation is known to be outstanding, the
+	// maximum is one. Only one login at a time may have sent its password
+	// without a verdict. Zero means 4. Negative means no limit on either.
 	MaxLogins int
 
-	// RetriesPerHour bounds the logins in any hour with passwords that a server
-	// has refused before. Zero means 720; see [gate.Options].
+	// RetriesPerHour limits the logins per hour with passwords that a server
+	// has refused before. Zero means 720. See [gate.Options].
 	RetriesPerHour int
 
-	// MaxWait bounds a DialContext whose context has no deadline. Zero means
-	// one minute. Negative means no bound.
+	// MaxWait limits a DialContext whose context has no deadline. Zero means
+	// one minute. Negative means no limit.
 	MaxWait time.Duration
 
-	// Stages are the labels of the versions that may be offered to the
-	// server; secrets.Current always may. Nil means that, secrets.Pending
-	// and secrets.Previous.
+	// Stages are the staging labels of the versions that may be offered to
+	// the server. The version labeled secrets.Current is always included. Nil
+	// means secrets.Current, secrets.Pending and secrets.Previous.
 	Stages []string
 
-	// RetireOver is the time within which connections that were opened with a
-	// version that is no longer current report themselves retired, each after
-	// a random part of it; see [Conn.Retired]. Zero means 10 seconds. Negative
-	// means never.
+	// RetireOver is the time over which connections retire whose version is
+	// no longer current, each after a random part of it. See [Conn.Retired].
+	// Zero means 10 seconds. Negative means that connections never retire.
 	RetireOver time.Duration
 }
 

@@ -22,11 +22,11 @@ type version struct {
 	tls      bool   // the field ssl is true
 }
 
-// Format prints nothing of a version but its id, whatever the verb.
+// Format implements [fmt.Formatter]. Every verb prints only the version id.
 func (v *version) Format(f fmt.State, _ rune) { io.WriteString(f, "rediscred.version("+v.id+")") }
 
-// decode reads a secret: a JSON object in the form of a database secret, or
-// the password alone.
+// decode decodes a secret: a JSON object in the form of a database secret, or
+// the bare password.
 func (d *Dialer) decode(s *secrets.Secret) (*version, error) {
 	v, err := decode(s)
 	if err != nil {
@@ -71,8 +71,8 @@ func (v *version) auth() []string {
 	return []string{"AUTH", v.username, v.password}
 }
 
-// misread is why a version of the secret does not decode. The client withholds
-// the reason, because it cannot know that it quotes no value.
+// misread says why a version of the secret does not decode. The client withholds
+// the reason, because it cannot know whether the reason quotes a value.
 type misread struct {
 	version string
 	err     error

@@ -22,20 +22,20 @@ type attempt struct {
 	began     time.Time
 	passwords []string              // of the versions that were offered
 	tried     atomic.Pointer[Login] // the last of them
-	underWay  atomic.Bool           // the driver logs in
+	underWay  atomic.Bool           // the driver is logging in
 }
 
-// An end says why a Connect was ended that would have gone on.
+// An end says why the connector ended a Connect early.
 type end uint8
 
 const (
 	running   end = iota
 	hasMoved      // the secret names another server
-	noVersion     // every version is refused, and others queue behind this one
+	noVersion     // every version is refused, and other callers queue behind this one
 )
 
-// run is [secrets.TryOffer], again if the secret turns out to name another
-// server. background says that the caller has no deadline.
+// run calls [secrets.TryOffer], and again if the secret turns out to name
+// another server. background says that the caller has no deadline.
 func (a *attempt) run(ctx context.Context, background bool) (driver.Conn, error) {
 	for range 3 {
 		conn, ended, err := a.try(ctx, background)
@@ -53,16 +53,16 @@ func (a *attempt) run(ctx context.Context, background bool) (driver.Conn, error)
 	return conn, err
 }
 
-// unreached reports whether a login failed for reasons that may be the server's
-// and not the account's.
+// unreached reports whether the server, rather than the account, may be the
+// cause of a failed login.
 func (a *attempt) unreached(err error) bool {
 	return a.tried.Load() != nil && !errors.As(err, new(*secrets.RejectedError)) && !errors.As(err, new(*AccountError)) &&
 		!errors.Is(err, secrets.ErrClosed)
 }
 
-// try is one [secrets.TryOffer]. It is ended when the secret turns out to name
-// another server while a login is under way, and, in the background, when every
-// version is refused.
+// try calls [secrets.TryOffer] once. It ends the call when the secret turns out
+// to name another server while a login is under way, and, for a caller in the
+// background, when every version is refused.
 func (a *attempt) try(ctx context.Context, background bool) (driver.Conn, end, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -81,9 +81,9 @@ func (a *attempt) try(ctx context.Context, background bool) (driver.Conn, end, e
 	return conn, end(why.Load()), err
 }
 
-// watch calls stop when every version has been refused for rejectedWait, and
-// the call has waited for rejectedLeast and has no login under way. The function
-// it returns ends that.
+// watch calls stop when every version has been refused for rejectedWait, the
+// call has waited for rejectedLeast, and it has no login under way. The returned
+// function ends the watch.
 func (a *attempt) watch(stop func()) (end func() bool) {
 	var timer *time.Timer
 	var mu sync.Mutex // guards timer until it is set
@@ -104,7 +104,7 @@ func (a *attempt) watch(stop func()) (end func() bool) {
 	return timer.Stop
 }
 
-// offer is a use for secrets.TryOffer: it offers one version to the server.
+// offer offers one version to the server. secrets.TryOffer calls it.
 func (a *attempt) offer(ctx context.Context, o secrets.Offer[*version]) (driver.Conn, error) {
 	v := o.Value
 	a.tried.Store(&v.login)
@@ -136,7 +136,7 @@ func (a *attempt) offer(ctx context.Context, o secrets.Offer[*version]) (driver.
 	return a.c.wrap(conn, v.id, l.current), nil
 }
 
-// note keeps a refusal for [attempt.explain].
+// note records a refusal for [attempt.explain].
 func (a *attempt) note(v *version, err error) {
 	var refusal *gate.RefusedError
 	if errors.As(err, &refusal) && a.c.state.refused(v, refusal) {
@@ -144,8 +144,8 @@ func (a *attempt) note(v *version, err error) {
 	}
 }
 
-// scrub removes the passwords that this call offered, and those of all
-// versions that the connector has made a driver's connector of.
+// scrub removes the passwords that this call offered, and the passwords of all
+// versions for which the connector has an open driver's connector.
 func (a *attempt) scrub(err error) error { return a.scrubber()(err) }
 
 func (a *attempt) scrubber() func(error) error {
@@ -153,7 +153,7 @@ func (a *attempt) scrubber() func(error) error {
 	return func(err error) error { return dblogin.Scrub(err, passwords...) }
 }
 
-// explain adds to the error that Try ended with what the connector knows.
+// explain adds what the connector knows to the error of Try.
 func (a *attempt) explain(err error) error {
 	rejected := errors.As(err, new(*secrets.RejectedError))
 	if _, refusing := a.c.state.refusing(); rejected || refusing && ended(err) {
@@ -162,7 +162,7 @@ func (a *attempt) explain(err error) error {
 		}
 	}
 	if rejected || errors.As(err, new(*AccountError)) {
-		return err // made of errors that are scrubbed
+		return err // contains only scrubbed errors
 	}
 	var undecodable *secrets.DecodeError
 	if m := a.c.misread.Load(); m != nil && errors.As(err, &undecodable) && undecodable.VersionID == m.version {
@@ -171,7 +171,7 @@ func (a *attempt) explain(err error) error {
 	return a.scrub(err)
 }
 
-// ended reports whether err is that of a context.
+// ended reports whether err is a context's error.
 func ended(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }

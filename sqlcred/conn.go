@@ -8,10 +8,10 @@ import (
 	"fmt"
 )
 
-// DriverConn returns the driver's own connection of one that
-// [database/sql.Conn.Raw] passes to its callback: with
-// Options.RetireAfterRotation that is a wrapper, and DriverConn unwraps it.
-// Anything else is returned unchanged, so code may call it in either case.
+// DriverConn returns the driver's own connection, unwrapped if necessary. Its
+// argument is what [database/sql.Conn.Raw] passes to its callback, which is a
+// wrapper with Options.RetireAfterRotation. DriverConn returns any other value
+// unchanged, so code can always call it.
 func DriverConn(driverConn any) any {
 	if c, ok := driverConn.(interface{ unwrap() driver.Conn }); ok {
 		return c.unwrap()
@@ -19,9 +19,9 @@ func DriverConn(driverConn any) any {
 	return driverConn
 }
 
-// A conn is a driver's connection that retires after a rotation. It has the
-// optional interfaces of database/sql/driver; where the driver's connection
-// lacks one, it does what database/sql would do, down to the text of errors.
+// A conn is a driver's connection that retires after a rotation. It implements
+// the optional interfaces of database/sql/driver. If the driver's connection
+// lacks one, conn does what database/sql would do, with the same error texts.
 //
 // Like the connection it wraps, it is used by one goroutine at a time.
 type conn struct {
@@ -31,9 +31,10 @@ type conn struct {
 	opened    string // the version that was current then; empty: not known
 }
 
-// ExecerContext and QueryerContext are implemented only where the driver's
-// connection implements them or their older forms: where they are, database/sql
-// checks the arguments before there is a statement that might convert them.
+// ExecerContext and QueryerContext are implemented only if the driver's
+// connection implements them or their older forms. If they are implemented,
+// database/sql checks the arguments before a statement exists that could
+// convert them.
 type (
 	execConn struct {
 		*conn
@@ -71,8 +72,8 @@ func (c *Connector) wrap(inner driver.Conn, version, current string) driver.Conn
 
 func (c *conn) unwrap() driver.Conn { return c.Conn }
 
-// currentVersion returns the id of the version that is current as far as the
-// client knows, or "". It does not block.
+// currentVersion returns the id of the version that the client believes to be
+// current, or "". It does not block.
 func (c *Connector) currentVersion() string {
 	v, ok := c.ref.Peek()
 	if !ok {
@@ -81,25 +82,27 @@ func (c *Connector) currentVersion() string {
 	return v.id
 }
 
-// Retired reports whether connections that were opened with l, a login that the
-// connector gave to its open function, should leave the pool: another version
-// of the secret has become current since, and not the one of l. It is for
-// drivers that ask when a connection is taken out of the pool, as pgx does with
-// stdlib.OptionResetSession, and does what Options.RetireAfterRotation does
-// without the wrapper. It does no I/O. While the current version is not known
-// it reports false.
+// Retired reports whether connections opened with l should leave the pool. l is
+// a login that the connector passed to its open function. Its connections are
+// retired once a version other than l's has become current since they were
+// opened.
+//
+// Use Retired with drivers that have a hook for connections taken from the pool,
+// such as stdlib.OptionResetSession of pgx. It has the effect of
+// Options.RetireAfterRotation without the wrapper. Retired does no I/O. It
+// reports false while the current version is unknown.
 func (c *Connector) Retired(l Login) bool {
 	return retired(l.VersionID, l.opened, c.currentVersion())
 }
 
-// retired reports whether a connection is out of date: opened with version,
-// while the version opened was current. A connection that was opened with a
-// version that was not current stays until the labels have moved.
+// retired reports whether a connection is out of date. It was opened with
+// version, at a time when the version opened was current. A connection opened
+// with a version that was not current stays until the labels have moved.
 func retired(version, opened, current string) bool {
 	return current != "" && opened != "" && current != opened && current != version
 }
 
-// ResetSession is called before a connection of the pool is used again.
+// ResetSession is called before a pooled connection is used again.
 func (c *conn) ResetSession(ctx context.Context) error {
 	current := c.connector.currentVersion()
 	if retired(c.version, c.opened, current) {
@@ -132,7 +135,7 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 	if n, ok := c.Conn.(driver.NamedValueChecker); ok {
 		return n.CheckNamedValue(v)
 	}
-	return driver.ErrSkip // database/sql goes on with the statement's ColumnConverter, or the default
+	return driver.ErrSkip // database/sql then uses the statement's ColumnConverter, or the default
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
@@ -165,13 +168,13 @@ func (c *conn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, erro
 	return tx, err
 }
 
-// Format implements [fmt.Formatter] and prints nothing of the connection: a
-// driver's may hold its password.
+// Format implements [fmt.Formatter]. It prints nothing of the driver's
+// connection, which may contain a password.
 func (c *conn) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, "sqlcred.conn(%q)", c.connector.id)
 }
 
-// An execer is a driver's way to execute without a statement.
+// An execer executes without a prepared statement.
 type execer struct {
 	exec func(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error)
 }
@@ -194,7 +197,7 @@ func (e execer) ExecContext(ctx context.Context, query string, args []driver.Nam
 	return e.exec(ctx, query, args)
 }
 
-// A queryer is a driver's way to query without a statement.
+// A queryer queries without a prepared statement.
 type queryer struct {
 	query func(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error)
 }
@@ -217,7 +220,7 @@ func (q queryer) QueryContext(ctx context.Context, query string, args []driver.N
 	return q.query(ctx, query, args)
 }
 
-// positional turns arguments into the form that drivers without contexts take.
+// positional converts arguments for drivers without context support.
 func positional(ctx context.Context, args []driver.NamedValue) ([]driver.Value, error) {
 	values := make([]driver.Value, len(args))
 	for i, arg := range args {

@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// retryPause is how soon Try may offer a version again. The gate sets the pace.
+	// retryPause is how soon Try may offer a version again. It is short because
+	// the gate sets the pace.
 	retryPause = 100 * time.Millisecond
 
-	// rejectedWait is how long Connects without a deadline wait from the moment
-	// on that the server has refused every version, and rejectedLeast how long
-	// one of them waits at least.
+	// rejectedWait is how long Connects without a deadline wait after the server
+	// has refused every version. rejectedLeast is the least time that each waits.
 	rejectedWait  = 3 * time.Second
 	rejectedLeast = 250 * time.Millisecond
 )
 
-// A Connector connects to a database with the user name and password of a
-// secret. It is a [driver.Connector], for [database/sql.OpenDB], and is safe
-// for concurrent use by multiple goroutines.
+// A Connector connects to a database with a secret's user name and password.
+// It is a [driver.Connector] for [database/sql.OpenDB]. It is safe for concurrent
+// use by multiple goroutines.
 type Connector struct {
 	client  *secrets.Client
 	id      string
@@ -38,7 +38,7 @@ type Connector struct {
 	made    connectors
 	state   state
 	recheck recheck
-	driver  atomic.Pointer[driver.Driver] // of the last connector that open made
+	driver  atomic.Pointer[driver.Driver] // driver of the last connector that open made
 	misread atomic.Pointer[misread]       // the last version that does not decode
 	wrong   atomic.Uint64                 // logins that the server refused
 	closing context.Context               // ends with Close
@@ -50,24 +50,27 @@ var _ interface {
 	io.Closer
 } = (*Connector)(nil)
 
-// New returns a connector that logs in with the secret of the given name or
-// ARN, through the connectors that open makes of the secret's versions. It
-// does no I/O. o may be nil.
+// New returns a connector that logs in with a secret.
 //
-// open should not connect. It is called once per version, or a few times,
-// possibly at the same time. What it returns is closed, if it is an
-// [io.Closer], by Close, or a minute after the last login with a version that
-// is not current any more; open is called again if that is offered again.
+// secretID is the secret's name or ARN. open makes a driver's connector for the
+// login of one version of the secret. New does no I/O. o may be nil.
 //
-// A connector of pgx or lib/pq gets a hook by which it waits for its turn before it
-// sends the password: after the one that it has for AfterNetConnect, and in place of
-// lib/pq's own dialer, but not of another. Without TLS the connection below one of
-// pgx is then a wrapper, whose method NetConn returns the [net.TCPConn]; with TLS it
-// is the [crypto/tls.Conn]. Other connectors wait when they dial.
-// A connector that calls [gate.Hold] by itself has a method HoldsPassword() bool
-// that returns true.
+// open should not connect. It is called once or a few times per version,
+// possibly concurrently. If its result is an [io.Closer], it is closed by Close.
+// The result for a version that is no longer current is closed one minute after
+// the last login with it, and open is called again if that version is offered
+// again.
 //
-// The client must outlive the connector, and is not closed with it.
+// Connectors of pgx and lib/pq receive a hook, so that they wait for their turn
+// just before they send the password. With pgx the hook runs after an existing
+// AfterNetConnect. With lib/pq it replaces the default dialer; a custom dialer
+// stays in place. Without TLS, the network connection of a pgx connection is then
+// a wrapper, and its method NetConn returns the [net.TCPConn]. With TLS it is
+// the [crypto/tls.Conn]. Other connectors wait when they dial. A connector that
+// calls [gate.Hold] itself must have a method HoldsPassword() bool that returns
+// true.
+//
+// The client must outlive the connector. Close does not close the client.
 func New(client *secrets.Client, secretID string, open func(Login) (driver.Connector, error), o *Options) *Connector {
 	if open == nil {
 		panic("sqlcred: New: open is nil; give it the function that makes a driver's connector, or use OpenDB")
@@ -86,26 +89,28 @@ func (c *Connector) isMade() {
 	}
 }
 
-// Connect logs in and returns the connection. It offers the server the version
-// of the secret that is current or was last found to work, and the others when
-// that is refused; see the package's documentation. It is database/sql that
-// calls it.
+// Connect logs in and returns the connection. database/sql calls it.
 //
-// If no version is accepted, the error is a [*secrets.RejectedError], after at
-// most one login with each version; it comes when the context ends or, if that
-// has no deadline, after Options.MaxWait, and quotes the server's last answer.
-// If the account is to blame it is an [*AccountError]. Everything else,
-// network errors among it, is returned as the driver returned it, except that
-// it never is [driver.ErrBadConn], which would make database/sql log in again.
+// Connect first offers the server the version of the secret that is current or
+// that the server last accepted. If the server refuses it, Connect offers the
+// others. See the package documentation.
 //
-// No error contains a password: what a driver or open says is withheld if it
-// contains the password of a version that was offered, in any of the usual
-// escapes. errors.As then does not find that error, but those that it wraps and
-// that are clean.
+// If the server accepts no version, Connect makes at most one login with each
+// and returns a [*secrets.RejectedError] that quotes the server's last answer.
+// It returns the error when the context ends or, if the context has no deadline,
+// after Options.MaxWait. If the account is the cause, the error is an
+// [*AccountError]. Connect returns other errors, such as network errors, as the
+// driver returned them. It never returns [driver.ErrBadConn], which would make
+// database/sql log in again.
 //
-// A Connect whose context has ended begins no login. A login that is under way
-// when its context ends goes on without its caller for a second, to learn
-// whether the server takes the password; the connection is closed.
+// No error contains a password. An error of a driver or of open is withheld if
+// it contains the password of a version that was offered, in any of the usual
+// escapes. errors.As does not find a withheld error, but it finds the errors
+// wrapped inside it that contain no password.
+//
+// A Connect whose context has ended begins no login. If the context ends while a
+// login is under way, Connect returns, and the login goes on for up to one second
+// to learn whether the server accepts the password. Its connection is closed.
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	c.isMade()
 	if c.closing.Err() != nil {
@@ -134,8 +139,8 @@ func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return nil, a.explain(err)
 }
 
-// bound returns a context that ends with ctx, or if that has no deadline after
-// Options.MaxWait.
+// bound returns a context that ends with ctx. If ctx has no deadline, the context
+// also ends after Options.MaxWait.
 func (c *Connector) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); !ok && c.options.maxWait() > 0 {
 		return context.WithTimeout(ctx, c.options.maxWait())
@@ -143,8 +148,8 @@ func (c *Connector) bound(ctx context.Context) (context.Context, context.CancelF
 	return context.WithCancel(ctx)
 }
 
-// Driver returns the driver of the connections. Before the first of them it
-// may be a stand-in that opens nothing.
+// Driver returns the driver of the connections. Before the first connection it
+// may be a placeholder that cannot open one.
 func (c *Connector) Driver() driver.Driver {
 	if d := c.driver.Load(); d != nil {
 		return *d
@@ -152,12 +157,13 @@ func (c *Connector) Driver() driver.Driver {
 	return noDriver{}
 }
 
-// Close ends the Connects that wait or log in, which return
-// [secrets.ErrClosed], as all do from then on, and closes those connectors
-// made by open that are an [io.Closer]. It does not wait for a driver that
-// ignores its context: the connection it returns is closed. Connections that are
-// open stay so. Close may be called more than once; [database/sql.DB.Close]
-// calls it.
+// Close ends all calls of Connect that wait or log in. These and all later calls
+// return [secrets.ErrClosed]. Close also closes each connector made by open that
+// is an [io.Closer].
+//
+// Close does not wait for a driver that ignores its context; the connection that
+// such a driver returns is closed. Open connections stay open. Close may be
+// called more than once. [database/sql.DB.Close] calls it.
 func (c *Connector) Close() error {
 	c.isMade()
 	c.close()
@@ -166,12 +172,12 @@ func (c *Connector) Close() error {
 	return dblogin.Scrub(c.made.close(), passwords...)
 }
 
-// Format implements [fmt.Formatter]: every verb prints the secret's name.
+// Format implements [fmt.Formatter]. Every verb prints the secret's name.
 func (c *Connector) Format(f fmt.State, verb rune) {
 	fmt.Fprintf(f, "sqlcred.Connector(%q)", c.id)
 }
 
-// A version is what the connector knows of one version of the secret.
+// A version is a decoded version of the secret.
 type version struct {
 	id    string
 	login Login
@@ -186,14 +192,14 @@ func (c *Connector) decode(s *secrets.Secret) (*version, error) {
 	return &version{id: s.VersionID(), login: c.options.complete(l)}, nil
 }
 
-// misread is why a version of the secret does not decode. The client withholds
-// the reason, because it cannot know that it quotes no value.
+// misread says why a version of the secret does not decode. The client withholds
+// the reason, because it cannot know whether the reason quotes a value.
 type misread struct {
 	version string
 	err     error
 }
 
-// noDriver stands in for a driver that is not known yet.
+// noDriver is a placeholder for a driver that is not known yet.
 type noDriver struct{}
 
 func (noDriver) Open(string) (driver.Conn, error) {

@@ -18,7 +18,7 @@ type login struct {
 	current string // the version that was current when it began
 }
 
-// connect has the driver connect. Its error is one of [gate.Refused] if the
+// connect lets the driver connect. It returns a [*gate.RefusedError] if the
 // server refused the version. It panics if the driver does.
 func (l *login) connect(ctx context.Context) (driver.Conn, error) {
 	defer func() {
@@ -42,14 +42,15 @@ func (l *login) connect(ctx context.Context) (driver.Conn, error) {
 	return nil, said
 }
 
-// shown returns a driver's error as it may leave Connect: without passwords,
-// and never as driver.ErrBadConn, for which database/sql would connect again.
+// shown returns a driver's error in the form that Connect may return: without
+// passwords, and never driver.ErrBadConn, which would make database/sql connect
+// again.
 func (l *login) shown(err error) error {
 	return dblogin.Without(l.scrub(err), driver.ErrBadConn)
 }
 
-// shownPanic returns what a driver panicked with, or an error in its place if
-// it shows a password.
+// shownPanic returns the value of a driver's panic, or an error in its place if
+// the value shows a password.
 func (l *login) shownPanic(v any) any {
 	printed := fmt.Errorf("%v %+v %#v", v, v, v)
 	if scrubbed := l.scrub(printed); scrubbed != printed {
@@ -58,8 +59,7 @@ func (l *login) shownPanic(v any) any {
 	return v
 }
 
-// alive tells whether a driver that was told to stop, and connected all the
-// same, has left the connection usable.
+// alive reports whether conn is usable although its driver was told to stop.
 func alive(ctx context.Context, conn driver.Conn) bool {
 	if v, ok := conn.(driver.Validator); ok && !v.IsValid() {
 		return false

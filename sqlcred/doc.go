@@ -1,13 +1,13 @@
-// Package sqlcred connects database/sql with a password that rotates. The
-// password is in AWS Secrets Manager, and a rotation of it costs no failed query
-// and as few wrong logins as possible.
+// Package sqlcred logs database/sql in with a password from Secrets Manager.
+// A rotation of the password fails no query and causes as few wrong logins as
+// possible.
 //
 //	client, err := secrets.New(secretsmanager.NewFromConfig(cfg), nil)
 //	db, err := sqlcred.OpenDB("pgx", client, "prod/db", nil)
 //
-// That is enough with a secret in the form that Amazon RDS uses and a driver
-// that is registered with database/sql. The package imports none. With a
-// driver's connector:
+// This is all you need if the secret has the form that Amazon RDS uses and the
+// driver is registered with database/sql. The package imports no driver. To use
+// a driver's connector instead:
 //
 //	open := func(l sqlcred.Login) (driver.Connector, error) {
 //		cfg := mysql.NewConfig()
@@ -17,98 +17,104 @@
 //	}
 //	db := sql.OpenDB(sqlcred.New(client, "prod/db", open, nil))
 //
-// A secret that RDS manages holds a user name and a password only:
-// Options.Host, Port, DBName and Engine say the rest.
+// A secret that RDS manages contains only a user name and a password. Set the
+// rest in Options.Host, Port, DBName and Engine.
 //
 // # What happens in a rotation
 //
-// Between the moment a rotation changes the password at the server and the
-// moment it moves the label AWSCURRENT, the server accepts only a password
-// that is not current yet. That lasts for seconds when all goes well, and for
-// hours when the rotation fails in between. A connector logs in through it:
-// when the server refuses a version, it offers the others that have a label,
-// each once, and stays with the one that was accepted until that is current.
-// See [secrets.Try].
+// A rotation changes the password at the server first and moves the label
+// AWSCURRENT later. In between, the server accepts only a password that is not
+// current yet. This lasts for seconds if all goes well, and for hours if the
+// rotation fails halfway. A connector logs in during that time too. When the
+// server refuses a version, the connector offers the other labeled versions, each
+// once, and then uses the accepted version until it becomes current. See
+// [secrets.Try].
 //
-// Every login with the wrong password counts against the account, and some
-// servers block accounts after a few. So logins go through a gate, see package
-// [gate]: at most Options.MaxLogins at a time, first
-// come, first served, and one at a time while a rotation is known to be outstanding.
-// Of those under way one at a time may have sent its password without a verdict.
-// So a rotation costs one wrong login in a process, near and far, with
+// Every login with a wrong password counts against the account, and some servers
+// block an account after a few. Therefore logins pass a gate, see package
+// [gate]. It admits at most Options.MaxLogins
+// logins at a time, first come, first served, and one at a time while a rotation
+// is known to be outstanding. Among the admitted logins, only one at a time may
+// have sent its password without a verdict. A rotation then costs one wrong
+// login per process, whether the server is near or far. This holds for
 //
 //   - pgx, through stdlib.GetConnector or by name, and pgxpool through package
 //     pgxcred;
 //   - lib/pq, through pq.NewConnector;
 //   - go-sql-driver/mysql;
-//   - every driver that dials with a [net.Dialer] and the context of the login, which
-//     waits before it connects;
-//   - connectors of one's own that call gate.Hold, see [New].
+//   - every driver that dials with a [net.Dialer] and the context of the login;
+//     it waits before it connects;
+//   - your own connectors that call gate.Hold, see [New].
 //
-// Drivers that wait when they dial, pgx by name and go-sql-driver/mysql among them, do
-// all the rest one login at a time. So that a pool fills quickly all the same, two of
-// them may send their passwords at a time where a login takes less than 10 ms, the
-// second has waited that long, and more wait than MaxLogins: a rotation that falls into
-// such a moment costs two. stdlib.GetConnector does better.
+// Some drivers wait when they dial, among them pgx by name and
+// go-sql-driver/mysql. They perform the rest of the login one at a time. To fill
+// a pool quickly all the same, the gate lets a second login send its password if
+// a login takes less than 10 ms, the second has waited for 10 ms, and more than
+// MaxLogins logins want to begin. A rotation that happens at that moment costs
+// two wrong logins. stdlib.GetConnector avoids this.
 //
-// With other drivers, lib/pq by name among them, one login is under way at a time,
-// and one more each time that the first of the queue has waited for 10 ms, or for the
-// time of a login: two, or up to MaxLogins while a pool fills from a server that a
-// login to takes longer than 10 ms. A rotation then costs one or two wrong logins, near
-// and far, and at most MaxLogins in such a moment.
+// With other drivers, lib/pq by name among them, the gate admits one login at a
+// time. It admits a second one when the first in the queue has waited for 10 ms
+// or for the mean time of a login, whichever is longer. It admits up to MaxLogins
+// while a pool fills from a server where a login takes 10 ms or more. A rotation
+// then costs one or two wrong logins, and up to MaxLogins while a pool fills from
+// such a server.
 //
-// When a login is refused no other with that version begins, and those that have not
-// sent their password yet are cancelled. A login whose caller leaves, at a deadline
-// for instance, is finished in the background, for a second at most: the server may
-// have counted its password already, and without the verdict the next login would be
-// wrong too. [Connector.Close] ends such logins. With alternating users a rotation
-// costs none, if there is more time between two rotations than the client takes to
-// notice the first.
+// When the server refuses a version, no other login with that version begins,
+// and logins that have not sent their password yet are canceled. If the caller
+// of a login leaves, for instance at its deadline, the login goes on in the
+// background for up to one second: the server may already have counted the
+// password, and without the verdict the next login would be wrong too.
+// [Connector.Close] ends such logins. With alternating users a rotation costs no
+// wrong login, as long as the client notices each rotation before the next one.
 //
-// That holds for one connector. No client can promise it for many processes
-// that share an account: each has to find out by itself, so that eight cost
-// eight wrong logins a rotation. Where an account is
-// blocked after three strikes, rotate with alternating users, or let the server
-// accept two passwords at once (RETAIN CURRENT PASSWORD in MySQL 8).
+// All of this applies to one connector. No client can promise it for many
+// processes that share an account: each process has to find out by itself, so
+// eight processes make eight wrong logins per rotation. If the server blocks an
+// account after three wrong logins, rotate with alternating users, or let the
+// server accept two passwords at once (RETAIN CURRENT PASSWORD in MySQL 8).
 //
-// A login that is cancelled before its password is sent costs nothing on
-// PostgreSQL. MySQL and MariaDB count an interrupted handshake, and block a
-// client's host after max_connect_errors (100) of them in a row. A rotation
-// makes at most MaxLogins-1 in a process, none with a MaxLogins of 1, and the
-// login that follows starts the count again.
+// On PostgreSQL, a login that is canceled before it sends its password costs
+// nothing. MySQL and MariaDB count an interrupted handshake, and block a client's
+// host after max_connect_errors (100) of them in a row. A rotation interrupts at
+// most MaxLogins-1 handshakes per process, and none with a MaxLogins of 1. The
+// next successful login resets the count.
 //
-// A driver that ignores the context of a login delays no caller: it finishes in
-// the background, and the connection it returns is closed.
+// A driver that ignores the context of a login delays no caller. It finishes in
+// the background, and the connection that it returns is closed.
 //
 // # When every version is refused
 //
-// The password need not be what is wrong: a role that may not log in, a line that
-// pg_hba.conf lacks, a user that is gone, and MariaDB's 'app'@'localhost' read
-// alike. Then one login every 5 to 5.5 seconds finds out whether the server
-// accepts a current or pending version again. A repair is found within 6
-// seconds and the time of a login where there is one of them, and within 12 where
-// there are two, as long as somebody connects; a version with another label is
-// offered again after a minute, two, four and so on up to 15.
-// Options.RetriesPerHour bounds these logins for an hour.
+// The password may not be the cause: the server answers in the same way if the
+// role may not log in, if pg_hba.conf lacks a line, if the user is gone, or, on
+// MariaDB, if the user exists only as 'app'@'localhost'. The connector then
+// makes one login every 5 to 5.5 seconds to find out whether the server accepts
+// a current or pending version again. As long as somebody connects, it notices a
+// repair within 6 seconds plus the time of a login if there is one such version,
+// and within 12 if there are two. It offers versions with other labels again
+// after one minute, two, four and so on, up to 15. Options.RetriesPerHour limits
+// these logins per hour.
 //
 // # A server that moves
 //
-// A login that fails for another reason, or has no answer for three seconds, causes a
-// check of the secret, once in five seconds. If the secret names another host, port or
-// database by then, the same Connect goes there at once: within a second where the
-// old server refuses connections, and within five where nothing answers.
+// A login that fails for another reason, or has no answer after three seconds,
+// makes the connector check the secret, at most once in five seconds. If the
+// secret now names another host, port or database, the same Connect goes there
+// at once: within one second if the old server refuses connections, and within
+// five if nothing answers.
 //
 // # Behind PgBouncer
 //
-// PgBouncer answers every failed login with SQLSTATE 08P01; the refusals among them
-// are known by their texts. What it needs: passwords from auth_query, or a file that
-// the rotation writes too, and a short server_login_retry, since for that time (15
-// seconds by default) PgBouncer repeats to all clients the answer that the server gave
-// to one of its own logins.
+// PgBouncer answers every failed login with SQLSTATE 08P01. The connector
+// recognizes refusals among them by their texts. PgBouncer has to read passwords
+// by auth_query, or from a file that the rotation also writes. It also needs a
+// short server_login_retry: for that time (15 seconds by default) PgBouncer
+// repeats to all clients the answer that the server gave to one of its own
+// logins.
 //
 // # GORM, sqlx and ent
 //
-// They take a pool, so one line is enough:
+// They accept a pool, so one line is enough:
 //
 //	gormDB, err := gorm.Open(postgres.New(postgres.Config{Conn: db}), &gorm.Config{})
 //	sqlxDB := sqlx.NewDb(db, "pgx")
@@ -116,43 +122,46 @@
 //
 // # Tests
 //
-// Package sqlcredtest is a database in memory that knows users and passwords, for the
-// tests of programs.
+// Package sqlcredtest provides an in-memory database with users and passwords
+// for the tests of programs.
 //
 // # Errors
 //
-// If no version is accepted, Connect, and with it the first query, returns a
-// [*secrets.RejectedError] when its context ends. A Connect without a deadline, as
-// database/sql begins them in the background, returns it three seconds after
-// every version was refused, so that those who queue behind it learn why. The error
-// names the user and the server, quotes the server's last answer, and says how long
-// the call waited. A second after the first full refusal a warning is logged, once,
-// and a note when logins succeed again. A login
-// that is refused because of the account, and not of the password, ends at once
-// with an [*AccountError]: a blocked account is not tried again. All other
-// errors are the driver's own. Refusals are recognized by the server's error
-// codes, see [IsRefused]; Options.IsRefused may judge in its place.
+// If the server accepts no version, Connect, and with it the first query, returns
+// a [*secrets.RejectedError] when its context ends. database/sql also calls
+// Connect in the background without a deadline. Such a call returns the error
+// three seconds after every version was refused, so that the queries that wait
+// for it learn the reason. The error names the user and the server, quotes the
+// server's last answer, and tells how long the call waited. The connector logs
+// one warning once the server has refused every version for one second, and a
+// note when logins succeed again. If the server refuses a login because of the
+// account and not because of the password, Connect returns an [*AccountError]
+// immediately: a blocked account is not tried again. All other errors are the
+// driver's own. [IsRefused] recognizes refusals by the server's error codes; set
+// Options.IsRefused to replace it.
 //
-// No error contains a password. A driver's error that does, in any of the usual
-// escapes, is replaced by "error withheld: it contains the password" and its
-// SQLSTATE or number; a password of up to three bytes is replaced in the text.
+// No error contains a password. If a driver's error contains one, in any of the
+// usual escapes, the text "error withheld: it contains the password" and the
+// SQLSTATE or number replace it. A password of up to three bytes is replaced
+// within the text.
 //
 // # Open connections
 //
-// Connections that are open survive a rotation: servers check a password when
-// a connection begins. By default they are the driver's own, and
-// [database/sql.Conn.Raw] reaches them. With Options.RetireAfterRotation those
-// opened with an old version leave the pool when they would next be used,
-// without a failed query. That takes a wrapper, so code that uses Raw must go
-// through [DriverConn]:
+// Open connections survive a rotation: servers check a password only when a
+// connection begins. By default connections are the driver's own, and
+// [database/sql.Conn.Raw] gives access to them. With
+// Options.RetireAfterRotation, connections opened with an old version leave the
+// pool when they would next be used, and no query fails. This requires a wrapper,
+// so code that uses Raw must call [DriverConn]:
 //
 //	conn.Raw(func(driverConn any) error {
 //		pgxConn := sqlcred.DriverConn(driverConn).(*stdlib.Conn).Conn()
 //		...
 //	})
 //
-// and libraries that expect a driver's type in Raw do not find it. A driver that
-// can be asked whether to keep a connection needs no wrapper. With pgx:
+// Libraries that expect a driver's type in Raw do not find it. No wrapper is
+// needed for a driver with a hook that decides whether to keep a connection.
+// With pgx:
 //
 //	var c *sqlcred.Connector
 //	c = sqlcred.New(client, "prod/db", func(l sqlcred.Login) (driver.Connector, error) {
@@ -175,14 +184,14 @@
 // # TLS
 //
 // The secret's field ssl says how [Login.DSN], and so [OpenDB], secures
-// connections: true insists on TLS with the server's certificate and name
-// checked, and false uses none. Without the field Options.TLS applies, and
-// without that the driver's default: a service has its driver configured
-// already, and a rule of this package would weaken that or break it. (Package
-// rotate reads the field alike, but insists on TLS where it is absent, because
-// it sends new passwords and the master's.)
-// The authorities that sign the certificates of Amazon RDS are not among those
-// that systems trust: give the driver their bundle.
+// connections. With true, TLS is required, and the driver verifies the server's
+// certificate and name. With false, TLS is off. Without the field Options.TLS
+// applies, and without that the driver's default: a service has already
+// configured its driver, and a rule of this package could weaken or break that
+// configuration. (Package rotate treats the field in the same way, but requires
+// TLS if the field is absent, because it sends new passwords and those of
+// masters.) Systems do not trust the authorities that sign the certificates of
+// Amazon RDS by default, so give the driver their bundle:
 //
 //	&sqlcred.Options{Params: map[string]string{"sslrootcert": "/etc/rds/global-bundle.pem"}}
 //
@@ -190,11 +199,11 @@
 //
 // Package pgxcred, a module of its own, does the same for pgx and pgxpool, and
 // package rediscred for clients of Redis and Valkey. Other pools that dial by
-// themselves can use package gate, which bounds logins and remembers refusals,
+// themselves can use package gate, which limits logins and remembers refusals,
 // or [secrets.Try].
 //
-// A pool that asks for credentials before each login can be given the secret in
-// three lines, [Login] being a type to bind:
+// If a pool asks for credentials before each login, three lines give it the
+// secret, because a [Login] can be the type of a handle:
 //
 //	login := secrets.Bind[sqlcred.Login](client, "prod/db")
 //
@@ -205,12 +214,12 @@
 //		return err
 //	}))
 //
-// Such a function is called before the login and never learns how it ended. It
-// returns the current version, also when the server refuses that: with a single
+// Such a function runs before the login and never learns the result. It returns
+// the current version even if the server refuses that version. With a single
 // user, logins fail from the moment the password changes until the label has
-// moved and the client has noticed, and nothing bounds their number. A caller
-// whose error [IsRefused] recognizes can at least call
-// [secrets.Client.Refresh]. That is enough where users alternate.
+// moved and the client has noticed, and nothing limits their number. A caller
+// that gets an error recognized by [IsRefused] can at least call
+// [secrets.Client.Refresh]. With alternating users that is enough.
 //
 // [gate]: https://pkg.go.dev/github.com/seed-74dc7b3e/secrets/gate
 package sqlcred

@@ -8,18 +8,19 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// DSN returns the login as a data source name for the database/sql driver of
-// the given name: "pgx" or "postgres" (lib/pq), "mysql" (go-sql-driver),
-// "sqlserver" (go-mssqldb) or "oracle" (go-ora). For other names the form is
-// that of the driver above that goes with the login's Engine.
+// DSN returns the login as a data source name for a database/sql driver.
 //
-// The login must have a host, a user name and a password; without a port the
-// driver's default applies. params are added, and prevail over those that TLS
-// stands for. With [TLSVerify] the certificate must be signed by an authority
-// the driver trusts: name the bundle of Amazon RDS in params (sslrootcert for
-// PostgreSQL, certificate for SQL Server), or for MySQL the configuration
-// registered with the driver (tls). With [TLSDefault] the driver's own default
-// applies.
+// driverName is "pgx" or "postgres" (lib/pq), "mysql" (go-sql-driver),
+// "sqlserver" (go-mssqldb) or "oracle" (go-ora). For any other name, DSN uses
+// the form of the listed driver that fits the login's Engine.
+//
+// The login must have a host, a user name and a password. Without a port the
+// driver's default applies. DSN adds params, which prevail over the parameters
+// for TLS. With [TLSVerify], an authority that the driver trusts must have signed
+// the certificate. For Amazon RDS, set its bundle in params (sslrootcert for
+// PostgreSQL, certificate for SQL Server), or for MySQL the name of the TLS
+// configuration registered with the driver (tls). With [TLSDefault] the driver's
+// default applies.
 //
 // The result contains the password. An error does not.
 func (l Login) DSN(driverName string, params map[string]string) (string, error) {
@@ -34,7 +35,7 @@ func (l Login) DSN(driverName string, params map[string]string) (string, error) 
 	return dsn, nil
 }
 
-// remedy says where what a login lacks may come from.
+// remedy says how to supply the field that a login lacks.
 func remedy(err error) string {
 	var missing *dblogin.MissingError
 	switch {

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred/sqlcredtest"
 )
 
-// exampleDatabase returns Secrets Manager with a client, and a database, in memory.
+// exampleDatabase returns a client of a fake Secrets Manager, and a fake database.
 func exampleDatabase() (*secretstest.Server, *secrets.Client, *sqlcredtest.Server) {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{
 		"prod/db": `{"engine":"postgres","host":"db.internal","port":5432,"username":"app","password":"one","dbname":"shop"}`,
@@ -29,8 +29,8 @@ func exampleDatabase() (*secretstest.Server, *secrets.Client, *sqlcredtest.Serve
 	return srv, client, sqlcredtest.NewServer(map[string]string{"app": "one"})
 }
 
-// A pool goes on while the password rotates. Here a fake stands in for AWS, and
-// another for the database.
+// A pool keeps working while the password rotates. One fake replaces AWS here,
+// and another the database.
 func Example() {
 	srv, client, server := exampleDatabase()
 	defer srv.Close()
@@ -59,7 +59,7 @@ func Example() {
 	// wrong logins: 1
 }
 
-// What the secret does not say, and how the database wants to be treated.
+// Options supply what the secret lacks, and limits that suit the database.
 func ExampleOptions() {
 	srv, client, server := exampleDatabase()
 	defer srv.Close()
@@ -70,9 +70,9 @@ func ExampleOptions() {
 		Engine:              "postgres",
 		Host:                "db.internal",
 		Keys:                sqlcred.Keys{Username: "user", Password: "pass"},
-		MaxLogins:           1,    // one wrong login a rotation at the most
+		MaxLogins:           1,    // at most one wrong login per rotation
 		RetriesPerHour:      10,   // the server blocks accounts
-		RetireAfterRotation: true, // the server's auditors want old passwords gone
+		RetireAfterRotation: true, // auditors require that old passwords are unused
 	})
 	db := sql.OpenDB(c)
 	defer db.Close()
@@ -80,7 +80,7 @@ func ExampleOptions() {
 	// Output: <nil>
 }
 
-// Outside database/sql a Connector makes single connections.
+// Without database/sql, a Connector makes single connections.
 func ExampleConnector_Connect() {
 	srv, client, server := exampleDatabase()
 	defer srv.Close()
@@ -100,7 +100,7 @@ func ExampleConnector_Connect() {
 	// 0
 }
 
-// database/sql asks for the driver. A program finds out by it which one it has.
+// database/sql calls Driver. A program can call it to identify the driver.
 func ExampleConnector_Driver() {
 	srv, client, server := exampleDatabase()
 	defer srv.Close()
@@ -113,7 +113,7 @@ func ExampleConnector_Driver() {
 	// Output: true
 }
 
-// For a pool that asks, before it hands a connection out, whether it should live on.
+// Retired is for pools with a hook that decides whether to keep a connection.
 func ExampleConnector_Retired() {
 	srv, client, server := exampleDatabase()
 	defer srv.Close()
@@ -121,7 +121,7 @@ func ExampleConnector_Retired() {
 	ctx := context.Background()
 	var old sqlcred.Login
 	c := sqlcred.New(client, "prod/db", func(l sqlcred.Login) (driver.Connector, error) {
-		old = l // a pool keeps it with each connection
+		old = l // a pool stores it with each connection
 		return server.Open(l)
 	}, nil)
 	defer c.Close()
@@ -142,7 +142,7 @@ func ExampleConnector_Retired() {
 	// true
 }
 
-// For a readiness probe or a page for operators: no request is made.
+// Status suits a readiness probe or an operator's page: it makes no request.
 func ExampleConnector_Status() {
 	srv, client, server := exampleDatabase()
 	defer srv.Close()
@@ -161,7 +161,7 @@ func ExampleConnector_Status() {
 	// Output: AWSPENDING true 1 0 0
 }
 
-// The secret as a Login, for a client that is not of database/sql.
+// A client outside database/sql can read the secret as a Login.
 func ExampleDecodeLogin() {
 	srv, client, _ := exampleDatabase()
 	defer srv.Close()
@@ -178,7 +178,7 @@ func ExampleDecodeLogin() {
 	// true
 }
 
-// Which errors let another version of the secret be tried.
+// IsRefused recognizes the errors after which another version is tried.
 func ExampleIsRefused() {
 	wrong := &sqlcredtest.RefusedError{Username: "app"} // as pgx and lib/pq: SQLSTATE 28P01
 	fmt.Println(sqlcred.IsRefused(fmt.Errorf("ping: %w", wrong)))
@@ -190,7 +190,7 @@ func ExampleIsRefused() {
 	// false
 }
 
-// A DSN holds the password: give it to the driver, and to nobody else.
+// A DSN contains the password: pass it to the driver only.
 func ExampleLogin_DSN() {
 	l := sqlcred.Login{Engine: "postgres", Host: "db.internal", Username: "app", DBName: "shop", TLS: sqlcred.TLSVerify}
 	l = l.WithPassword("hunter2")
@@ -207,7 +207,7 @@ func ExampleLogin_DSN() {
 	// true
 }
 
-// For a driver that takes the parts of a login, and no DSN.
+// Some drivers take the parts of a login instead of a DSN.
 func ExampleLogin_Password() {
 	type config struct{ User, Addr, Passwd string }
 	l := sqlcred.Login{Host: "db.internal", Port: 3306, Username: "app"}.WithPassword("hunter2")
@@ -217,7 +217,7 @@ func ExampleLogin_Password() {
 	// Output: app db.internal:3306 7
 }
 
-// In a test, a login that the database refuses.
+// A test can make a login that the database refuses.
 func ExampleLogin_WithPassword() {
 	right := sqlcred.Login{Username: "app"}.WithPassword("one")
 	wrong := right.WithPassword("guess")

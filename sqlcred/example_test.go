@@ -36,7 +36,7 @@ func ExampleOpenDB() {
 	}
 }
 
-// A secret that Amazon RDS manages holds a user name and a password.
+// A secret that Amazon RDS manages contains only a user name and a password.
 func ExampleOpenDB_managed() {
 	client, err := secrets.New(awsClient, nil)
 	if err != nil {
@@ -54,7 +54,7 @@ func ExampleOpenDB_managed() {
 	defer db.Close()
 }
 
-// A driver's own connector is made of each version of the secret.
+// The open function makes a driver's connector for each version of the secret.
 func ExampleNew() {
 	srv, client, server := exampleDatabase()
 	defer srv.Close()
@@ -65,14 +65,14 @@ func ExampleNew() {
 		}
 		return server.Open(l) // pq.NewConnector(dsn), for instance
 	}
-	// One login at a time: the server blocks accounts after three strikes.
+	// One login at a time: the server blocks accounts after three wrong logins.
 	db := sql.OpenDB(sqlcred.New(client, "prod/db", open, &sqlcred.Options{MaxLogins: 1}))
 	defer db.Close()
 	fmt.Println(db.Ping())
 	// Output: <nil>
 }
 
-// What a driver offers beyond database/sql is available with and without
+// DriverConn gives access to the driver's own connection, with and without
 // Options.RetireAfterRotation.
 func ExampleDriverConn() {
 	srv, client, server := exampleDatabase()
@@ -86,7 +86,7 @@ func ExampleDriverConn() {
 			log.Fatal(err)
 		}
 		err = conn.Raw(func(driverConn any) error {
-			_, ok := sqlcred.DriverConn(driverConn).(driver.QueryerContext) // in earnest: *stdlib.Conn of pgx
+			_, ok := sqlcred.DriverConn(driverConn).(driver.QueryerContext) // with pgx: *stdlib.Conn
 			fmt.Println(ok)
 			return nil
 		})

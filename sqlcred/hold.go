@@ -11,7 +11,7 @@ import (
 	"github.com/seed-74dc7b3e/secrets/gate"
 )
 
-// A holding says how a driver is made to wait before it sends a password.
+// A holding says at which point a driver waits before it sends a password.
 type holding uint8
 
 const (
@@ -20,7 +20,7 @@ const (
 	holdItself                // it calls gate.Hold
 )
 
-// context returns the context of a login of a driver.
+// context returns the context to give to the driver for a login.
 func (h holding) context(ctx context.Context) context.Context {
 	if h == holdItself {
 		return ctx
@@ -30,9 +30,9 @@ func (h holding) context(ctx context.Context) context.Context {
 
 // holdingOf returns the connector to use in place of c, and how it is held.
 //
-// Drivers are told apart by the package that their connector's type belongs to,
-// and none is imported. Those of pgx and lib/pq get a hook; pgx without one and
-// go-sql-driver/mysql send nothing when the context of a login has ended.
+// It identifies drivers by the package of their connector's type and imports
+// none of them. Connectors of pgx and lib/pq get a hook. pgx without a hook, and
+// go-sql-driver/mysql, send nothing once the context of a login has ended.
 func holdingOf(c driver.Connector) (driver.Connector, holding) {
 	if h, ok := c.(interface{ HoldsPassword() bool }); ok && h.HoldsPassword() {
 		return c, holdItself
@@ -62,9 +62,9 @@ var (
 )
 
 // hookPgx returns a copy of a connector of pgx's package stdlib that reads and
-// writes by way of [gate.Postgres]. Its hook AfterNetConnect, which has the
-// context of the login, sets BuildFrontend to that end: if it returned another
-// connection in place of a *tls.Conn, pgx would do without channel binding.
+// writes through [gate.Postgres]. The hook AfterNetConnect receives the context
+// of the login and sets BuildFrontend for this. It cannot return a wrapper of a
+// *tls.Conn, because pgx would then not use channel binding.
 func hookPgx(c driver.Connector) (driver.Connector, bool) {
 	v := reflect.ValueOf(c)
 	if v.Kind() != reflect.Struct || !strings.HasPrefix(v.Type().PkgPath(), "github.com/jackc/pgx/") {
@@ -85,7 +85,7 @@ func hookPgx(c driver.Connector) (driver.Connector, bool) {
 	hook.Set(reflect.MakeFunc(hook.Type(), func(args []reflect.Value) []reflect.Value {
 		ctx := args[0].Interface().(context.Context)
 		args[1].Elem().FieldByName("BuildFrontend").Set(reflect.MakeFunc(build.Type(), func(streams []reflect.Value) []reflect.Value {
-			held, _ := gate.Postgres(ctx, &readWriter{Reader: streams[0].Interface().(io.Reader), Writer: streams[1].Interface().(io.Writer)}) // an error is for connections with TLS alone
+			held, _ := gate.Postgres(ctx, &readWriter{Reader: streams[0].Interface().(io.Reader), Writer: streams[1].Interface().(io.Writer)}) // only a *tls.Conn causes an error
 			return build.Call([]reflect.Value{reflect.ValueOf(held), reflect.ValueOf(held)})
 		}))
 		if !before.IsNil() {
@@ -96,15 +96,16 @@ func hookPgx(c driver.Connector) (driver.Connector, bool) {
 	return hooked.Interface().(driver.Connector), true
 }
 
-// pooled reports whether a connector of pgx takes its connections from a pool.
+// pooled reports whether a pgx connector takes its connections from a pool.
 func pooled(connector reflect.Value) bool {
 	pool := connector.FieldByName("pool")
 	return pool.IsValid() && pool.Kind() == reflect.Pointer && !pool.IsNil()
 }
 
-// A readWriter is what pgx reads and writes in the form that package gate takes.
+// A readWriter presents pgx's reader and writer as the net.Conn that package
+// gate needs.
 type readWriter struct {
-	net.Conn // nil: nothing but the other two is used
+	net.Conn // nil: only Read and Write are used
 	io.Reader
 	io.Writer
 }
@@ -119,9 +120,9 @@ func takesStreams(t reflect.Type) bool {
 		t.In(1) == reflect.TypeFor[io.Writer]() && t.NumOut() == 1
 }
 
-// takesConn reports whether t is the type of the hook: a function that takes a
-// context, a configuration and a connection, and returns a connection and an
-// error.
+// takesConn reports whether t is the type of the hook AfterNetConnect: a
+// function that takes a context, a configuration and a connection, and returns a
+// connection and an error.
 func takesConn(t reflect.Type) bool {
 	return t.Kind() == reflect.Func && t.NumIn() == 3 && t.In(0) == contextType && t.In(2) == connType &&
 		t.In(1).Kind() == reflect.Pointer && t.In(1).Elem().Kind() == reflect.Struct &&

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-74dc7b3e/secrets/gate"
 )
 
-// hookPq gives a connector of lib/pq a dialer whose connections are
-// [gate.Postgres], unless it was given one before.
+// hookPq gives a connector of lib/pq a dialer that wraps connections with
+// [gate.Postgres], unless the connector already has a custom dialer.
 func hookPq(c driver.Connector) bool {
 	v := reflect.ValueOf(c)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Type().Elem().PkgPath() != "github.com/lib/pq" {
@@ -30,7 +30,7 @@ func hookPq(c driver.Connector) bool {
 	return true
 }
 
-// pqDialer dials as lib/pq does by itself.
+// pqDialer dials like lib/pq's own dialer.
 type pqDialer struct{}
 
 func (pqDialer) Dial(network, address string) (net.Conn, error) { return net.Dial(network, address) }
@@ -45,5 +45,5 @@ func (pqDialer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	return gate.Postgres(ctx, conn) // an error is for connections with TLS alone
+	return gate.Postgres(ctx, conn) // only a *tls.Conn causes an error
 }

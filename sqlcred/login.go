@@ -14,45 +14,46 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// TLS says how a connection is to be secured.
+// TLS says how a connection is secured.
 type TLS int8
 
 const (
-	// TLSDefault leaves it to the driver, which a service has configured
-	// already: PostgreSQL drivers try TLS first or insist on it without
-	// checking the certificate, the MySQL driver uses none.
+	// TLSDefault applies the driver's default: PostgreSQL drivers try TLS
+	// first, or require it without verifying the certificate; the MySQL
+	// driver uses no TLS.
 	TLSDefault TLS = iota
 	// TLSOff uses no TLS.
 	TLSOff
-	// TLSVerify insists on TLS and checks the certificate and the host name.
+	// TLSVerify requires TLS and verifies the certificate and the host name.
 	TLSVerify
 )
 
 // String returns "default", "off" or "verify".
 func (t TLS) String() string { return dblogin.TLS(t).String() }
 
-// A Login is the content of one version of a database secret, in the form that
-// Amazon RDS and its rotation functions use. A field that the secret lacks is
-// zero.
+// A Login is the content of one version of a database secret.
 //
-// Only [Login.Password] and [Login.DSN] return the password: no verb of fmt,
-// neither log/slog nor encoding/json shows it, also when the Login is a field of
-// another struct, exported or not. The zero Login has an empty password.
+// The secret has the form that Amazon RDS and its rotation functions use. A
+// field that the secret lacks is zero.
 //
-// A Login is a value: a copy may be changed without effect on others.
+// Only [Login.Password] and [Login.DSN] return the password. The verbs of fmt,
+// log/slog and encoding/json do not show it, even if the Login is an exported or
+// unexported field of another struct. The zero Login has an empty password.
+//
+// A Login is a value: changing a copy does not affect the original.
 type Login struct {
 	Engine    string // "postgres", "mysql", "mariadb", "sqlserver", "oracle", "redshift", ...
 	Host      string
-	Port      int // 0: the driver's default
+	Port      int // 0 means the driver's default
 	Username  string
 	DBName    string
-	TLS       TLS    // of the secret's field ssl: TLSVerify if true, TLSOff if false, else TLSDefault
+	TLS       TLS    // from the secret's field ssl: TLSVerify if true, TLSOff if false, else TLSDefault
 	ClusterID string // dbClusterIdentifier
-	MasterARN string // masterarn: the secret of the user that may change this one's password
-	VersionID string // of the secret; empty if the Login was not read from a [secrets.Secret]
+	MasterARN string // masterarn: the secret of the user that may change this user's password
+	VersionID string // the secret's version id; empty if the Login was not read from a [secrets.Secret]
 
-	opened   string   // the version that was current when the login was given to open; see Connector.Retired
-	password **string // two pointers deep: fmt follows one of them where it can't call Format
+	opened   string   // the version that was current when open was called; see Connector.Retired
+	password **string // two pointers deep: fmt follows one of them if it can't call Format
 }
 
 // Password returns the password.
@@ -70,8 +71,8 @@ func (l Login) WithPassword(password string) Login {
 	return l
 }
 
-// Keys are the names that a secret's JSON has for the fields of a [Login],
-// where they differ from the usual ones. An empty name means the usual one.
+// Keys are the JSON field names of a secret, if they differ from the usual ones.
+// An empty name means the usual one, shown beside each field.
 type Keys struct {
 	Engine    string // "engine"
 	Host      string // "host"
@@ -84,11 +85,13 @@ type Keys struct {
 	MasterARN string // "masterarn"
 }
 
-// DecodeLogin reads a database secret: a JSON object with the fields engine,
-// host, port (a number or a string), username, password, dbname, ssl (a
-// boolean, or "true" or "false"), dbClusterIdentifier and masterarn. Only the
-// password is required, and unknown fields are ignored. It fits
-// [secrets.BindFunc]. An error names the field and quotes nothing of the secret.
+// DecodeLogin decodes a database secret.
+//
+// The secret is a JSON object with the fields engine, host, port (a number or a
+// string), username, password, dbname, ssl (a boolean, or "true" or "false"),
+// dbClusterIdentifier and masterarn. Only the password is required. Unknown
+// fields are ignored. An error names the field and quotes nothing from the
+// secret. Pass DecodeLogin to [secrets.BindFunc].
 func DecodeLogin(s *secrets.Secret) (Login, error) { return decodeSecret(s, Keys{}) }
 
 func decodeSecret(s *secrets.Secret, keys Keys) (Login, error) {
@@ -101,8 +104,8 @@ func decodeSecret(s *secrets.Secret, keys Keys) (Login, error) {
 	return l, err
 }
 
-// UnmarshalJSON reads a database secret as [DecodeLogin] does, so that a Login
-// may be the type of a handle or a field of a bigger struct.
+// UnmarshalJSON decodes a database secret like [DecodeLogin]. So a Login can be
+// the type of a handle or a field of a larger struct.
 func (l *Login) UnmarshalJSON(data []byte) error {
 	read, err := decodeLogin(data, Keys{})
 	if err == nil {
@@ -152,8 +155,8 @@ func (l Login) String() string {
 	return b.String()
 }
 
-// Format implements [fmt.Formatter]: every verb prints what [Login.String]
-// returns, as a quoted string for %q and %#v.
+// Format implements [fmt.Formatter]. Every verb prints the result of
+// [Login.String], quoted for %q and %#v.
 func (l Login) Format(f fmt.State, verb rune) {
 	s := l.String()
 	if verb == 'q' || verb == 'v' && f.Flag('#') {
@@ -162,7 +165,7 @@ func (l Login) Format(f fmt.State, verb rune) {
 	io.WriteString(f, s)
 }
 
-// LogValue implements [slog.LogValuer] and leaves the password out.
+// LogValue implements [slog.LogValuer] and omits the password.
 func (l Login) LogValue() slog.Value {
 	var attrs []slog.Attr
 	add := func(key, value string) {
@@ -181,8 +184,8 @@ func (l Login) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// MarshalJSON writes the login in the form of a database secret, without its
-// password: what it writes can't be read back.
+// MarshalJSON encodes the login as a database secret without its password. The
+// result cannot be decoded again, because the password is missing.
 func (l Login) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Engine    string `json:"engine,omitempty"`

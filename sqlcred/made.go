@@ -14,20 +14,20 @@ import (
 
 const (
 	// keepUnused is how long a driver's connector is kept after the last login
-	// with it, if its version is not the current one. It grows fourfold
-	// each time that a connector had to be made of that version again.
+	// with it, if its version is not current. The time grows fourfold each time
+	// open has to be called for that version again.
 	keepUnused = time.Minute
 
-	// maxDoubled bounds that: so often it doubles, about 17 hours.
+	// maxDoubled limits this growth to ten doublings, about 17 hours.
 	maxDoubled = 10
 
-	// maxOpens is how many versions are remembered for that.
+	// maxOpens is the number of versions whose calls of open are counted.
 	maxOpens = 64
 )
 
-// A made is a driver's connector, made by open of one version of the secret.
+// A made is a driver's connector that open made from one version of the secret.
 type made struct {
-	login     Login // that it was made of
+	login     Login // passed to open
 	connector driver.Connector
 	hold      holding // how it waits before it sends a password
 
@@ -35,8 +35,8 @@ type made struct {
 	last time.Time // when the last login began or ended; likewise
 }
 
-// is reports whether m was made of the same login, and whether connections of
-// it would not be retired from the start.
+// is reports whether m was made from the same login and its connections would
+// not be retired from the start.
 func (m *made) is(l Login, current string) bool {
 	return m.login.VersionID == l.VersionID && m.login.plain() == l.plain() &&
 		!retired(m.login.VersionID, m.login.opened, current)
@@ -54,12 +54,12 @@ func (m *made) close() error {
 type connectors struct {
 	mu     sync.Mutex     // guards the fields below; held for no I/O and no callback
 	all    []*made        // oldest first
-	opens  map[string]int // how many were made, by version id
+	opens  map[string]int // calls of open, by version id
 	closed bool
 }
 
-// acquire returns the connector made of l, or nil if there is none. It must be
-// given to release.
+// acquire returns the connector made from l, or nil if there is none. The caller
+// must pass it to release.
 func (c *connectors) acquire(l Login, current string) *made {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,9 +84,9 @@ func (c *connectors) release(m *made) {
 	m.last = time.Now()
 }
 
-// add keeps m and acquires it. If another of the same login has been added
-// meanwhile it acquires that, and closes m; if Close was called it closes m
-// and returns nil.
+// add keeps m and acquires it. If another connector with the same login has been
+// added in the meantime, add acquires that one and closes m. If Close was called,
+// add closes m and returns nil.
 func (c *connectors) add(m *made, current string) *made {
 	c.mu.Lock()
 	kept := c.acquireLocked(m.login, current)
@@ -119,9 +119,9 @@ func (c *connectors) keepLocked(m *made) time.Duration {
 	return keepUnused << min(maxDoubled, max(0, 2*(c.opens[m.login.VersionID]-1)))
 }
 
-// sweep closes the connectors that are not needed any more: no login is under
-// way, none began or ended lately, and the version is not the current one.
-// Where it is not known which that is, all stay.
+// sweep closes the connectors that are no longer needed: no login is under way,
+// none began or ended recently, and the version is not current. If the current
+// version is unknown, sweep closes nothing.
 func (c *connectors) sweep(current string) {
 	if current == "" {
 		return
@@ -144,7 +144,7 @@ func (c *connectors) sweep(current string) {
 	}
 }
 
-// passwords returns those of all connectors that are open.
+// passwords returns the passwords of all open connectors.
 func (c *connectors) passwords() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,7 +155,7 @@ func (c *connectors) passwords() []string {
 	return all
 }
 
-// close closes them all, and those that are added later.
+// close closes all connectors. A connector added later is closed at once.
 func (c *connectors) close() error {
 	c.mu.Lock()
 	all := c.all
@@ -169,7 +169,7 @@ func (c *connectors) close() error {
 	return errors.Join(errs...)
 }
 
-// acquire returns the driver's connector for v, made by open if there is none.
+// acquire returns the driver's connector for v. It calls open if there is none.
 func (c *Connector) acquire(v *version) (*made, error) {
 	current := c.currentVersion()
 	c.made.sweep(current)

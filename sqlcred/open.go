@@ -11,15 +11,18 @@ import (
 	"github.com/seed-74dc7b3e/secrets/internal/dblogin"
 )
 
-// OpenDB returns a database whose connections log in with the secret of the
-// given name or ARN, through the registered database/sql driver of the given
-// name. The secret says where the database is, and o what the secret does not
-// say; o may be nil. See [Login.DSN] for the drivers.
+// OpenDB returns a database whose connections log in with a secret.
 //
-// It does no I/O: whether the secret and the database can be reached is known
-// after a Ping. It is an error if no driver of that name is registered. Where
-// the driver has no connectors of its own, as lib/pq, a login that has begun
-// cannot be cancelled; [New] with pq.NewConnector does better.
+// The secret is identified by its name or ARN. driverName is the name of a
+// registered database/sql driver; see [Login.DSN] for the supported ones. The
+// secret says where the database is. o provides what the secret lacks, and may
+// be nil.
+//
+// OpenDB does no I/O: call Ping to find out whether the secret and the database
+// are reachable. OpenDB returns an error if no driver of that name is
+// registered. If the driver has no connectors of its own, as registered by
+// lib/pq, a login that has begun cannot be canceled; use [New] with
+// pq.NewConnector instead.
 func OpenDB(driverName string, client *secrets.Client, secretID string, o *Options) (*sql.DB, error) {
 	d, err := registered(driverName)
 	if err != nil {
@@ -44,8 +47,8 @@ func OpenDB(driverName string, client *secrets.Client, secretID string, o *Optio
 	return sql.OpenDB(c), nil
 }
 
-// registered finds a driver by name. database/sql returns it only from a DB,
-// and some drivers insist on a DSN they can read, although nothing connects.
+// registered finds a driver by name. database/sql returns a driver only from a
+// DB, and some drivers require a valid DSN although nothing connects.
 func registered(name string) (driver.Driver, error) {
 	if !slices.Contains(sql.Drivers(), name) {
 		return nil, fmt.Errorf("sqlcred: no database/sql driver %q is registered (is its import missing?)", name)
@@ -61,7 +64,7 @@ func registered(name string) (driver.Driver, error) {
 	return nil, fmt.Errorf("sqlcred: driver %q reads no data source name in a known form: use New", name)
 }
 
-// dsnConnector is a connector for a driver that has none.
+// dsnConnector is a connector for a driver without connectors.
 type dsnConnector struct {
 	dsn    string
 	driver driver.Driver

@@ -10,79 +10,81 @@ import (
 // Options are the settings of a connector. A nil *Options and zero fields mean
 // the defaults. [New] and [OpenDB] copy them: later changes have no effect.
 type Options struct {
-	// Engine, Host, Port, DBName and TLS stand in for what the secret does
-	// not say. A secret that RDS manages has a username and a password and
-	// nothing else. What the secret does say prevails.
+	// Engine, Host, Port, DBName and TLS are defaults for fields that the
+	// secret lacks. A secret that RDS manages has only a user name and a
+	// password. The secret's own fields prevail.
 	Engine string
 	Host   string
 	Port   int
 	DBName string
 	TLS    TLS
 
-	// Keys are the names of the secret's JSON fields, where they differ
-	// from the usual ones.
+	// Keys are the names of the secret's JSON fields, if they differ from
+	// the usual names.
 	Keys Keys
 
-	// Edit may change a login before it is used: another host, for a pool
-	// of connections to a replica. It is called once per version of the
-	// secret, or a few times, possibly at the same time.
+	// Edit, if not nil, may change a login before it is used, for example its
+	// host, for a pool of connections to a replica. It is called once or a few
+	// times per version of the secret, possibly concurrently.
 	Edit func(*Login)
 
-	// Params are further parameters of the DSN that [OpenDB] builds, by the
-	// names the driver has for them: sslrootcert, connect_timeout, charset.
-	// They prevail over what the secret's field ssl stands for. New does not
-	// use them.
+	// Params are further parameters for the DSN that [OpenDB] builds, under
+	// the driver's names for them: sslrootcert, connect_timeout, charset. They
+	// prevail over the parameters for the secret's field ssl. New ignores
+	// them.
 	Params map[string]string
 
-	// MaxLogins is how many logins may be under way at a time at the most;
-	// others wait, first come, first served. While a rotation is known to be
-	// outstanding it is one at a time. With drivers that do not hold their
-	// passwords back it bounds the number of logins with a wrong
-	// password that a rotation costs. Zero means 4. Negative means no bound,
-	// also during a rotation, and no holding back.
+	// MaxLogins is the maximum number of logins under way at a time. Others
+	// wait, first come, first served. While a rotation is known to be
+	// outstanding, the maximum is one. With drivers that do not hold back
+	// their passwords, MaxLogins also limits the wrong logins per rotation.
+	// Zero means 4. Negative means no limit, not even during a rotation; no
+	// password is held back then.
 	MaxLogins int
 
-	// MaxWait bounds a Connect whose context has no deadline. database/sql
-	// opens connections in the background with such a context, and those of
-	// many HTTP servers have none either. Zero means one minute. Negative
-	// means no bound. Once the server has refused every version that could be
-	// offered, such a Connect ends after 3 seconds, and one that begins later
-	// after a quarter of one, unless there is no bound: queries wait behind it in
-	// database/sql, and learn by it why.
+	// MaxWait limits a Connect whose context has no deadline. database/sql
+	// opens connections in the background with such a context, and the
+	// contexts of many HTTP servers have no deadline either. Zero means one
+	// minute. Negative means no limit.
+	//
+	// Unless there is no limit, such a Connect returns 3 seconds after the
+	// server has refused every version that could be offered. One that begins
+	// later returns after 0.25 seconds. Queries wait for these Connects in
+	// database/sql and learn the reason from their error.
 	MaxWait time.Duration
 
-	// RetriesPerHour bounds the logins in any hour that offer the server a
-	// version which it has refused before, to find out whether the database was
-	// repaired. They come when nothing else is left to offer, every 5 to 5.5
-	// seconds up to half the number, and evenly over the hour from then on. Zero
-	// means 720, which is one every 5 seconds. Choose less than the
-	// server allows in an hour where it blocks accounts, and divide that by the
-	// number of processes. Negative means none: then only a version that
-	// becomes current or pending ends the refusals.
+	// RetriesPerHour limits the logins per hour that offer the server a
+	// version again after a refusal, to find out whether the database was
+	// repaired. Such logins begin when nothing else is left to offer. The
+	// first half of them come every 5 to 5.5 seconds, the others evenly over
+	// the hour. Zero means 720, which is one every 5 seconds. If the server
+	// blocks accounts, choose less than it allows per hour, divided by the
+	// number of processes. Negative means no such logins: then the refusals
+	// end only when a version becomes current or pending.
 	RetriesPerHour int
 
-	// Logger gets a warning when the server has refused every version that
-	// could be offered for a second, and a note when it accepts one again. Nil means
-	// [slog.Default].
+	// Logger receives a warning when the server has refused every version
+	// that could be offered for one second, and a note when it accepts one
+	// again. Nil means [slog.Default].
 	Logger *slog.Logger
 
-	// Stages are the labels of the versions that may be offered to the
-	// server; secrets.Current always may. Nil means that, secrets.Pending
-	// and secrets.Previous.
+	// Stages are the staging labels of the versions that may be offered to
+	// the server. The version labeled secrets.Current is always included. Nil
+	// means secrets.Current, secrets.Pending and secrets.Previous.
 	Stages []string
 
-	// RetireAfterRotation makes connections leave the pool when they were
-	// opened with a version of the secret that is no longer the current
-	// one, the next time they are taken out of the pool. No query fails by
-	// it. Without it connections live on, as the server allows.
+	// RetireAfterRotation removes connections from the pool that were opened
+	// with a version that is no longer current. This happens when they are
+	// next taken out of the pool, and no query fails. By default connections
+	// stay open as long as the server allows.
 	//
-	// It takes a wrapper around the driver's connection, so that what
-	// [database/sql.Conn.Raw] passes is the wrapper: see [DriverConn].
+	// The driver's connection is then inside a wrapper, and
+	// [database/sql.Conn.Raw] passes the wrapper: see [DriverConn].
 	RetireAfterRotation bool
 
 	// IsRefused reports whether a login failed because of the user name or
 	// the password, so that another version of the secret may help. Nil
-	// means [IsRefused]. It is not asked about an error that makes an
+	// means [IsRefused]. It is not called for an error that leads to an
 	// [*AccountError].
 	IsRefused func(error) bool
 }
@@ -112,7 +114,7 @@ func (o *Options) isRefused(err error) bool {
 	return IsRefused(err)
 }
 
-// complete fills in what l lacks and lets Edit change it.
+// complete fills in the fields that l lacks and lets Edit change l.
 func (o *Options) complete(l Login) Login {
 	if l.Engine == "" {
 		l.Engine = o.Engine

@@ -7,28 +7,28 @@ import (
 )
 
 const (
-	// recheckPause is the time between two checks of the secret because of
-	// logins that failed.
+	// recheckPause is the time between two checks of the secret that failed
+	// logins cause.
 	recheckPause = 5 * time.Second
 
 	// recheckTime bounds such a check.
 	recheckTime = 5 * time.Second
 
-	// hungAfter is how long a login is under way before the secret is checked: a
-	// server that has moved may not answer at its old address.
+	// hungAfter is how long a login may be under way before the secret is
+	// checked: a server that has moved may not answer at its old address.
 	hungAfter = 3 * time.Second
 )
 
-// A recheck is a check of the secret that is under way, or was.
+// A recheck is the check of the secret that is under way, or the last one.
 type recheck struct {
 	mu   sync.Mutex    // guards the fields below
 	last time.Time     // when the last one began
-	done chan struct{} // closed when it has ended; nil: there was none
+	done chan struct{} // closed when it has ended; nil if there was none
 }
 
-// moved checks the secret because a login failed, if it was not for a few
-// seconds, and reports whether the secret names another server now than the
-// login went to. It waits for the check as long as ctx lasts.
+// moved checks the secret because a login failed, and reports whether the secret
+// now names a different server than the login used. If a check began within the
+// last few seconds, moved uses that one. It waits for the check until ctx ends.
 func (c *Connector) moved(ctx context.Context, tried Login) bool {
 	select {
 	case <-c.recheck.begin(c.check):
@@ -40,8 +40,8 @@ func (c *Connector) moved(ctx context.Context, tried Login) bool {
 	return ok && now.login.server() != tried.server()
 }
 
-// begin runs check in the background if it is time for that. It returns what is
-// closed when the check that began last has ended.
+// begin runs check in the background, unless the last check is too recent. The
+// returned channel is closed when the latest check has ended.
 func (r *recheck) begin(check func()) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,15 +58,15 @@ func (r *recheck) begin(check func()) <-chan struct{} {
 	return done
 }
 
-// check asks the service for the current version. A failure is the client's to
-// log and to count.
+// check asks the service for the current version. The client logs and counts
+// failures.
 func (c *Connector) check() {
 	ctx, cancel := context.WithTimeout(c.closing, recheckTime)
 	defer cancel()
 	_ = c.client.Refresh(ctx, c.id)
 }
 
-// A server is where a login goes to.
+// A server is the destination of a login.
 type server struct {
 	host, dbname string
 	port         int

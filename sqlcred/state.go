@@ -9,24 +9,25 @@ import (
 	"github.com/seed-74dc7b3e/secrets/gate"
 )
 
-// A state is what a connector remembers of the server's refusals, for messages
-// and for those who wait. It is safe for concurrent use by multiple goroutines.
+// A state records the server's refusals, for messages and for callers that wait.
+// It is safe for concurrent use by multiple goroutines.
 type state struct {
 	mu     sync.Mutex // guards the fields below
-	target string     // whose login the server refused last, and where
-	last   string     // its answer; empty: it has accepted a login since
-	at     time.Time  // when it came
-	full   time.Time  // since when every version that could be offered is refused; zero: that is not so
+	target string     // the account and the server of the last refusal
+	last   string     // the server's answer; empty if it has accepted a login since
+	at     time.Time  // time of that answer
+	full   time.Time  // since when the server refuses every version that could be offered; zero if it does not
 	warned bool       // the operator was told
 }
 
-// warnAfter is how long the server has to refuse every version before the
-// operator is told: in a rotation that happens for a moment.
+// warnAfter is how long the server must refuse every version before the operator
+// is told. A rotation causes this for a moment.
 const warnAfter = time.Second
 
-// refused notes that the server refused a version, or that the version is kept
-// from it because it was. The refusal is free of passwords. It reports whether it
-// is time to tell the operator that every version is refused.
+// refused records that the server refused a version, or that the gate held the
+// version back because of an earlier refusal. refusal must not contain a
+// password. refused reports whether it is time to tell the operator that the
+// server refuses every version.
 func (s *state) refused(v *version, refusal *gate.RefusedError) (warn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,8 +45,9 @@ func (s *state) refused(v *version, refusal *gate.RefusedError) (warn bool) {
 	return warn
 }
 
-// accepted notes that the server accepted a version, and returns for how long it had
-// refused every one, if the operator was told of that.
+// accepted records that the server accepted a version. If the operator was told
+// that the server refused every version, told is true, and after is how long the
+// refusals lasted.
 func (s *state) accepted() (after time.Duration, told bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +63,8 @@ func (s *state) refusing() (since time.Time, ok bool) {
 	return s.full, !s.full.IsZero()
 }
 
-// answer says what the server said last, if it has accepted nothing since.
+// answer describes the server's last refusal, or returns "" if the server has
+// accepted a login since.
 func (s *state) answer() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +83,7 @@ func (l Login) target() string {
 	return fmt.Sprintf("user %q at %s", l.Username, l.plain().Address())
 }
 
-// warn tells the operator that no version logs in.
+// warn tells the operator that the server refuses every version.
 func (c *Connector) warn(l Login, answer string) {
 	c.logger().Warn("sqlcred: the database refuses every version of the secret that could be offered; no new connection can be made until it accepts one or the secret has another",
 		slog.String("secret", c.id), slog.String("user", l.Username), slog.String("server", l.plain().Address()),

@@ -2,25 +2,25 @@ package sqlcred
 
 import "github.com/seed-74dc7b3e/secrets"
 
-// A Status tells how a [Connector] stands. It holds no password, and nothing that a
-// driver said.
+// A Status describes the state of a [Connector]. It contains no password and no
+// text from a driver.
 type Status struct {
-	// Secret is what the client knows of the connector's secret. Its fields Serving,
-	// Pins and Refused are about this connector alone.
+	// Secret is the client's status of the secret. Its fields Serving, Pins
+	// and Refused describe this connector alone.
 	Secret secrets.Status
 
-	Version  string // the version that logins are offered first; "" if none was read yet
-	Stage    string // the staging label by which that is: AWSCURRENT, or the label of a fallback
+	Version  string // the version that the next login offers first; "" if no version was read yet
+	Stage    string // the staging label of Version: AWSCURRENT, or the label of a fallback
 	Rotating bool   // a rotation is known to be outstanding, or a fallback is in use
 
 	UnderWay    int    // logins under way
-	Waiting     int    // Connects that wait until one of them is over
-	WrongLogins uint64 // refusals of a password by the server, since New; a login that was stopped before the answer has none
+	Waiting     int    // Connects that wait for their turn to log in
+	WrongLogins uint64 // passwords refused by the server since New, without logins canceled before the server's verdict
 }
 
-// Status tells how the connector stands, from memory: it makes no request, begins
-// no login, and waits for neither. After Close the gate's counts fall to zero as
-// those who log in leave.
+// Status returns the state of the connector from memory. It makes no request,
+// begins no login, and does not wait for any. After Close, UnderWay and Waiting
+// fall to zero as the calls of Connect return.
 func (c *Connector) Status() Status {
 	c.isMade()
 	s := Status{Rotating: c.ref.Rotating(), WrongLogins: c.wrong.Load()}

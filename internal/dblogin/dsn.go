@@ -13,10 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// DSN returns the login as a data source name for the database/sql driver of
-// the given name, or for another name in the form that goes with the login's
-// engine. Host, user name and password must be there. params are added, and
-// prevail over those that l.TLS stands for.
+// DSN returns the login as a data source name for the database/sql driver of the
+// given name. For an unknown name it uses the form that fits the login's engine.
+// The login must have a host, a user name and a password. DSN adds params, which
+// prevail over the parameters for l.TLS.
 //
 // The result contains the password. An error does not.
 func DSN(l Login, driverName string, params url.Values) (string, error) {
@@ -30,7 +30,7 @@ func DSN(l Login, driverName string, params url.Values) (string, error) {
 	return f.build(l, merge(f.tls[l.TLS], params))
 }
 
-// A MissingError says that a login lacks what a data source name needs.
+// A MissingError reports that a login lacks a field that a data source name needs.
 type MissingError struct{ Field string }
 
 func (e *MissingError) Error() string { return "the login has no " + e.Field }
@@ -123,14 +123,14 @@ var formOfDriver = map[string]*form{
 	"oracle":    oracleForm,
 }
 
-// Harmless returns a data source name in each of the forms, for drivers that
-// insist on one they can read although nothing connects.
+// Harmless returns a data source name in each of the forms, for drivers that require
+// a valid one although nothing connects.
 func Harmless() []string {
 	return []string{postgresForm.try, mysqlForm.try, sqlserverForm.try, oracleForm.try}
 }
 
-// formFor finds the form by the driver's name, else by the engine. It is an
-// error if the two are at odds.
+// formFor finds the form by the driver's name, or else by the engine. It returns an
+// error if the two contradict each other.
 func formFor(driverName, engine string) (*form, error) {
 	byDriver, byEngine := formOfDriver[driverName], formOfEngine(engine)
 	switch {

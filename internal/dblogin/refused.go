@@ -11,21 +11,22 @@ import (
 // Refused reports whether err says that a server refused a login because of
 // the user name or the password, so that another password may help.
 //
-// It goes by what servers define, and by the text of a message only where a
-// server defines nothing else:
+// Refused relies on the codes that servers define. It uses the text of a message
+// only if a server defines nothing else:
 //
-//   - An error of the account, see [Account], is no refusal.
-//   - Where errors have an SQLSTATE (a method SQLState() string, as those of
-//     pgx and lib/pq), it is a refusal if one of them is of class 28. A driver
-//     that tried several hosts returns the errors of all of them. A refusal by
-//     one host counts, whatever the others said: they share the account, so
-//     the password is the likely cause, the remedy (another version) harms
-//     nothing, and to go on with the same one costs another wrong login.
-//   - PgBouncer gives all its errors the SQLSTATE 08P01, so that of those the
-//     text decides, as [fromBouncer] knows it.
-//   - Without any SQLSTATE, an error of the network or of a context is none.
-//   - Else the numbers count: 1045 of MySQL and MariaDB, 18456 of SQL Server,
-//     1017 of Oracle.
+//   - An error about the state of the account, see [Account], is not a refusal.
+//   - If errors have an SQLSTATE (a method SQLState() string, as with pgx and
+//     lib/pq), one of class 28 is a refusal. A driver that tried several hosts
+//     returns the errors of all of them. A refusal by one host counts,
+//     regardless of the others: they share the account, so the password is the
+//     likely cause. Another version does no harm, and the same version would
+//     cost another wrong login.
+//   - PgBouncer uses the SQLSTATE 08P01 for all its errors, so their text
+//     decides: see [fromBouncer].
+//   - Without any SQLSTATE, an error of the network or of a context is not a
+//     refusal.
+//   - Otherwise these error numbers are refusals: 1045 of MySQL and MariaDB,
+//     18456 of SQL Server, 1017 of Oracle.
 func Refused(err error) bool {
 	if _, ok := Account(err); ok {
 		return false
@@ -44,10 +45,9 @@ func Refused(err error) bool {
 	return ok
 }
 
-// fromBouncer reports whether a message of SQLSTATE 08P01 says that PgBouncer
-// refused the user or the password, or that the server behind it refused them when
-// PgBouncer logged in with them. Other violations of the protocol, as the code is
-// meant, and PgBouncer's other errors have other texts.
+// fromBouncer reports whether a message with SQLSTATE 08P01 is a refusal of the
+// user or the password, by PgBouncer or by the server behind it. PgBouncer's other
+// errors, and real protocol violations, have other texts.
 func fromBouncer(message string) bool {
 	switch message {
 	case "password authentication failed", "SASL authentication failed", "no such user":
@@ -56,13 +56,13 @@ func fromBouncer(message string) bool {
 	return strings.HasPrefix(message, passedOn)
 }
 
-// passedOn is how the server's own refusal begins, for which it has a code that
-// PgBouncer does not pass on.
+// passedOn is the beginning of a message with the server's own refusal. PgBouncer
+// does not pass on the server's code.
 const passedOn = `password authentication failed for user "`
 
-// PassedOn reports whether err is a refusal of PgBouncer's own login with the server
-// behind it. That may have been with the password of another client, and
-// PgBouncer gives the answer to all who come within its server_login_retry.
+// PassedOn reports whether err is a refusal of PgBouncer's own login at the server
+// behind it. That login may have used the password of another client. PgBouncer
+// repeats the answer to all clients within its server_login_retry.
 func PassedOn(err error) bool {
 	found := false
 	Walk(err, func(err error) {
@@ -88,20 +88,20 @@ func message(err error) string {
 	return v.Field(f.Index[0]).String()
 }
 
-// fromNetwork reports whether err has to do with a connection or a context.
+// fromNetwork reports whether err is an error of a connection or a context.
 func fromNetwork(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// A State is why a server refuses an account, whatever the password.
+// A State says why a server refuses an account regardless of the password.
 type State struct {
 	Reason string // "is locked", "is blocked after too many failed logins", ...
 	Number int    // the server's error number
 }
 
-// Account reports whether err says that a server refused a login because of
-// the state of the account, and which.
+// Account reports whether err says that a server refused a login because of the
+// state of the account, and returns that state.
 func Account(err error) (State, bool) {
 	key, ok := numbered(err, func(reason string) bool { return reason != wrongPassword })
 	return State{reasons[key], key.number}, ok

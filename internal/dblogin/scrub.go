@@ -11,14 +11,14 @@ import (
 // withheld stands in for the text of an error that shows a password.
 const withheld = "error withheld: it contains the password"
 
-// Scrub returns err without what shows one of the passwords, in any of the
-// spellings that drivers, parsers and loggers use.
+// Scrub returns err without the passwords, in any of the spellings that drivers,
+// parsers and loggers use.
 //
-// If no error of its tree shows one, that is err itself. Otherwise every error
-// that does is replaced by one that says so, with its SQLSTATE or number, and
-// neither Unwrap nor errors.As reaches the original; so is every error above
-// it, since Unwrap would lead there. The clean errors below and beside it stay
-// reachable. An empty password is not sought.
+// If no error in err's tree shows a password, Scrub returns err itself. Otherwise
+// it replaces every error that shows one by an error that says so and has the same
+// SQLSTATE or number. Neither Unwrap nor errors.As reaches the original. Scrub also
+// replaces every error above it, because Unwrap would lead to it. Clean errors below
+// and beside it stay reachable. Scrub ignores empty passwords.
 func Scrub(err error, passwords ...string) error {
 	if err == nil {
 		return nil
@@ -40,14 +40,14 @@ func ScrubText(s string, passwords ...string) string {
 	return all.hide(nil, s)
 }
 
-// fragments reports whether what err wraps may quote a part of what err
-// quotes, too short to be recognized as part of a password.
+// fragments reports whether the errors that err wraps may quote a part of err's text
+// that is too short to be recognized as part of a password.
 func fragments(err error) bool {
 	_, ok := err.(*url.Error) // wraps what is wrong with the URL
 	return ok
 }
 
-// shownBy reports whether err, which says said, shows a password when it is
+// shownBy reports whether err, whose message is said, shows a password when it is
 // printed.
 func (s spellings) shownBy(err error, said string) bool {
 	return s.in(said) || s.in(fmt.Sprintf("%v", err)) || s.in(fmt.Sprintf("%+v", err)) || s.longIn(fmt.Sprintf("%#v", err))
@@ -76,8 +76,8 @@ func stateOf(err error) string {
 	return s.SQLState()
 }
 
-// Without returns err with its text, but so that errors.Is does not find
-// target in it any more. All else that err wraps stays reachable.
+// Without returns an error with err's text in which errors.Is does not find target.
+// All other errors that err wraps stay reachable.
 func Without(err, target error) error {
 	if !errors.Is(err, target) {
 		return err
@@ -105,10 +105,10 @@ func text(err error) (said string) {
 	return err.Error()
 }
 
-// rebuild returns err without the errors of its tree that bad reports, each
-// replaced by one with the text that bad returns, and without those whose
-// Unwrap would lead to one. Of a bad error for which blind holds nothing that
-// it wraps is kept. It reports whether the result is another error than err.
+// rebuild replaces each error in err's tree that bad reports by an error with the
+// text that bad returns. It also replaces errors whose Unwrap would lead to one. If
+// blind reports a bad error, rebuild keeps nothing that this error wraps. rebuild
+// reports whether the result differs from err.
 func rebuild(err error, bad func(error) (text string, is bool), blind func(error) bool) (error, bool) {
 	said, changed := bad(err)
 	leaveOut := changed && blind != nil && blind(err)
@@ -146,8 +146,8 @@ type rebuiltState struct {
 // SQLState returns the SQLSTATE of the error that was replaced.
 func (e *rebuiltState) SQLState() string { return e.state }
 
-// standIn returns an error in place of err that is judged like it, as
-// [Refused] and [Account] do.
+// standIn returns a replacement for err with which [Refused] and [Account] give the
+// same results.
 func standIn(err error, said string, kids []error) error {
 	r := rebuilt{text: said, kids: kids}
 	r.key, _ = number(err)
@@ -163,9 +163,9 @@ type spellings struct {
 	short []string // sought as words of their own
 }
 
-// minLength is how long a password must be, in bytes, to be recognized within
-// a word. A shorter one is part of half of all messages: it is sought between
-// other characters than letters and digits, and replaced where it stands.
+// minLength is the minimum length of a password, in bytes, to be recognized within a
+// word. Shorter passwords occur by chance in many messages. They are recognized only
+// if no letter or digit is next to them, and are replaced within the text.
 const minLength = 4
 
 func newSpellings(passwords []string) spellings {

@@ -2,17 +2,16 @@ package dblogin
 
 import "strconv"
 
-// TLS is what a secret's field ssl says about a connection.
+// TLS is the meaning of a secret's field ssl for a connection.
 //
-// The field has one meaning for everybody: true insists on TLS with the
-// certificate and the host name checked, false uses none. What applies to a
-// secret without the field is for the program that connects to say, because
-// only that program knows; see [TLS.Or]. A reader (sqlcred) leaves it to the
-// driver: a service has its driver configured already, and a rule of ours
-// would either weaken that or break it, since the authorities of Amazon RDS
-// are not among those that systems trust. A rotation function (rotate) insists
-// on TLS with checks: it has no such configuration, and it sends a new
-// password, for MySQL in plain text, and logs in as a master user.
+// The field means the same to all programs: true requires TLS and verifies the
+// certificate and the host name, false uses no TLS. If a secret lacks the field, the
+// program that connects decides; see [TLS.Or]. A reader (sqlcred) uses the driver's
+// default. A service has already configured its driver, and a rule of ours could
+// weaken that configuration, or break it, because systems do not trust the
+// authorities of Amazon RDS by default. A rotation function (rotate) requires
+// verified TLS: it has no such configuration, it sends a new password, in plain text
+// for MySQL, and it logs in as a master user.
 type TLS int8
 
 const (

@@ -1,14 +1,13 @@
-// Command fleet simulates what a fleet asks of AWS Secrets Manager. It has 10,000
-// processes that read 200 secrets each, through a rolling deploy, a rotation of
-// every secret within an hour, an outage of an hour and its end. It writes the
-// table of docs/fleet.md.
+// Command fleet simulates the calls of a fleet to AWS Secrets Manager. The fleet has
+// 10,000 processes that read 200 secrets each. The simulation covers a rolling
+// deploy, a rotation of every secret within an hour, an outage of an hour, and its
+// end. It writes the table of docs/fleet.md.
 //
-// Every secret of every process is a lease of internal/lease under the rules of
-// the client; time is virtual. What is left out: the SDK's own retries, the time
-// that calls take (40 ms are added for each to what the table says of new
-// versions), and that a process runs at most 16 checks at a time. Every secret
-// is read all the time. Processes do not act on each other, so one after the
-// other is simulated.
+// Every secret of every process is a lease of internal/lease with the client's
+// rules. Time is virtual. The simulation omits the SDK's own retries, the time of
+// calls (the table adds 40 ms per call to the delays of new versions), and the limit
+// of 16 concurrent checks per process. Every secret is read all the time. Processes
+// do not affect each other, so they are simulated one after the other.
 //
 //	go run ./internal/fleet            # some minutes; writes the table to stdout
 //	go run ./internal/fleet -o docs/fleet.md -instances 10000

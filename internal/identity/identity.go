@@ -1,29 +1,29 @@
-// Package identity decides which secret an answer of the service is about. A
-// secret may be asked for by its name, by its ARN and by its ARN without the
-// random suffix; deleted and made again it keeps its name and has another ARN.
-// The package is pure: it is told what is known and returns a verdict.
+// Package identity decides which secret an answer of the service is about. A read
+// may identify a secret by its name, by its ARN or by its ARN without the random
+// suffix. A secret that is deleted and created again has the same name and another
+// ARN. The package is pure: it takes what is known and returns a verdict.
 package identity
 
 import "strings"
 
-// A Secret is what tells one secret from all others.
+// A Secret identifies one secret among all others.
 type Secret struct {
-	// Key is the ARN without what replicas differ in: the part after the
-	// region, "account:secret:name-suffix". Where the service gives no ARN it
-	// is the id that was asked for.
+	// Key is the part of the ARN that all replicas share, after the region:
+	// "account:secret:name-suffix". If the service returns no ARN, Key is the
+	// requested id.
 	Key string
 
-	// Named says that Key ends with a hyphen and six characters which are not
-	// part of the name, so that the rest names the secret in its account.
+	// Named says that Key ends with a hyphen and six characters that are not
+	// part of the name. The rest then names the secret in its account.
 	Named bool
 }
 
 // suffix is the length of what Secrets Manager appends to the name in an ARN.
 const suffix = len("-XXXXXX")
 
-// Of returns the identity of the secret that the service says has this ARN and
-// name. Key lies in the memory of arn. Nothing is guessed from the form of an
-// ARN: where it is not the name and a suffix, the secret has no Space.
+// Of returns the identity of the secret with this ARN and name, as reported by the
+// service. Key shares the memory of arn. Of does not guess from the form of an ARN:
+// if it is not the name and a suffix, the Space of the secret is its Key.
 func Of(arn, name, asked string) Secret {
 	rest, ok := strings.CutPrefix(arn, "arn:")
 	for range 3 { // partition, service, region
@@ -37,8 +37,8 @@ func Of(arn, name, asked string) Secret {
 	return Secret{Key: rest, Named: named}
 }
 
-// Space returns what at most one secret at a time is known by: account and
-// name, or the key of a secret of which that is not known.
+// Space returns an identifier that at most one secret has at a time: account and
+// name or, if these are unknown, the key.
 func (s Secret) Space() string {
 	if !s.Named {
 		return s.Key
@@ -49,33 +49,33 @@ func (s Secret) Space() string {
 // Known is a secret that is cached.
 type Known struct {
 	Secret
-	Settled uint64   // number of the last check that found it under its name
-	Former  []string // keys of secrets that it took the place of
-	Created int64    // when the service made its value, 0 if that is not known
+	Settled uint64   // number of the last check that found the secret under its name
+	Former  []string // keys of the secrets that this one replaced
+	Created int64    // when the service created its value, 0 if unknown
 }
 
-// A Question is a check whose answer is to be placed.
+// A Question is a check whose answer Place assigns to a secret.
 type Question struct {
-	N       uint64 // its number; later checks have greater ones
-	Suspect string // the key that was suspected of coming back when it began
-	Created int64  // when the service made the value that it found, 0 if that is not known
+	N       uint64 // the check's number; later checks have greater numbers
+	Suspect string // the key of a replaced secret that an earlier check saw again
+	Created int64  // when the service created the value that the check found, 0 if unknown
 }
 
-// A Verdict says what an answer means for what is cached.
+// A Verdict says what an answer means for the cached secrets.
 type Verdict uint8
 
 const (
-	Found     Verdict = iota // it is about the cached secret at its space
-	New                      // it is about a secret that is not cached; what is, and has its names, ends
+	Found     Verdict = iota // the answer is about the cached secret at its space
+	New                      // the answer is about a secret that is not cached; cached secrets with its names end
 	Overtaken                // a later check found another secret under the name
-	PutOff                   // a secret came back that was replaced, which one check alone does not prove
+	PutOff                   // the answer is about a replaced secret, which one check alone does not prove
 )
 
 // Place decides what an answer about the secret who means. named is the cached
-// secret that the id asked for has named so far, there the one that is cached
-// at who's space; either may be nil, and both the same. After Found and New,
-// the id names who, and what was cached as named or there under another key has
-// ended: with it everything known by whatever name.
+// secret that the requested id has named so far. there is the cached secret at
+// who's space. Either may be nil, and both may be the same. After Found and New,
+// the id names who. If named or there has another key than who, that secret ends,
+// together with everything known about it under any name.
 func Place(q Question, who Secret, named, there *Known) Verdict {
 	for _, k := range [...]*Known{named, there} {
 		switch {
@@ -92,9 +92,9 @@ func Place(q Question, who Secret, named, there *Known) Verdict {
 	return New
 }
 
-// follows reports whether k took the place of who, whose value was made at the
-// given moment. Where both moments are known they decide: what is created again
-// has no value from before that.
+// follows reports whether k replaced who, whose value was created at the given
+// time. If both creation times are known, they decide: a secret that is created
+// again has no value from an earlier time.
 func (k *Known) follows(who Secret, created int64) bool {
 	if created != 0 && k.Created != 0 && created != k.Created && who.Space() == k.Space() {
 		return created < k.Created
@@ -102,8 +102,8 @@ func (k *Known) follows(who Secret, created int64) bool {
 	return contains(k.Former, who.Key)
 }
 
-// Succeed returns the keys of which a secret is to remember that it took their
-// place, the latest last: old's, and old's own.
+// Succeed returns the keys of the secrets that a new secret has replaced, the latest
+// last: those that old replaced, and the key of old.
 func Succeed(key string, old *Known) []string {
 	former := make([]string, 0, maxFormer+1)
 	for _, f := range append(append([]string{}, old.Former...), old.Key) {
@@ -114,7 +114,7 @@ func Succeed(key string, old *Known) []string {
 	return former[max(0, len(former)-maxFormer):]
 }
 
-// maxFormer is how many replaced secrets are remembered.
+// maxFormer is the maximum number of replaced secrets that are remembered.
 const maxFormer = 4
 
 func contains(list []string, s string) bool {

@@ -1,62 +1,62 @@
 package lease
 
-// A Check is one question to the service, in one request or two: which version
-// is current, and what is its value. Every check that was begun ends with one
-// call of [Lease.End], whatever happens in between: only then does the lease
-// know whether the check saw a version that nobody adopted.
+// A Check asks the service, in one or two requests, which version is current and
+// what its value is. Every check ends with one call of [Lease.End], regardless of
+// what happens in between. Only then does the lease know whether the check saw a
+// version that was not adopted.
 type Check struct {
-	N        uint64 // its number; later checks have greater ones
+	N        uint64 // the check's number; later checks have greater numbers
 	Describe bool   // DescribeSecret may be called
-	Fetch    bool   // the value is to be fetched even if the version is the same
-	Urgent   bool   // what a cache on the way to the service has kept will not do
+	Fetch    bool   // the value must be fetched even if the version is the same
+	Urgent   bool   // an answer from a cache on the way to the service is not good enough
 
 	own       bool
 	cold      bool
-	suspect   string // the version that was suspected of going back when it began
+	suspect   string // the lease's suspect when the check began
 	suspected bool
-	saw       bool   // it observed a version
+	saw       bool   // the check observed a version
 	version   string // that version
-	older     bool   // it is known to be older than the lease's
-	observed  Time   // when it did
-	preparing bool   // it observed a version to adopt, which is not adopted yet
-	doubts    uint32 // how many there had been when it began
-	hints     uint32 // likewise
+	older     bool   // that version is known to be older than the lease's
+	observed  Time   // when the check observed that version
+	preparing bool   // the observed version is to be adopted and is not adopted yet
+	doubts    uint32 // the lease's doubts when the check began
+	hints     uint32 // the lease's hints when the check began
 	said      string // the version that DescribeSecret named
-	against   string // the version of the lease when it observed another
-	settled   bool   // it has had its effect, or is known to have none
+	against   string // the lease's version when the check observed another
+	settled   bool   // the check has had its effect, or is known to have none
 	described bool
-	fetched   bool // the service gave the value it observed
-	replica   bool // a replica gave it
+	fetched   bool // the service returned the observed value
+	replica   bool // a replica returned it
 	lagged    bool // a replica was behind
 }
 
-// A Step says how a check goes on.
+// A Step says how a check continues.
 type Step uint8
 
 const (
-	Done    Step = iota // it has its result
-	Fetch               // GetSecretValue for AWSCURRENT
+	Done    Step = iota // the check has its result
+	Fetch               // call GetSecretValue for AWSCURRENT
 	Prepare             // decode the observed version without a lock, then call Prepared
 )
 
-// A Report says what an event changed, for counters, logs and whoever waits.
+// A Report says what an event changed, for counters, logs and waiting readers.
 type Report struct {
 	Step      Step
-	Adopted   bool   // the observed version is the current one now
+	Adopted   bool   // the observed version is now current
 	From      string // the version that it replaced, "" if there was none
 	Confirmed bool   // the version is still current
-	PutOff    bool   // it went back, which one check alone does not prove
-	Behind    bool   // it went back, which a replica cannot prove: nothing has changed
-	Answered  bool   // the service answered for the secret: reads count anew
-	Recovered int    // the answer ended so many failures
-	Since     Time   // the first of the failures that Recovered or Failures counts
+	PutOff    bool   // the check saw an earlier version, which one check alone does not prove
+	Behind    bool   // a replica returned an earlier version, which proves nothing: nothing has changed
+	Answered  bool   // the service answered for the secret: the count of reads starts again
+	Recovered int    // number of failures that the answer ended
+	Since     Time   // time of the first failure that Recovered or Failures counts
 	Failed    bool   // the check failed, for the first time in a row if Failures is 1
 	Failures  int    // failures in a row
 	No        bool   // the answer was no: the lease has ended
-	TooOld    bool   // the value was not confirmed for so long that it is served no longer
+	TooOld    bool   // the value was unconfirmed for too long and is no longer served
 }
 
-// Begin begins a check that a caller wants, number n.
+// Begin begins check number n on behalf of a caller.
 func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 	m := l.coldState()
 	describe := now >= m.describeAfter && !m.skipDescribe
@@ -72,8 +72,8 @@ func (l *Lease) Begin(r *Rules, now Time, n uint64) Check {
 	}
 }
 
-// urgent reports whether something says that the present version may not be the
-// current one.
+// urgent reports whether there is a sign that the lease's version may no longer be
+// current.
 func (l *Lease) urgent() bool {
 	m := l.coldState()
 	return m.suspected || l.doubtful() || l.hinted() || m.told.version != "" || m.rotation.pending != ""
@@ -86,7 +86,7 @@ func (l *Lease) BeginRefresh(r *Rules, now Time, n uint64) Check {
 	return ck
 }
 
-// BeginUnknown returns check n that began when no lease for its secret was known.
+// BeginUnknown begins check number n when no lease for its secret is known.
 func BeginUnknown(n uint64) Check { return Check{N: n, Fetch: true, cold: true} }
 
 // BeginCold begins the check of a read that the lease could not answer.
@@ -96,32 +96,32 @@ func (l *Lease) BeginCold(r *Rules, now Time, n uint64) Check {
 	return ck
 }
 
-// Cold reports whether the check is that of a cold read.
+// Cold reports whether the check belongs to a cold read.
 func (ck *Check) Cold() bool { return ck.cold }
 
-// A Description is what DescribeSecret says of a secret's versions.
+// A Description is what DescribeSecret returns about a secret's versions.
 type Description struct {
-	Current string // id of the version with AWSCURRENT
-	Pending string // id of the version that an outstanding rotation makes
+	Current string // id of the version labeled AWSCURRENT
+	Pending string // id of the pending version of an outstanding rotation
 
 	Windowed      bool // the rotation window is known
 	Opens, Closes Time
 
-	Replica bool // a replica says so, which may lag
+	Replica bool // the answer comes from a replica, which may lag
 }
 
-// behind is the answer of a replica with a version that went back. It proves
-// nothing, however often it is repeated: the check goes on elsewhere, or fails.
+// behind handles a replica's answer with an earlier version. Such an answer proves
+// nothing, even if it is repeated: the check goes on in another region, or fails.
 func (l *Lease) behind(ck *Check, id string) Report {
 	ck.saw, ck.preparing, ck.lagged = false, false, true
 	if ck.said == id {
-		ck.described, ck.said = false, "" // nobody owes it another check
+		ck.described, ck.said = false, "" // this version needs no other check
 	}
 	return Report{Behind: true}
 }
 
-// Described is the answer of DescribeSecret. For a secret that is scheduled for
-// deletion, and where nothing is said of labels, it must not be called.
+// Described handles the answer of DescribeSecret. Do not call it for a secret that
+// is scheduled for deletion, or if the answer has no labels.
 func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 	if l.gone || ck.settled {
 		return Report{}
@@ -145,9 +145,8 @@ func (l *Lease) Described(r *Rules, m Moment, ck *Check, d Description) Report {
 	return Report{Step: Fetch}
 }
 
-// DescribeDenied is the answer that DescribeSecret is not permitted: it is not
-// called for this secret for Rules.DescribeAgain. first says that it was
-// permitted before, as far as is known.
+// DescribeDenied handles a denial of DescribeSecret. The lease does not call it
+// again for Rules.DescribeAgain. first reports that this is the first known denial.
 func (l *Lease) DescribeDenied(r *Rules, now Time) (first bool) {
 	m := l.grow()
 	first = m.describeAfter == 0
@@ -155,17 +154,17 @@ func (l *Lease) DescribeDenied(r *Rules, now Time) (first bool) {
 	return first
 }
 
-// An Observation is a value that the service gave, or that is in memory for the
-// version that it named.
+// An Observation describes a value that the service returned, or that is in memory
+// for the version that the service named.
 type Observation struct {
 	Version string
-	Same    bool // it is the lease's version, and its value is the same
-	Older   bool // it was created before the lease's version
-	Fetched bool // the service gave the value in this check
-	Replica bool // a replica did, which may lag
+	Same    bool // the lease's version with the same value
+	Older   bool // created before the lease's version
+	Fetched bool // the service returned the value in this check
+	Replica bool // a replica returned it, which may lag
 }
 
-// Observed is the current version as the service gives it.
+// Observed handles the current version as reported by the service.
 func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 	if l.gone || ck.settled {
 		return Report{}
@@ -193,15 +192,16 @@ func (l *Lease) Observed(r *Rules, m Moment, ck *Check, o Observation) Report {
 	return Report{Step: Prepare}
 }
 
-// Prepared is the end of a preparation that Observed asked for. The version is
-// adopted unless a later check has settled otherwise in the meantime, or an
-// earlier one another version that older says was created after it.
+// Prepared ends a preparation that Observed requested, and adopts the version. It
+// does not adopt the version if a later check has settled otherwise in the
+// meantime. Nor does it if an earlier check has adopted another version in the
+// meantime, and older says that the check's version was created before that one.
 func (l *Lease) Prepared(r *Rules, m Moment, ck *Check, older bool) Report {
 	if l.gone || ck.settled || !ck.preparing || l.overtaken(ck) {
 		return Report{}
 	}
 	if ck.against != l.Version() {
-		ck.suspected = false // what it agreed with was about another version
+		ck.suspected = false // its suspicion was about another version
 		if ck.replica && l.wasBefore(ck.version, older) {
 			return l.behind(ck, ck.version)
 		}
@@ -223,7 +223,7 @@ func (l *Lease) Prepared(r *Rules, m Moment, ck *Check, older bool) Report {
 	return rep
 }
 
-// supersede remembers the present version as a past one, now that id replaces it.
+// supersede records the lease's version as a past one, because id replaces it.
 func (l *Lease) supersede(id string) {
 	if id == l.version {
 		return
@@ -257,21 +257,20 @@ func (l *Lease) wasPast(id string) bool {
 	return false
 }
 
-// goesBack reports whether ck is the first to see an older version, or one that
-// was superseded, as current. It may have been answered by a replica that lags;
-// a second check, begun after that, proves a rollback.
+// goesBack reports whether ck is the first check to see an older or superseded
+// version as current. The answer may come from a part of the service that lags.
+// A second check that begins after this one proves a rollback.
 func (l *Lease) goesBack(ck *Check, id string, older bool) bool {
 	return l.wasBefore(id, older) && (!ck.suspected || ck.suspect != id)
 }
 
-// wasBefore reports whether the version with the given id, which may be known to
-// be older, was current before the present one.
+// wasBefore reports whether version id was current before the lease's version.
+// older says that it is known to be older.
 func (l *Lease) wasBefore(id string, older bool) bool {
 	return l.has && id != l.version && (older || l.wasPast(id))
 }
 
-// confirm notes that the service said at the given moment that the version is
-// current.
+// confirm records that the service said at time at that the version is current.
 func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 	rep := l.settle(ck)
 	if l.more != nil {
@@ -289,10 +288,10 @@ func (l *Lease) confirm(r *Rules, m Moment, ck *Check, at Time) Report {
 	return rep
 }
 
-// replan sets the end of the TTL and the moment of the next check after an
-// answer to ck. It does not settle a doubt that arose since ck began: neither
-// comes later than it was going to, and the check within SecondCheck: a backoff
-// ends with the failures.
+// replan sets the end of the TTL and the time of the next check after an answer to
+// ck. An answer does not resolve a doubt that arose after ck began. In that case
+// replan delays neither, and the check comes within SecondCheck: a backoff ends with
+// the failures.
 func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted bool) {
 	if l.more != nil {
 		l.more.resolved = ck.doubts
@@ -310,12 +309,12 @@ func (l *Lease) replan(r *Rules, now Time, ck *Check, expires, next Time, wanted
 	l.plan(next, wanted)
 }
 
-// doubtful reports whether no check has answered that began after the last
-// doubt.
+// doubtful reports whether the last doubt is unresolved: no check that began after
+// it has been answered.
 func (l *Lease) doubtful() bool { return l.coldState().resolved != l.coldState().doubts }
 
-// putOff keeps the version in service, and no longer than before, until a second
-// check.
+// putOff keeps serving the version until a second check, but not longer than was
+// planned before.
 func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
 	rep := l.settle(ck)
 	more := l.grow()
@@ -332,7 +331,7 @@ func (l *Lease) putOff(r *Rules, m Moment, ck *Check, id string) Report {
 	return rep
 }
 
-// settle ends ck with an answer, and the failures before it.
+// settle ends ck with an answer, and ends the failures before it.
 func (l *Lease) settle(ck *Check) Report {
 	ck.settled, ck.preparing = true, false
 	l.settled = ck.N
@@ -344,10 +343,10 @@ func (l *Lease) settle(ck *Check) Report {
 	return rep
 }
 
-// Failed is a check that found nothing out. The value stays in service until its
-// last moment. describe says that it was DescribeSecret that failed, and crowd
-// how many leases of the client fail together while none is answered: one of them
-// soon finds out that the service is back, the others need not try as often.
+// Failed handles a check without a result. The value is served until its last
+// moment. describe says that DescribeSecret failed. crowd is the number of leases
+// of the client that fail together while none is answered. One of them soon finds
+// out that the service is back, so the others need not try as often.
 func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool, crowd int) Report {
 	if l.gone || ck.settled {
 		return Report{}
@@ -372,8 +371,8 @@ func (l *Lease) Failed(r *Rules, m Moment, ck *Check, describe bool, crowd int) 
 	return Report{Failed: true, Failures: more.failures, Since: more.since}
 }
 
-// No is the answer that the secret is deleted or access to it denied: it ends
-// the lease, unless a later check has found otherwise.
+// No handles the answer that the secret is deleted or access is denied. It ends
+// the lease, unless a later check has settled otherwise.
 func (l *Lease) No(ck *Check) Report {
 	if l.gone || ck.settled {
 		return Report{}
@@ -387,14 +386,14 @@ func (l *Lease) No(ck *Check) Report {
 	return Report{No: true}
 }
 
-// End ends a check. One that had no result, since its goroutine ended or its
-// caller left, is repeated if nobody else is going to.
+// End ends a check. If the check had no result, because its goroutine ended or its
+// caller left, End plans another check unless one is planned already.
 func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 	died := !ck.settled
 	if !l.gone && l.missed(ck) {
 		at := m.Now.Add(r.SecondCheck)
 		if failed := !died && ck.N > l.settled; failed && l.Failures() > 0 && l.planned {
-			at = max(at, l.next) // when the backoff says
+			at = max(at, l.next) // the check failed, so the backoff decides
 		}
 		l.doubt(r, at)
 	}
@@ -413,14 +412,15 @@ func (l *Lease) End(r *Rules, m Moment, ck *Check) Report {
 	case !l.planned:
 		l.plan(m.Now.Add(r.backoff(1, m)), true)
 	case died && (l.doubtful() || l.Suspects()):
-		l.soon(r, m.Now.Add(r.SecondCheck)) // what is planned is for a hint, and may be late
+		l.soon(r, m.Now.Add(r.SecondCheck)) // the planned check is for a hint and may be too late
 	}
 	return Report{}
 }
 
 // missed reports whether ck saw a version, in either of its requests, that is
-// neither the present one nor known to be past: another check has overtaken it,
-// its requests disagree, or it ended before the version was adopted.
+// neither the lease's version nor a known past one. This happens if another check
+// has overtaken ck, if its requests disagree, or if it ended before the version
+// was adopted.
 func (l *Lease) missed(ck *Check) bool {
 	return l.has && (ck.saw && !ck.older && l.unknown(ck.version) || ck.described && l.unknown(ck.said))
 }

@@ -1,16 +1,17 @@
 package lease
 
-// An Answer says what becomes of a read that the lease was asked about.
+// An Answer says how to serve a read.
 type Answer uint8
 
 const (
-	Cold       Answer = iota // the service has to be asked by the reader's own flight
+	Cold       Answer = iota // the reader's own flight asks the service
 	Serve                    // the value is served
-	ServeStale               // it is served although it has expired
-	Wait                     // the reader waits for the refresh, for a moment
+	ServeStale               // the value is served although it has expired
+	Wait                     // the reader waits for the refresh for a limited time
 )
 
-// Read is a read that is no hit. Where it answers Wait the lease is refreshing.
+// Read handles a read that is not a hit. If it returns Wait, the lease is
+// refreshing.
 func (l *Lease) Read(r *Rules, m Moment) Answer {
 	switch {
 	case !l.Servable(r, m.Now):
@@ -28,9 +29,9 @@ func (l *Lease) Read(r *Rules, m Moment) Answer {
 	return Wait
 }
 
-// Waited is the end of a wait that Read asked for: the refresh has ended, or
-// the reader has waited as long as readers do. From then on others need not
-// wait for the same refresh.
+// Waited ends a wait that Read requested: the refresh has ended, or the reader has
+// waited for the full time. After that, other readers do not wait for the same
+// refresh.
 func (l *Lease) Waited(r *Rules, now Time) Answer {
 	switch {
 	case !l.Servable(r, now):
@@ -43,7 +44,7 @@ func (l *Lease) Waited(r *Rules, now Time) Answer {
 	return ServeStale
 }
 
-// Left is the end of a wait whose reader gave up: nothing is learned from it.
+// Left ends a wait whose reader gave up. It changes nothing.
 func (l *Lease) Left(r *Rules, now Time) Answer {
 	switch {
 	case !l.Servable(r, now):
@@ -59,9 +60,10 @@ func (l *Lease) refresh() {
 	l.running, l.planned, l.wanted = true, false, false
 }
 
-// Wake is the moment that Due named, or one shortly before it: early says how
-// much earlier a check may begin, so that many begin together; nothing expires
-// early. read says whether the secret was read since its last confirmation.
+// Wake handles the time that Due named, or a time shortly before it. A check that
+// is planned for no later than early may begin now, so that many checks begin
+// together. Nothing expires early. read says whether the secret was read since its
+// last confirmation.
 func (l *Lease) Wake(r *Rules, m Moment, early Time, read bool) Report {
 	rep := l.wake(r, m, early, read)
 	if !r.OnRead {
@@ -80,9 +82,9 @@ func (l *Lease) wake(r *Rules, m Moment, early Time, read bool) Report {
 	case l.planned && early >= l.next && hot:
 		l.refresh()
 	case l.planned && m.Now >= l.next && !l.has:
-		l.gone = true // whoever held it left
+		l.gone = true // the holders have left
 	case l.planned && m.Now >= l.next && m.Now < l.late():
-		l.plan(l.late(), false) // it was planned early, for a rotation: there is time for reads yet
+		l.plan(l.late(), false) // planned early for a rotation: the secret may still be read in time
 	case l.planned && m.Now >= l.next:
 		l.planned = false // left to expire
 		l.expire(m.Now, hot)
@@ -92,11 +94,11 @@ func (l *Lease) wake(r *Rules, m Moment, early Time, read bool) Report {
 	return Report{}
 }
 
-// late returns the last moment for a check that readers do not wait for.
+// late returns the latest time for a check that no reader waits for.
 func (l *Lease) late() Time { return l.confirmed.Add(ahead(l.expires.Sub(l.confirmed))) }
 
-// expire ends the service of an unchecked value whose TTL is over, or has it
-// checked if it is being read.
+// expire handles the end of the TTL of an unchecked value: it refreshes the value
+// if it is being read, and hides it otherwise.
 func (l *Lease) expire(now Time, hot bool) {
 	switch {
 	case now < l.expires:
@@ -107,8 +109,8 @@ func (l *Lease) expire(now Time, hot bool) {
 	}
 }
 
-// outlive is the last moment of a value. A lease that is held, or whose refresh
-// is under way, goes on without showing it.
+// outlive handles the last moment of a value and hides it. A lease that is held,
+// or whose refresh is under way, continues.
 func (l *Lease) outlive(now Time, hot bool, r *Rules) Report {
 	l.shown = false
 	if l.running {
@@ -121,7 +123,7 @@ func (l *Lease) outlive(now Time, hot bool, r *Rules) Report {
 	return l.discard(r, now)
 }
 
-// discard lets go of a value that is too old to be served.
+// discard drops a value that is too old to be served.
 func (l *Lease) discard(r *Rules, now Time) Report {
 	l.shown, l.has, l.stale = false, false, false
 	rep := Report{TooOld: l.coldState().failures > 0, Failures: l.coldState().failures}
@@ -135,9 +137,9 @@ func (l *Lease) discard(r *Rules, now Time) Report {
 	return rep
 }
 
-// Hold keeps the lease, and has it refreshed read or not, until Release. One
-// that has no value yet is given the time to get it: whoever made the lease is
-// about to tell it of one.
+// Hold keeps the lease until Release, and refreshes it whether or not the secret
+// is read. A lease without a value gets some time before its first check, because
+// the caller that made it is about to report one.
 func (l *Lease) Hold(r *Rules, now Time) {
 	l.holders++
 	if l.gone || r.OnRead || l.running || l.planned {
@@ -153,8 +155,8 @@ func (l *Lease) Hold(r *Rules, now Time) {
 // Release ends one Hold.
 func (l *Lease) Release() { l.holders-- }
 
-// CheckSoon asks for a check within about SecondCheck: something else hints
-// that the current version is no longer it.
+// CheckSoon requests a check within about SecondCheck, because something else
+// suggests that the version is no longer current.
 func (l *Lease) CheckSoon(r *Rules, m Moment) {
 	if l.gone || !l.has {
 		return
@@ -165,11 +167,10 @@ func (l *Lease) CheckSoon(r *Rules, m Moment) {
 	l.doubt(r, m.Now.Add(around(r.SecondCheck, m)))
 }
 
-// Answering is the news that the service answers again, last seen to answer at
-// lastSuccess: a lease that has failed only since then is checked within
-// Rules.Recovered, or somewhat later if many are failing. described says that it
-// was DescribeSecret that answered: then it is asked first, though it failed
-// before.
+// Answering reports that the service answers again. lastSuccess is the time of its
+// last answer before. A lease that has failed only since then is checked within
+// Rules.Recovered, or somewhat later if many are failing. described says that
+// DescribeSecret answered; then the check calls it first although it failed before.
 func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time, described bool, failing int) {
 	if l.gone || l.coldState().failures == 0 || l.more.since <= lastSuccess || !l.planned {
 		return
@@ -182,8 +183,8 @@ func (l *Lease) Answering(r *Rules, m Moment, lastSuccess Time, described bool, 
 	}
 }
 
-// Remove ends the lease because its owner wants it gone: it is evicted,
-// superseded by another secret, or the cache is closed.
+// Remove ends the lease for its owner: the entry is evicted, another secret
+// supersedes it, or the cache is closed.
 func (l *Lease) Remove() {
 	l.gone, l.shown, l.has, l.stale = true, false, false, false
 }

@@ -2,10 +2,10 @@ package lease
 
 import "time"
 
-// recovery returns within what time all are checked of so many that fail, once
-// the service answers. A few are checked within Rules.Recovered. A fleet whose
-// secrets have all failed asks about one and a half times as often as on any
-// other day if each process takes three fifths of the TTL.
+// recovery returns the time within which all failing leases are checked once the
+// service answers. A few leases are checked within Rules.Recovered. Many are
+// checked within four fifths of the TTL, so that a fleet whose secrets have all
+// failed asks less than twice as often as usual.
 func (r *Rules) recovery(failing int) time.Duration {
 	if failing <= maxPrompt {
 		return r.Recovered
@@ -16,20 +16,20 @@ func (r *Rules) recovery(failing int) time.Duration {
 // maxPrompt is how many failing leases are checked within Rules.Recovered.
 const maxPrompt = 100
 
-// fetchDue reports whether the value itself is to be fetched.
+// fetchDue reports whether the next check must fetch the value itself.
 func (l *Lease) fetchDue(r *Rules, now Time) bool {
 	return now < l.fetched || now.Sub(l.fetched) >= r.FetchAtLeast
 }
 
-// recovering reports whether checks failed that ended well before. After a long
-// outage every value is due to be fetched, of every secret in every process: it
-// is enough that DescribeSecret answers, and the fetches are spread.
+// recovering reports whether checks fail that succeeded before. After a long
+// outage, every value in every process is due to be fetched. It is enough then
+// that DescribeSecret answers, and the fetches are spread over time.
 func (l *Lease) recovering() bool { return l.coldState().failures > 0 && l.settled != 0 }
 
-// spreadFetch puts off a fetch that is due, by up to Rules.FetchAtLeast, when
-// DescribeSecret confirms the version of a lease that recovers. One of the
-// checks to come fetches, any of them as likely: as many as there are between
-// two fetches otherwise.
+// spreadFetch postpones a due fetch by up to Rules.FetchAtLeast when DescribeSecret
+// confirms the version of a recovering lease. One of the next checks fetches, each
+// with the same probability; their number is that of the checks between two
+// fetches in normal operation.
 func (l *Lease) spreadFetch(r *Rules, m Moment) {
 	if l.recovering() && l.fetchDue(r, m.Now) {
 		each := max(1, ahead(r.TTL-r.TTL/20))
@@ -38,25 +38,28 @@ func (l *Lease) spreadFetch(r *Rules, m Moment) {
 	}
 }
 
-// crowdInterval is how often one of a crowd tries, at most.
+// crowdInterval, times the size of a crowd of failing leases, is the limit of each
+// lease's random delay. So the crowd tries about twice per crowdInterval.
 const crowdInterval = 20 * time.Second
 
-// crowdSkips is after how many failures a lease of a crowd tries without
-// DescribeSecret: it is not DescribeSecret alone that fails, as far as is known.
-// If each second try were a fetch, so would be the first ones after the outage.
+// crowdSkips is the number of failures after which a lease of a crowd tries once
+// without DescribeSecret. It is large because in a crowd probably more than
+// DescribeSecret fails. If every second try were a fetch, so would be every second
+// try at the end of an outage.
 const crowdSkips = 8
 
-// backoffIn returns the delay after the nth failure in a row of a lease that
-// fails in a crowd.
+// backoffIn returns the delay after the nth failure in a row of a lease in a crowd
+// of the given size.
 func (r *Rules) backoffIn(crowd, n int, m Moment) time.Duration {
 	bound := min(time.Duration(crowd)*crowdInterval, max(r.MaxBackoff, r.TTL))
 	return max(r.backoff(n, m), m.upTo(bound))
 }
 
-// Crowd returns how many leases fail together, for Failed: failing is how many
-// fail, and unanswered how many checks have failed since one was answered. While
-// others are answered, and at first, each is alone.
+// Crowd returns how many leases fail together, for Failed. failing is the number of
+// failing leases, and unanswered the number of failed checks since one was
+// answered. While other checks are answered, and at the beginning of an outage, it
+// returns 0.
 func Crowd(failing, unanswered int) int { return max(0, min(failing, unanswered-maxAlone)) }
 
-// maxAlone is how many checks may fail in a row before that is an outage.
+// maxAlone is how many checks may fail in a row before this counts as an outage.
 const maxAlone = 16

@@ -145,3 +145,29 @@ func TestSeenVersionIsAskedForWithBackoff(t *testing.T) {
 		t.Errorf("checks that fail follow one another after %v", intervals)
 	}
 }
+
+// TestBackoffEndsWithFailures has a version that was seen wait for a long backoff. An
+// older check that answers ends the failures, and so that wait.
+func TestBackoffEndsWithFailures(t *testing.T) {
+	r := toldRules
+	c := newClocked()
+	for range 12 {
+		c.n++
+		ck := c.BeginRefresh(&r, c.now, c.n)
+		c.Failed(&r, c.moment(), &ck, false, 0)
+		c.End(&r, c.moment(), &ck)
+	}
+	failing := c.Begin(&r, c.now, c.n+1)
+	older := c.Begin(&r, c.now, c.n+2) // begun before the doubt that the other leaves
+	c.Described(&r, c.moment(), &failing, lease.Description{Current: "2"})
+	c.Failed(&r, c.moment(), &failing, false, 0)
+	c.End(&r, c.moment(), &failing)
+	if next, _ := c.Next(); next.Sub(c.now) < time.Minute {
+		t.Fatalf("the backoff is %v", next.Sub(c.now))
+	}
+	c.Observed(&r, c.moment(), &older, lease.Observation{Version: "1", Same: true, Fetched: true})
+	c.End(&r, c.moment(), &older)
+	if next, planned := c.Next(); !planned || next.Sub(c.now) > r.SecondCheck {
+		t.Errorf("the version that was seen is asked for after %v, want %v at most", next.Sub(c.now), r.SecondCheck)
+	}
+}

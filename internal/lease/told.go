@@ -2,28 +2,28 @@ package lease
 
 import "time"
 
-// told is what a lease knows of hints from outside, see [Lease.Told].
+// told records hints from outside, see [Lease.Told].
 type told struct {
-	version string        // the version that is said to be current and was not seen yet, "" if there is none
-	hints   uint32        // how many hints were taken
-	heard   uint32        // how many of them there had been when the check began that answered last
-	at      Time          // when the check is due that the last of them asked for
-	gap     time.Duration // how long after that no hint causes a check; 0: no hint was taken of late
-	tries   uint8         // checks that were repeated because they did not show version
+	version string        // the version that a hint named and no check has seen yet, "" if there is none
+	hints   uint32        // number of accepted hints
+	heard   uint32        // value of hints when the check that answered last began
+	at      Time          // when the check for the last hint is due
+	gap     time.Duration // how long after at no hint causes a check; 0 if there was no recent hint
+	tries   uint8         // checks repeated because they did not show version
 }
 
-// maxTries is how often a check is repeated that does not show the version it
-// was told of: the answer may come from a replica that lags.
+// maxTries is how often a check is repeated if it does not show the version that a
+// hint named. The answer may come from a replica that lags.
 const maxTries = 3
 
-// Told is a hint from outside, which nothing vouches for: a version is said to
-// have become the current one, "" where it is not said which. It reports
-// whether a check follows. One that names the current version causes none, and
-// neither does one for a secret that the next read has checked anyway.
+// Told handles an unverified hint from outside that a version has become current.
+// version is "" if the hint does not name one. Told reports whether a check
+// follows. A hint that names the current version causes no check, and neither does
+// one for a secret that the next read checks anyway.
 //
-// The check comes within Rules.HintJitter. Hints that no new version follows
-// cause checks ever more rarely, up to one in a TTL, and none is lost: it is
-// checked when the time has come.
+// The check begins within Rules.HintJitter. If no new version follows the hints,
+// they cause checks less and less often, down to one per TTL. No hint is lost: the
+// later check covers it.
 func (l *Lease) Told(r *Rules, m Moment, version string) bool {
 	switch {
 	case l.gone || !l.has:
@@ -43,8 +43,8 @@ func (l *Lease) Told(r *Rules, m Moment, version string) bool {
 	return true
 }
 
-// next sets the moment of the next check that hints cause, now that there is
-// none to come.
+// next sets the time of the next check that hints cause. The previous one must be
+// due already.
 func (t *told) next(r *Rules, m Moment) {
 	earliest := t.at.Add(t.gap)
 	if m.Now >= t.quiet() {
@@ -54,15 +54,16 @@ func (t *told) next(r *Rules, m Moment) {
 	t.gap = min(max(r.HintGap, 2*t.gap), ahead(r.TTL))
 }
 
-// quiet returns the moment from which on earlier hints do not count.
+// quiet returns the time from which earlier hints no longer count.
 func (t *told) quiet() Time { return t.at.Add(2 * t.gap) }
 
-// hinted reports whether no check has answered that began after the last hint.
+// hinted reports whether the last hint is open: no check that began after it has
+// been answered.
 func (l *Lease) hinted() bool { return l.coldState().told.hints != l.coldState().told.heard }
 
-// hear notes that ck was answered, for the hints before it, and returns after
-// what interval the next check is due, which was going to be after next. wanted
-// says that it happens whether or not the secret is read.
+// hear records that ck was answered, which covers the hints before it. Given the
+// planned interval until the next check, it returns the interval that hints
+// require. wanted says that the check happens whether or not the secret is read.
 func (l *Lease) hear(r *Rules, m Moment, ck *Check, next time.Duration) (_ time.Duration, wanted bool) {
 	if l.more == nil {
 		return next, false
@@ -85,8 +86,8 @@ func (l *Lease) hear(r *Rules, m Moment, ck *Check, next time.Duration) (_ time.
 	return min(next, around(r.SecondCheck<<(t.tries-1), m)), true
 }
 
-// believed notes that ck found a new version: the hints before it may have been
-// true.
+// believed records that ck found a new version, so the hints before it may have
+// been true.
 func (l *Lease) believed(ck *Check) {
 	if l.more != nil && l.more.told.hints == ck.hints {
 		l.more.told.gap, l.more.told.tries = 0, 0

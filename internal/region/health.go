@@ -1,65 +1,65 @@
-// Package region decides which of several regions is asked: the first that is
-// healthy, in the order of preference, while those before it that failed are
-// left alone and probed. It is a pure state machine. It takes no lock, starts no
-// goroutine, reads no clock and makes no call; the caller tells it what happened
-// and when.
+// Package region decides which of several regions to ask. It selects the first
+// healthy region in the order of preference. Failed regions before that one are
+// skipped and probed now and then. The package is a pure state machine: it takes
+// no lock, starts no goroutine, reads no clock and makes no call. The caller
+// reports events with their times.
 package region
 
 import "time"
 
-// A Time is a moment in nanoseconds of a clock that the caller chooses, which may
+// A Time is a time in nanoseconds on a clock that the caller chooses. The clock may
 // be set back.
 type Time = int64
 
 // Rules are the settings of a Health. They do not change.
 type Rules struct {
-	MinProbe time.Duration // from a first failure to the first probe, at most
-	MaxProbe time.Duration // from one probe to the next, at most
+	MinProbe time.Duration // maximum time from a first failure to the first probe
+	MaxProbe time.Duration // maximum time from one probe to the next
 }
 
-// An Ask is one region to ask, by its place in the order of preference.
+// An Ask is one region to ask, identified by its place in the order of preference.
 type Ask struct {
 	Region int
 
-	// Probe says that the region has failed, and that this call finds out whether
-	// it still does. The next ask hardly waits for it.
+	// Probe says that the region has failed, and that this call finds out
+	// whether it still fails. The next region is asked after a very short wait.
 	Probe bool
 
-	// Resort says that the region has failed, and that it is asked only because
-	// no other could be.
+	// Resort says that the region has failed, and that it is asked only if no
+	// other region can be.
 	Resort bool
 }
 
-// A Health knows which of the regions 0 to n-1 have failed. It is not safe for
+// A Health records which of the regions 0 to n-1 have failed. It is not safe for
 // concurrent use.
 //
 // These rules hold for every plan:
 //
-//	H1 each region is in it once
-//	H2 a region that has not failed comes before every resort, and among them
-//	   the preferred one first
-//	H3 a probe is of a region preferred to the first that has not failed, and of
-//	   none that has been probed less than half its interval before
+//	H1 each region is in the plan once
+//	H2 regions that have not failed come before every resort, in the order of
+//	   preference
+//	H3 only a region that is preferred to the first healthy one is probed, and not
+//	   within half its interval after its last probe
 //	H4 a failed region that is preferred to the first healthy one is probed by the
 //	   first plan after its interval, which is at most MaxProbe
-//	H5 where no region has failed the plan is the order of preference
+//	H5 if no region has failed, the plan is the order of preference
 //	H6 a failure of a call that began before the region last answered changes
 //	   nothing
 type Health struct{ regions []state }
 
 type state struct {
 	failures int
-	failed   Time // when it last did
-	answered Time // when it last did
-	known    bool // it has answered
-	probe    Time // when it is probed next
+	failed   Time // when the region last failed
+	answered Time // when the region last answered
+	known    bool // the region has answered
+	probe    Time // when the region is probed next
 }
 
 // New returns the Health of n regions, none of which has failed.
 func New(n int) Health { return Health{make([]state, n)} }
 
-// Plan returns the order in which the regions are asked by one call. draw is at
-// random from [0, 1).
+// Plan returns the order in which one call asks the regions. draw is a random
+// number in [0, 1).
 func (h *Health) Plan(r *Rules, now Time, draw float64) []Ask {
 	plan := make([]Ask, 0, len(h.regions))
 	first := h.first()
@@ -92,8 +92,8 @@ func asks(plan []Ask, region int) bool {
 	return false
 }
 
-// first returns the preferred one of the regions that have not failed, their
-// number if all have.
+// first returns the most preferred region that has not failed, or the number of
+// regions if all have failed.
 func (h *Health) first() int {
 	for i := range h.regions {
 		if h.regions[i].failures == 0 {
@@ -103,22 +103,21 @@ func (h *Health) first() int {
 	return len(h.regions)
 }
 
-// due reports whether a failed region is to be probed. A clock that was set back
-// keeps nobody from it.
+// due reports whether to probe a failed region. A clock that was set back does not
+// prevent a probe.
 func (s *state) due(now Time) bool { return now >= s.probe || now < s.failed }
 
-// interval returns how long it is until the next probe: between half of its bound
-// and all of it, so that many processes do not probe at once.
+// interval returns the time until the next probe: a random time between half of the
+// limit and the limit, so that many processes do not probe at once.
 func (s *state) interval(r *Rules, draw float64) Time {
 	bound := min(r.MaxProbe, r.MinProbe<<min(s.failures-1, 20))
 	return Time(bound/2 + time.Duration(float64(bound/2)*draw))
 }
 
-// Failing reports whether a region has failed and not answered since.
+// Failing reports whether a region has failed and has not answered since.
 func (h *Health) Failing(region int) bool { return h.regions[region].failures > 0 }
 
-// Answered is an answer of a region, whatever it says. It reports whether the
-// region had failed.
+// Answered records any answer of a region. It reports whether the region had failed.
 func (h *Health) Answered(region int, now Time) (recovered bool) {
 	s := &h.regions[region]
 	recovered = s.failures > 0
@@ -126,15 +125,15 @@ func (h *Health) Answered(region int, now Time) (recovered bool) {
 	return recovered
 }
 
-// Failed is a call begun at the given moment that a region did not answer. It
-// reports whether it is the region's first failure since it last answered.
+// Failed records that a region did not answer a call that began at the given time.
+// It reports whether this is the region's first failure since its last answer.
 func (h *Health) Failed(r *Rules, region int, began, now Time, draw float64) (first bool) {
 	s := &h.regions[region]
 	if s.known && began < s.answered && s.answered <= now {
 		return false
 	}
 	if s.failures > 0 && began < s.failed && s.failed <= now {
-		return false // it was under way when the failure showed that is known
+		return false // the call was already under way when the known failure showed
 	}
 	s.failures++
 	s.failed = now

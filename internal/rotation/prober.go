@@ -5,35 +5,35 @@ import (
 	"time"
 )
 
-// A round is what a prober found out in one round.
+// A round is the result of one round of the prober.
 type round struct {
 	informed  bool // the labels come from the service
 	again     bool // the service was asked a second time
-	blind     bool // and did not answer
-	valueless bool // the pending version had no value in the round before either
-	waits     bool // for an answer of the service
+	blind     bool // the service did not answer the second time
+	valueless bool // the pending version also had no value in the round before
+	waits     bool // the prober waits for an answer of the service
 	outcomes  []outcome
 }
 
-// An outcome is what became of the version that a label names. Without ids, as
-// where DescribeSecret is denied, the label alone tells what was asked for.
+// An outcome is the result for the version that a label names. Without version
+// ids, for instance if DescribeSecret is denied, only the label identifies it.
 type outcome struct {
 	stage, id string
 	result    Result
 }
 
-// A Result is what became of a version that the prober was to offer.
+// A Result says what happened to a version that the prober wanted to offer.
 type Result uint8
 
-// The results. Offered and skipped are the protocol's own.
+// The results. Only the protocol itself sets offered and skipped.
 const (
 	none        Result = iota
-	offered            // the resource had its say
+	offered            // the resource accepted or rejected it
 	skipped            // it turned out to be a version that may not be offered
 	Absent             // no version has the label, or the version has no value
 	Denied             // it may not be read
 	Unusable           // it does not decode
-	Unreachable        // the service did not answer, or it is not in memory
+	Unreachable        // the service did not answer, or the version is not in memory
 )
 
 func (r *round) of(stage, id string) Result {
@@ -52,9 +52,9 @@ func (r *round) wasOffered(id string) bool {
 // A Step is what the prober does next.
 type Step struct {
 	Do      Action
-	Version         // Fetch: what to get and offer; the id is empty if it is not known
-	Memory  bool    // Fetch: only if it is in memory
-	At      Instant // Pause: until when
+	Version         // Fetch: the version to get and offer; the id is empty if it is unknown
+	Memory  bool    // Fetch: only if the version is in memory
+	At      Instant // Pause: the end of the pause
 }
 
 // An Action is the kind of a [Step].
@@ -68,9 +68,9 @@ const (
 	Stop                // give up: Leave
 )
 
-// StartRound begins a round of the prober. The service is asked if a version
-// was rejected since it was, and otherwise at intervals that grow. spread
-// lengthens or shortens the interval, in thousandths.
+// StartRound begins a round of the prober. The prober asks the service if a version
+// was rejected since it last did so, and otherwise at growing intervals. spread
+// scales the interval, in thousandths.
 func (p *Protocol) StartRound(now Instant, current string, spread int64) {
 	p.round, p.began = round{}, now
 	p.phase = Asking
@@ -91,8 +91,8 @@ func (p *Protocol) StartRound(now Instant, current string, spread int64) {
 
 func (p *Protocol) longer() time.Duration { return max(p.cfg.MinPoll, p.delay+p.delay/2) }
 
-// makeDo goes on with what is known: labels that are not too old, unless what
-// the client serves as current has moved since.
+// makeDo continues with the known labels, unless they are too old or the version
+// that the client serves as current has changed since.
 func (p *Protocol) makeDo(now Instant, current string) {
 	p.phase = Probing
 	p.dropOldLabels(now, current)
@@ -105,7 +105,7 @@ func (p *Protocol) dropOldLabels(now Instant, current string) {
 	}
 }
 
-// Uninformed notes that the service did not say which labels there are.
+// Uninformed records that the service did not return the labels.
 func (p *Protocol) Uninformed(now Instant, current string) {
 	p.failed, p.round.waits = true, false
 	if p.round.again {
@@ -115,8 +115,8 @@ func (p *Protocol) Uninformed(now Instant, current string) {
 	p.makeDo(now, current)
 }
 
-// Informed notes what the service says: the labels, nil if it told no more
-// than which version is current. current is what the client now serves.
+// Informed records the service's labels. labels is nil if the service returned only
+// which version is current. current is the version that the client now serves.
 func (p *Protocol) Informed(now Instant, labels Labels, current string) {
 	p.phase, p.failed, p.round.informed, p.round.waits = Probing, false, true, false
 	p.labels, p.seen, p.seenCurrent = labels, now, current
@@ -128,7 +128,8 @@ func (p *Protocol) Informed(now Instant, labels Labels, current string) {
 	}
 }
 
-// Next says what the prober does next, given what the client serves as current.
+// Next says what the prober does next. current is the version that the client
+// serves as current.
 func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 	switch p.phase {
 	case Asking:
@@ -166,9 +167,9 @@ func (p *Protocol) Next(c *Call, now Instant, current string) Step {
 	return Step{Do: Pause, At: p.pauseEnd()}
 }
 
-// pauseEnd returns when the prober's next round begins: when the service is to be
-// asked, or before that a version may be offered again, which it could not in
-// this round.
+// pauseEnd returns when the prober's next round begins: when it asks the service
+// again, or earlier, when a version may be offered again that could not be offered
+// in this round.
 func (p *Protocol) pauseEnd() Instant {
 	end := p.next
 	for i := range p.rejections {
@@ -185,8 +186,8 @@ func (p *Protocol) fetch(v Version) Step {
 	return Step{Do: Fetch, Version: v, Memory: !p.round.informed}
 }
 
-// nextCurrent returns the current version: the service's, or the one that the
-// client serves where that of the service is not known or out of reach.
+// nextCurrent returns the current version according to the service. If it is
+// unknown or unreachable, nextCurrent returns the version that the client serves.
 func (p *Protocol) nextCurrent(c *Call, now Instant, current string) (Version, bool) {
 	if p.round.informed && p.labels != nil {
 		if v, ok := p.candidate(c, now, Current); ok {
@@ -217,8 +218,8 @@ func (p *Protocol) offerable(c *Call, v Version, now Instant) bool {
 }
 
 // shouldAskAgain reports whether finishSecret may have moved the labels in the
-// meantime: the pending version was rejected or, in the prober's first round,
-// was not to be got.
+// meantime: the pending version was rejected, or could not be read in the prober's
+// first round.
 func (p *Protocol) shouldAskAgain() bool {
 	if p.round.again || !p.round.informed {
 		return false
@@ -232,9 +233,8 @@ func (p *Protocol) shouldAskAgain() bool {
 	return false
 }
 
-// pendingIsNoHelp reports whether versions may be offered that are not on the
-// way to becoming current: the current and the pending one are known not to
-// work, or not to exist.
+// pendingIsNoHelp reports whether versions other than the current and the pending
+// one may be offered: those two are known not to work, or not to exist.
 func (p *Protocol) pendingIsNoHelp() bool {
 	if !p.round.informed || p.round.blind {
 		return false
@@ -254,8 +254,8 @@ func (p *Protocol) pendingIsNoHelp() bool {
 	return true
 }
 
-// currentKnown reports whether the round could get hold of the version that the
-// service shows as current.
+// currentKnown reports whether the round could read the version that the service
+// shows as current.
 func (p *Protocol) currentKnown() bool {
 	if p.labels == nil {
 		return true
@@ -279,8 +279,8 @@ func (p *Protocol) lastStages() []string {
 	return stages
 }
 
-// Fetched notes that the version of a step is at hand, with the id that it
-// turned out to have. It reports whether the prober is to offer it.
+// Fetched records that the version of a step was read, and has the given id. It
+// reports whether the prober must offer it.
 func (p *Protocol) Fetched(c *Call, s Step, id string, now Instant) bool {
 	p.round.waits = false
 	if s.Stage == Pending {
@@ -293,7 +293,7 @@ func (p *Protocol) Fetched(c *Call, s Step, id string, now Instant) bool {
 	return false
 }
 
-// Missed notes that the version of a step is not to be got, or of no use.
+// Missed records that the version of a step could not be read or used.
 func (p *Protocol) Missed(s Step, why Result) {
 	p.round.waits = false
 	p.note(s.Version, why)
@@ -310,8 +310,8 @@ func (p *Protocol) note(v Version, r Result) {
 	p.round.outcomes = append(p.round.outcomes, outcome{v.Stage, v.ID, r})
 }
 
-// ProberRejected notes that the resource rejected the version of a step, which
-// turned out to have the given id.
+// ProberRejected records that the resource rejected the version of a step, which
+// has the given id.
 func (p *Protocol) ProberRejected(c *Call, s Step, id string, now Instant) {
 	p.note(s.Version, offered)
 	if s.ID != id {
@@ -320,17 +320,17 @@ func (p *Protocol) ProberRejected(c *Call, s Step, id string, now Instant) {
 	p.reject(c, Version{id, s.Stage}, now)
 }
 
-// OfferAgain notes when the resource may be offered a version again that was
-// just rejected. The prober begins a round then, or when the version's pause is
-// over, if the service is not to be asked before.
+// OfferAgain records when a version that was just rejected may be offered to the
+// resource again. The prober then begins a round at this time or at the end of the
+// version's pause, whichever is later, unless it asks the service earlier.
 func (p *Protocol) OfferAgain(id string, at Instant) {
 	if r := p.rejectionOf(id); r != nil {
 		r.again = at
 	}
 }
 
-// ProberAccepted notes that the resource accepted a version that the prober
-// offered. It is pinned, unless it is what the client serves as current.
+// ProberAccepted records that the resource accepted a version that the prober
+// offered. The version is pinned, unless the client serves it as current.
 func (p *Protocol) ProberAccepted(c *Call, v Version, current string) {
 	c.forget(v.ID)
 	p.pin = Version{}
@@ -343,9 +343,9 @@ func (p *Protocol) ProberAccepted(c *Call, v Version, current string) {
 	p.wake = true
 }
 
-// Leave ends the prober's role. Somebody else may take it: with Config.Once that
-// is for one round, which begins with the question that this one did not wait to
-// have answered.
+// Leave ends the prober's role, and another call may take it. With Config.Once, if
+// the prober leaves while the service has yet to answer, the next prober's round
+// begins by asking the service.
 func (p *Protocol) Leave() {
 	p.news = p.news || p.cfg.Once && p.round.waits
 	p.phase, p.round, p.first, p.wake = Settled, round{}, false, true

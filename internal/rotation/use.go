@@ -5,28 +5,28 @@ import (
 	"time"
 )
 
-// maxRejections bounds how many rejections a handle remembers.
+// maxRejections is the maximum number of rejections that a handle remembers.
 const maxRejections = 32
 
-// A rejection is the memory of a version that the resource rejected.
+// A rejection records a version that the resource rejected.
 type rejection struct {
 	id    string
-	stage string   // the label by which it was last offered
-	under labelSet // the labels that it had when it was rejected
-	at    Instant  // the last time
-	seq   uint64   // its place among the handle's rejections
-	n     int      // times in a row; uses that were under way at once count as one
+	stage string   // the label under which the version was last offered
+	under labelSet // the labels that the version had when it was rejected
+	at    Instant  // time of the last rejection
+	seq   uint64   // place among the handle's rejections
+	n     int      // rejections in a row; concurrent uses count as one
 	fresh bool     // the service was not asked since: the label that it shows next is added to under
 	lift  lift
-	again Instant // when the resource may be offered it again; 0: not known
+	again Instant // when the version may be offered to the resource again; 0 if unknown
 }
 
-// lift is why a rejected version may be offered before its pause is over.
+// lift says why a rejected version may be offered before its pause is over.
 type lift uint8
 
 const (
-	standing lift = iota // it may not
-	pinGone              // the version that worked in its place was rejected
+	standing lift = iota // it may not be offered
+	pinGone              // the version that worked instead was rejected
 	moved                // it came to a label under which it was not rejected
 )
 
@@ -52,7 +52,7 @@ func setOf(stage string) labelSet {
 	return hadOther
 }
 
-// of returns the label by which a version would be offered.
+// of returns the label under which a version would be offered.
 func (l Labels) of(id string) string {
 	for _, stage := range [...]string{Current, Pending, Previous} {
 		if l[stage] == id {
@@ -62,7 +62,7 @@ func (l Labels) of(id string) string {
 	return ""
 }
 
-// relabel notes the label under which the service shows the version.
+// relabel records the label under which the service shows the version.
 func (r *rejection) relabel(stage string) {
 	set := setOf(stage)
 	switch {
@@ -74,8 +74,7 @@ func (r *rejection) relabel(stage string) {
 	}
 }
 
-// pause returns for how long a version that was rejected n times in a row is
-// not offered.
+// pause returns how long a version is not offered after n rejections in a row.
 func (c *Config) pause(n int) time.Duration {
 	d := c.MinPause
 	for ; n > 1 && d < c.MaxPause; n-- {
@@ -97,18 +96,18 @@ func (p *Protocol) rejectionOf(id string) *rejection {
 	return nil
 }
 
-// mayOffer reports whether a version's pause is over, if it was rejected.
+// mayOffer reports whether a version is not within a pause.
 func (p *Protocol) mayOffer(id string, now Instant) bool {
 	r := p.rejectionOf(id)
 	return r == nil || r.lift != standing || p.over(r, now)
 }
 
-// A Call is what one call of the handle remembers: the versions that its own
-// uses rejected, which it is not offered again within their pauses even where
-// others found them to work. The zero Call is one that begins.
+// A Call is the memory of one call of the handle: the versions that its own uses
+// rejected. The call is not offered these again within their pauses, even if they
+// worked for other calls. The zero Call is a call that begins.
 type Call struct {
 	own   []rejection
-	round uint64 // the number of the round that it waited for first; 0: it did not wait
+	round uint64 // the number of the first round that the call waited for; 0 if it did not wait
 }
 
 // Rejections returns the versions that the call's own uses rejected.
@@ -117,7 +116,7 @@ func (c *Call) Rejections() []Attempt { return attempts(c.own) }
 // An Attempt is a version that was rejected.
 type Attempt struct {
 	Version
-	Seq uint64 // its place among the handle's rejections
+	Seq uint64 // place among the handle's rejections
 }
 
 func attempts(rejections []rejection) []Attempt {
@@ -147,7 +146,7 @@ func (c *Call) forget(id string) {
 	}
 }
 
-// mayUse reports whether the call may be offered a version by a label.
+// mayUse reports whether the call may be offered a version under a label.
 func (p *Protocol) mayUse(c *Call, id, stage string, now Instant) bool {
 	i := c.indexOf(id)
 	if i < 0 || !p.cfg.Once && p.over(&c.own[i], now) {
@@ -163,7 +162,7 @@ func (p *Protocol) mayUse(c *Call, id, stage string, now Instant) bool {
 type Turn struct {
 	Do      Move
 	Version        // to use
-	Gen     uint64 // to be given back with Accepted
+	Gen     uint64 // returned to the protocol by Accepted
 }
 
 // A Move is the kind of a [Turn].
@@ -174,11 +173,12 @@ const (
 	Use    Move = iota // use the version
 	Wait               // wait until TakeWake has reported true
 	Probe              // the call is the prober: StartRound, Next …, and Leave at the end
-	GiveUp             // the call would have to wait, and may not or did so once
+	GiveUp             // the call must not wait, or has already waited once
 )
 
-// Begin says what a call does next, given the version that the client serves as
-// current. Without stays the call does not wait and does not become the prober.
+// Begin says what a call does next. current is the version that the client serves
+// as current. If stays is false, the call does not wait and does not become the
+// prober.
 func (p *Protocol) Begin(c *Call, current string, now Instant, stays bool) Turn {
 	if p.pin.ID != "" && p.pin.ID == current {
 		p.pin = Version{}
@@ -205,8 +205,8 @@ func (p *Protocol) Begin(c *Call, current string, now Instant, stays bool) Turn 
 	return Turn{Do: Probe}
 }
 
-// Accepted notes that the use of a turn was accepted. It settles the handle if
-// no version is pinned, and if the use began after the last rejection, of
+// Accepted records that the use of a turn was accepted. It settles the handle if no
+// version is pinned and the use began after the last rejection, which was of
 // another version.
 func (p *Protocol) Accepted(t Turn) {
 	if p.pin.ID == "" && t.Gen == p.gen && p.rejectionOf(t.ID) == nil && !p.Quiet() {
@@ -214,7 +214,7 @@ func (p *Protocol) Accepted(t Turn) {
 	}
 }
 
-// Rejected notes that the resource rejected a version that the call used.
+// Rejected records that the resource rejected a version that the call used.
 func (p *Protocol) Rejected(c *Call, v Version, now Instant) {
 	if p.reject(c, v, now) {
 		p.rejectionOf(v.ID).fresh = true
@@ -222,7 +222,7 @@ func (p *Protocol) Rejected(c *Call, v Version, now Instant) {
 	}
 }
 
-// reject remembers a rejection. It reports whether it says anything new.
+// reject records a rejection, and reports whether it is news.
 func (p *Protocol) reject(c *Call, v Version, now Instant) bool {
 	p.gen++
 	if p.pin.ID == v.ID {
@@ -240,8 +240,8 @@ func (p *Protocol) reject(c *Call, v Version, now Instant) bool {
 	return !known
 }
 
-// unpin lets the pin go because it was rejected: what was rejected before it
-// may work again.
+// unpin drops the pin because it was rejected. The versions rejected before it may
+// work again.
 func (p *Protocol) unpin() {
 	p.pin = Version{}
 	for i := range p.rejections {
@@ -249,9 +249,9 @@ func (p *Protocol) unpin() {
 	}
 }
 
-// takeRejection takes out what is remembered of a version, for it to be
-// remembered again. known says that it is rejected within its pause: that use
-// was under way when another was rejected.
+// takeRejection removes and returns the rejection of a version, so that the caller
+// can record it anew. known says that the version is rejected within its pause: the
+// use was already under way when another one was rejected.
 func (p *Protocol) takeRejection(id string, now Instant) (r rejection, known bool) {
 	i := slices.IndexFunc(p.rejections, func(r rejection) bool { return r.id == id })
 	if i < 0 {

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Day is how long a rotation window lasts of which nothing shorter is known.
+// Day is the length of a rotation window, unless it is known to be shorter.
 const Day = 24 * time.Hour
 
-// Window returns how long a rotation window lasts, of the given Duration ("3h",
-// or "" for none) and ScheduleExpression of a secret's RotationRules. Without a
-// duration, a window that opens every few hours closes after an hour, and
-// another closes at the end of the UTC day in which it opens. See
+// Window returns the length of a rotation window. Its arguments are the Duration
+// ("3h", or "" for none) and the ScheduleExpression of a secret's RotationRules.
+// Without a duration, a window that opens every few hours closes after an hour. Any
+// other window closes at the end of the UTC day in which it opens. See
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html.
 func Window(duration, expression string) time.Duration {
 	if d, err := time.ParseDuration(duration); err == nil && d > 0 {
@@ -30,8 +30,8 @@ func Window(duration, expression string) time.Duration {
 	return Day
 }
 
-// cronWindow returns the window of cron(minutes hours …): the rest of the day
-// after an hour alone, an hour where there are several in a day.
+// cronWindow returns the window of cron(minutes hours …). If there is a single hour,
+// it is the rest of the day after that hour. If there are several, it is one hour.
 func cronWindow(fields []string) time.Duration {
 	if len(fields) < 2 {
 		return Day

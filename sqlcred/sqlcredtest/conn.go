@@ -14,7 +14,7 @@ type conn struct {
 	closed atomic.Bool
 }
 
-// do has the server answer.
+// do lets the server answer.
 func (c *conn) do(ctx context.Context, query string, args []driver.NamedValue) ([]string, [][]driver.Value, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
@@ -76,7 +76,7 @@ type tx struct{}
 func (tx) Commit() error   { return nil }
 func (tx) Rollback() error { return nil }
 
-// A stmt is a query that is kept.
+// A stmt is a prepared query.
 type stmt struct {
 	conn  *conn
 	query string
@@ -98,7 +98,7 @@ var errOldForm = errors.New("sqlcredtest: called without a context")
 func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, errOldForm }
 func (s *stmt) Query([]driver.Value) (driver.Rows, error)  { return nil, errOldForm }
 
-// A result is what a query returns.
+// A result is the result of a query.
 type result struct {
 	columns []string
 	rows    [][]driver.Value

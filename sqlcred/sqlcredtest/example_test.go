@@ -36,7 +36,7 @@ func ExampleNewServer() {
 	// false
 }
 
-// The program under test gets its database from the fakes.
+// The program under test uses the fake database.
 func ExampleServer_Open() {
 	srv := secretstest.NewServer(&secretstest.Options{Secrets: secretstest.Secrets{"prod/db": `{"username":"app","password":"one"}`}})
 	defer srv.Close()
@@ -53,7 +53,7 @@ func ExampleServer_Open() {
 	// Output: <nil>
 }
 
-// Answers to the queries that the program makes.
+// SetAnswer answers the queries of the program.
 func ExampleServer_SetAnswer() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	server.SetAnswer(func(_ context.Context, query string, args []driver.NamedValue) ([]string, [][]driver.Value, error) {
@@ -75,7 +75,8 @@ func ExampleServer_SetAnswer() {
 	// Output: customer 7 <nil>
 }
 
-// setSecret of a rotation: open connections live on, and the old password is wrong.
+// SetPassword acts like setSecret in a rotation: open connections stay open, and
+// the old password becomes wrong.
 func ExampleServer_SetPassword() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	conn, err := login(server, "app", "one")
@@ -90,7 +91,7 @@ func ExampleServer_SetPassword() {
 	// Output: true 1
 }
 
-// A user that a rotation function has dropped.
+// RemoveUser acts like a rotation function that drops a user.
 func ExampleServer_RemoveUser() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	server.RemoveUser("app")
@@ -99,7 +100,7 @@ func ExampleServer_RemoveUser() {
 	// Output: true
 }
 
-// An outage of the database is no reason to try another password.
+// During an outage of the database, no other password is tried.
 func ExampleServer_SetDown() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	server.SetDown(true)
@@ -113,7 +114,7 @@ func ExampleServer_SetDown() {
 	// <nil>
 }
 
-// The account is right and the server says something else.
+// The password is right, but the server reports another failure.
 func ExampleServer_SetFailure() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	server.SetFailure(errors.New("too many connections"))
@@ -127,7 +128,8 @@ func ExampleServer_SetFailure() {
 	// <nil>
 }
 
-// A slow login, for the deadlines of a program. In a synctest bubble an hour will do.
+// A slow login tests a program's deadlines. In a synctest bubble it can take an
+// hour.
 func ExampleServer_SetLatency() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	server.SetLatency(time.Hour)
@@ -143,7 +145,7 @@ func ExampleServer_SetLatency() {
 	// Output: true
 }
 
-// Whether connections are reused, and closed in the end.
+// Connections shows whether a program reuses connections and closes them.
 func ExampleServer_Connections() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	c, err := server.Open(sqlcred.Login{Username: "app"}.WithPassword("one"))
@@ -165,7 +167,7 @@ func ExampleServer_Connections() {
 	// 0
 }
 
-// How often the program logged in.
+// Logins shows how often the program logged in.
 func ExampleServer_Logins() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	for range 3 {
@@ -179,7 +181,7 @@ func ExampleServer_Logins() {
 	// Output: 3 0
 }
 
-// A database that blocks accounts counts as well.
+// WrongLogins counts like a database that blocks accounts.
 func ExampleServer_WrongLogins() {
 	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 	for _, password := range []string{"two", "three"} {
@@ -191,7 +193,7 @@ func ExampleServer_WrongLogins() {
 	// Output: 0 2
 }
 
-// A program that looks for the SQLSTATE of its driver's errors finds it here, too.
+// A program that looks for the SQLSTATE of its driver's errors finds one here too.
 func ExampleRefusedError_SQLState() {
 	server := sqlcredtest.NewServer(nil)
 	_, err := login(server, "app", "one")

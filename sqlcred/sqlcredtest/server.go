@@ -1,16 +1,15 @@
-// Package sqlcredtest is a database for tests of programs that use sqlcred. It is
-// in memory, with users and passwords, and no SQL. Together with package
-// secretstest it lets a test rotate a password, take the database down, or lock
-// everybody out, without a server, a socket or a driver, also inside
-// testing/synctest.
+// Package sqlcredtest provides a fake database for tests of package sqlcred.
+// It is for the tests of programs that use sqlcred. The database lives in memory
+// and has users and passwords, but no SQL. Together with package secretstest, a
+// test can rotate a password, take the database down, or lock all users out. It
+// needs no server, no socket and no driver, and works inside testing/synctest.
 //
 //	server := sqlcredtest.NewServer(map[string]string{"app": "one"})
 //	c := sqlcred.New(client, "prod/db", server.Open, nil)
 //	db := sql.OpenDB(c)
 //
-// What it cannot tell is whether the program's SQL is right, and how a real
-// driver reports its errors: its refusals are errors with an SQLSTATE of class
-// 28, as those of PostgreSQL.
+// The package cannot test the program's SQL or the errors of a real driver. It
+// reports refusals as errors with an SQLSTATE of class 28, like PostgreSQL.
 package sqlcredtest
 
 import (
@@ -29,8 +28,9 @@ import (
 	"github.com/seed-74dc7b3e/secrets/sqlcred"
 )
 
-// Answer answers a query or a statement: with the names of columns and rows of
-// as many values, or with an error. No columns mean that there are no rows.
+// Answer answers a query or a statement. It returns the column names and the
+// rows, each with one value per column, or an error. Without columns there are no
+// rows.
 type Answer func(ctx context.Context, query string, args []driver.NamedValue) (columns []string, rows [][]driver.Value, err error)
 
 // A Server is a database server that checks passwords and answers queries. It
@@ -47,8 +47,8 @@ type Server struct {
 	open      int
 }
 
-// NewServer returns a server with the given users and their passwords. It takes
-// no time for a login, and answers every query with no rows.
+// NewServer returns a server with the given users and their passwords. At first,
+// a login takes no time, and every query returns no rows.
 func NewServer(passwords map[string]string) *Server {
 	return &Server{
 		passwords: maps.Clone(passwords),
@@ -58,12 +58,12 @@ func NewServer(passwords map[string]string) *Server {
 	}
 }
 
-// Open returns a connector with the user and the password of l, for
+// Open returns a connector with the user name and password of l. Pass it to
 // [sqlcred.New]. It never fails.
 func (s *Server) Open(l sqlcred.Login) (driver.Connector, error) { return &connector{s, l}, nil }
 
-// SetPassword sets a user's password and adds the user if there is none of the
-// name. Connections that are open stay so.
+// SetPassword sets a user's password. It adds the user if necessary. Open
+// connections stay open.
 func (s *Server) SetPassword(user, password string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,39 +73,40 @@ func (s *Server) SetPassword(user, password string) {
 	s.passwords[user] = password
 }
 
-// RemoveUser removes a user: all logins with the name are refused.
+// RemoveUser removes a user. The server then refuses all logins with that name.
 func (s *Server) RemoveUser(user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.passwords, user)
 }
 
-// SetAnswer sets what answers queries from now on.
+// SetAnswer sets the function that answers queries from now on.
 func (s *Server) SetAnswer(a Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = a
 }
 
-// SetLatency sets how long a login takes from now on: half of it before the
-// password is sent, and half before the verdict is there. A login whose context
-// ends is given up.
+// SetLatency sets how long a login takes from now on. Half of the time passes
+// before the password is sent, and half before the verdict arrives. A login ends
+// when its context ends.
 func (s *Server) SetLatency(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.latency = d
 }
 
-// SetDown takes the server down, or brings it back. While it is down a login
-// fails as where nobody listens, and so does what open connections are used for.
+// SetDown takes the server down or brings it back. While the server is down,
+// logins fail as if nothing listened at the address. Queries on open connections
+// fail in the same way.
 func (s *Server) SetDown(down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.down = down
 }
 
-// SetFailure makes every login with the right password fail with err, until it
-// is nil.
+// SetFailure makes every login with the right password fail with err. A nil err
+// ends this.
 func (s *Server) SetFailure(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,7 +121,7 @@ func (s *Server) Logins() int {
 }
 
 // WrongLogins returns how many logins the server has refused so far because of
-// the user or the password.
+// the user name or the password.
 func (s *Server) WrongLogins() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,8 +135,8 @@ func (s *Server) Connections() int {
 	return s.open
 }
 
-// A RefusedError is what a login with an unknown user or a wrong password ends
-// with. [sqlcred.IsRefused] recognizes it.
+// A RefusedError is the error of a login with an unknown user or a wrong
+// password. [sqlcred.IsRefused] recognizes it.
 type RefusedError struct{ Username string }
 
 func (e *RefusedError) Error() string {
@@ -145,7 +146,7 @@ func (e *RefusedError) Error() string {
 // SQLState returns 28P01.
 func (e *RefusedError) SQLState() string { return "28P01" }
 
-// errDown is what a driver returns where nobody listens.
+// errDown is the error of a driver if nothing listens at the address.
 var errDown = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 
 type connector struct {
@@ -180,7 +181,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &conn{server: s}, nil
 }
 
-// pass lets half of a login pass.
+// pass waits for half the time of a login.
 func (s *Server) pass(ctx context.Context) error {
 	s.mu.Lock()
 	half, down := s.latency/2, s.down
@@ -201,7 +202,7 @@ func (s *Server) pass(ctx context.Context) error {
 	}
 }
 
-// check is the verdict on a login.
+// check returns the verdict on a login.
 func (s *Server) check(l sqlcred.Login) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +224,7 @@ func (s *Server) close() {
 	s.open--
 }
 
-// noDSN is a driver that opens nothing by itself.
+// noDSN is a driver whose Open always fails.
 type noDSN struct{}
 
 func (noDSN) Open(string) (driver.Conn, error) {
