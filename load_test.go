@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
 	"github.com/seed-74dc7b3e/secrets"
 	"github.com/seed-74dc7b3e/secrets/secretstest"
 )
@@ -240,7 +243,8 @@ func TestReadyInTrouble(t *testing.T) {
 	})
 }
 
-// A probe for a load balancer, in three lines.
+// A probe for a load balancer. Load asks again where Ready fails, since an instance
+// that gets no requests reads nothing.
 func ExampleReady() {
 	srv, opts := exampleServer()
 	defer srv.Close()
@@ -250,7 +254,10 @@ func ExampleReady() {
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := secrets.Ready(db, key); err != nil {
+		if secrets.Ready(db, key) == nil {
+			return
+		}
+		if err := secrets.Load(r.Context(), db, key); err != nil { // nobody else may be reading
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})
@@ -260,14 +267,17 @@ func ExampleReady() {
 		mux.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
 		return w.Code
 	}
-	fmt.Println("before the start:", probe())
-	if err := secrets.Load(context.Background(), db, key); err != nil {
+	if _, err := srv.Client().DeleteSecret(context.Background(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("prod/db")}); err != nil {
 		fmt.Println(err)
 	}
-	fmt.Println("after Load:", probe())
+	fmt.Println("deleted:", probe())
+	if _, err := srv.Client().RestoreSecret(context.Background(), &secretsmanager.RestoreSecretInput{SecretId: aws.String("prod/db")}); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println("restored:", probe())
 	// Output:
-	// before the start: 503
-	// after Load: 200
+	// deleted: 503
+	// restored: 200
 }
 
 // What a service says when it cannot start.

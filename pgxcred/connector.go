@@ -53,10 +53,27 @@ func New(client *secrets.Client, secretID string, o *Options) *Connector {
 	c := &Connector{id: secretID, options: o.orDefault()}
 	o = &c.options
 	c.sql = sqlcred.New(client, secretID, c.open, &sqlcred.Options{
-		Keys: o.Keys, MaxLogins: o.MaxLogins, MaxWait: o.MaxWait, RetriesPerHour: o.RetriesPerHour, Logger: o.Logger, Stages: o.Stages, IsRefused: o.IsRefused, Edit: c.edit,
+		Keys: o.Keys, MaxLogins: o.MaxLogins, MaxWait: o.MaxWait, RetriesPerHour: o.RetriesPerHour, Logger: o.Logger, Stages: o.Stages, IsRefused: o.IsRefused, Edit: c.edit, Validate: named,
 	})
 	return c
 }
+
+// named refuses a version without a user name, with which pgx would log in as the
+// user of the operating system.
+func named(l sqlcred.Login) error {
+	if l.Username == "" {
+		return errNoUser
+	}
+	return nil
+}
+
+var errNoUser error = publicError("pgxcred: the secret has no user name: give it a field \"username\", or name the one that it has in Options.Keys")
+
+// A publicError quotes nothing from a secret, so that package secrets shows it.
+type publicError string
+
+func (e publicError) Error() string       { return string(e) }
+func (e publicError) PublicError() string { return string(e) }
 
 // Retired reports whether conn should be closed after a rotation. The connector
 // must have logged in conn. A connection retires once a version other than its

@@ -164,10 +164,6 @@ func (a *attempt) explain(err error) error {
 	if rejected || errors.As(err, new(*AccountError)) {
 		return err // contains only scrubbed errors
 	}
-	var undecodable *secrets.DecodeError
-	if m := a.c.misread.Load(); m != nil && errors.As(err, &undecodable) && undecodable.VersionID == m.version {
-		return fmt.Errorf("%w: %v", err, m.err)
-	}
 	return a.scrub(err)
 }
 

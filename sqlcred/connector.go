@@ -39,7 +39,6 @@ type Connector struct {
 	state   state
 	recheck recheck
 	driver  atomic.Pointer[driver.Driver] // driver of the last connector that open made
-	misread atomic.Pointer[misread]       // the last version that does not decode
 	wrong   atomic.Uint64                 // logins that the server refused
 	closing context.Context               // ends with Close
 	close   context.CancelFunc            // ends closing
@@ -186,17 +185,15 @@ type version struct {
 func (c *Connector) decode(s *secrets.Secret) (*version, error) {
 	l, err := decodeSecret(s, c.options.Keys)
 	if err != nil {
-		c.misread.Store(&misread{s.VersionID(), err})
 		return nil, err
 	}
-	return &version{id: s.VersionID(), login: c.options.complete(l)}, nil
-}
-
-// misread says why a version of the secret does not decode. The client withholds
-// the reason, because it cannot know whether the reason quotes a value.
-type misread struct {
-	version string
-	err     error
+	l = c.options.complete(l)
+	if c.options.Validate != nil {
+		if err := c.options.Validate(l); err != nil {
+			return nil, err
+		}
+	}
+	return &version{id: s.VersionID(), login: l}, nil
 }
 
 // noDriver is a placeholder for a driver that is not known yet.

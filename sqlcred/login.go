@@ -114,13 +114,20 @@ func (l *Login) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+// A fault is an error about a login that quotes nothing from the secret, so that
+// package secrets shows it: see [secrets.Bind].
+type fault struct{ error }
+
+func (f *fault) Unwrap() error       { return f.error }
+func (f *fault) PublicError() string { return f.Error() }
+
 func decodeLogin(data []byte, keys Keys) (Login, error) {
 	read, err := dblogin.Decode(string(data), dblogin.Keys(keys))
 	if err == nil && read.Password == "" {
 		err = fmt.Errorf("the field %q is missing or empty", cmp.Or(keys.Password, "password"))
 	}
 	if err != nil {
-		return Login{}, fmt.Errorf("sqlcred: secret: %w", err)
+		return Login{}, &fault{fmt.Errorf("sqlcred: secret: %w", err)}
 	}
 	return Login{
 		Engine:    read.Engine,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -42,9 +43,26 @@ func OpenDB(driverName string, client *secrets.Client, secretID string, o *Optio
 		}
 		return &dsnConnector{dsn, d}, nil
 	}
-	c := New(client, secretID, open, o)
+	c := New(client, secretID, open, o.refuseIncomplete(driverName))
 	c.driver.Store(&d)
 	return sql.OpenDB(c), nil
+}
+
+// refuseIncomplete returns options with which versions are refused of which no data
+// source name can be made because a field is missing.
+func (o *Options) refuseIncomplete(driverName string) *Options {
+	options := o.orDefault()
+	validate := options.Validate
+	options.Validate = func(l Login) error {
+		if _, err := l.DSN(driverName, options.Params); errors.As(err, new(*dblogin.MissingError)) {
+			return &fault{err}
+		}
+		if validate == nil {
+			return nil
+		}
+		return validate(l)
+	}
+	return &options
 }
 
 // registered finds a driver by name. database/sql returns a driver only from a

@@ -28,6 +28,13 @@ type Options struct {
 	// times per version of the secret, possibly concurrently.
 	Edit func(*Login)
 
+	// Validate, if not nil, is called after Edit with the login of each version. If
+	// it returns an error, that version is not used: as with a version that does
+	// not decode, the connector goes on with the one before. The error is shown if
+	// it has a method PublicError, see [secrets.Bind]. [OpenDB] itself refuses
+	// versions without a user name or host.
+	Validate func(Login) error
+
 	// Params are further parameters for the DSN that [OpenDB] builds, under
 	// the driver's names for them: sslrootcert, connect_timeout, charset. They
 	// prevail over the parameters for the secret's field ssl. New ignores
