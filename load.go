@@ -108,6 +108,10 @@ func (c *Client) loadAll(ctx context.Context, handles []Handle) (map[string]erro
 // was never read, was evicted, was deleted, was denied or is too old, or no
 // version decodes. Ready decodes the value for a handle that was never read.
 //
+// Since Ready makes no request, an instance that gets no traffic does not find out
+// through Ready that a secret is available again. The probe of such an instance
+// calls [Load] if Ready fails.
+//
 // A handle that serves an older version is ready, whether the service is
 // unavailable or the current version does not decode. Otherwise the load
 // balancer would remove every instance, and an old value would become an
